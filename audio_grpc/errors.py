@@ -1,0 +1,122 @@
+"""What can go wrong for a caller, one class each.
+
+Every message says what was wrong and what to do about it. ``interceptors.py`` holds the one table
+that gives each class its gRPC status.
+"""
+
+from typing import ClassVar
+
+
+class SpeechError(Exception):
+    """The root: ``reason`` is the stable name for programs, ``field`` the request field at fault."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidRequest(SpeechError):
+    """The caller has to change the request; nothing was done."""
+
+    reason = "INVALID_FIELD"
+
+
+class MalformedMessage(InvalidRequest):
+    """The bytes are not a message of the expected type (or a string in it is not UTF-8)."""
+
+    reason = "MALFORMED_MESSAGE"
+
+
+class MessageTooLarge(InvalidRequest):
+    """The audio is larger than the server accepts in one message."""
+
+    reason = "MESSAGE_TOO_LARGE"
+
+
+class TextEmpty(InvalidRequest):
+    """There is nothing to say."""
+
+    reason = "TEXT_EMPTY"
+
+
+class TextTooLong(InvalidRequest):
+    """The text has more characters than the server accepts in one request."""
+
+    reason = "TEXT_TOO_LONG"
+
+
+class TextUnspeakable(InvalidRequest):
+    """The text has letters that the model cannot pronounce; saying the rest would lose words."""
+
+    reason = "TEXT_UNSPEAKABLE"
+
+
+class AudioEmpty(InvalidRequest):
+    """There is no audio in the request."""
+
+    reason = "AUDIO_EMPTY"
+
+
+class AudioUndecodable(InvalidRequest):
+    """The bytes are not audio, or are damaged."""
+
+    reason = "AUDIO_UNDECODABLE"
+
+
+class AudioTruncated(InvalidRequest):
+    """The container announces more audio than the upload has."""
+
+    reason = "AUDIO_TRUNCATED"
+
+
+class AudioTooLong(InvalidRequest):
+    """The audio lasts longer than the server accepts, whatever its size in bytes."""
+
+    reason = "AUDIO_TOO_LONG"
+
+
+class OptionUnsupported(InvalidRequest):
+    """The model cannot do what was asked, and doing something else instead would surprise."""
+
+    reason = "OPTION_UNSUPPORTED"
+
+
+class ModelNotFound(SpeechError):
+    """No model of that name (or alias) and kind is configured."""
+
+    reason = "MODEL_NOT_FOUND"
+
+
+class VoiceNotFound(SpeechError):
+    """The model has no voice of that name (or alias)."""
+
+    reason = "VOICE_NOT_FOUND"
+
+
+class QueueFull(SpeechError):
+    """The model has as many calls running and waiting as it may; try again later."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelLoadFailed(SpeechError):
+    """The model could not be loaded; the message names the cause."""
+
+    reason = "MODEL_LOAD_FAILED"
+
+
+class ModelFailed(SpeechError):
+    """The model broke while it was serving this call."""
+
+    reason = "MODEL_FAILED"
+
+
+class ConfigurationError(Exception):
+    """The operator has to change the configuration; the server does not start."""

@@ -1,0 +1,117 @@
+"""The nouns of the house: what models take and give, free of any wire format."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A stretch of mono sound: float32 samples of shape [n] in -1..1, and their rate in hertz."""
+
+    samples: Samples
+    sample_rate_hertz: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it sounds."""
+        return len(self.samples) / self.sample_rate_hertz
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """One chunk of a synthesiser's output.
+
+    ``input_tokens`` is how many tokens of the model's own input alphabet this chunk consumed; their
+    sum over a request is the request's usage.
+    """
+
+    audio: Audio
+    input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that a model can speak with; ``language_codes`` are BCP-47."""
+
+    name: str
+    language_codes: tuple[str, ...]
+    description: str = ""
+
+
+class Task(Enum):
+    """What a transcriber writes down."""
+
+    TRANSCRIBE = "transcribe"
+    """The words in the language that was spoken."""
+    TRANSLATE = "translate"
+    """The words in English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its place in the recording, in seconds, and its probability in 0..1."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of recognised speech; times are seconds from the start of the audio.
+
+    A measure that the model does not give is None. The concatenated ``text`` of all segments is the
+    transcript, spaces included.
+    """
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    tokens: tuple[int, ...] = ()
+    avg_logprob: float | None = None
+    compression_ratio: float | None = None
+    no_speech_prob: float | None = None
+    temperature: float | None = None
+    seek: int = 0
+    """Offset of the model's window in feature frames (10 ms each), as OpenAI's verbose_json has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The language of a recording: BCP-47 code, and the probability (0..1) if it was detected."""
+
+    code: str
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisOptions:
+    """How to speak. None means the model's default."""
+
+    voice: str
+    language_code: str | None = None
+    speed: float | None = None
+    instructions: str | None = None
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionOptions:
+    """How to listen. None means the model's default."""
+
+    language_code: str | None = None
+    task: Task = Task.TRANSCRIBE
+    prompt: str | None = None
+    hotwords: tuple[str, ...] = field(default=())
+    temperature: float | None = None
+    beam_size: int | None = None
+    word_timestamps: bool = False
+    voice_activity_detection: bool | None = None
