@@ -1,0 +1,1 @@
+"""Generated from protos/audio_grpc/v1 by `make protos`; never edited."""
