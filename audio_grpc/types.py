@@ -43,6 +43,26 @@ class Voice:
     description: str = ""
 
 
+class Encoding(Enum):
+    """How audio is written down as bytes; ``audio/codecs.py`` has the table of what each can do."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+    OPUS = "opus"
+    FLAC = "flac"
+    AAC = "aac"
+    PCM_S16LE = "pcm"
+
+
+class Strategy(Enum):
+    """Where a text may be cut into the pieces that a model speaks."""
+
+    SENTENCE = "sentence"
+    PARAGRAPH = "paragraph"
+    FIXED = "fixed"
+    WORD = "word"
+
+
 class Task(Enum):
     """What a transcriber writes down."""
 
