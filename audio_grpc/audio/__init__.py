@@ -1,0 +1,22 @@
+"""Sound to bytes and back: one codec table, a streaming encoder, a safe decoder, a resampler."""
+
+from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
+from audio_grpc.audio.decode import decode
+from audio_grpc.audio.encode import MAX_PIECE_BYTES, encode, wav_header
+from audio_grpc.audio.raw import RawFormat, raw_audio
+from audio_grpc.audio.resample import resample
+from audio_grpc.types import Encoding
+
+__all__ = [
+    "CODECS",
+    "MAX_PIECE_BYTES",
+    "Codec",
+    "Encoding",
+    "RawFormat",
+    "choose_rate",
+    "decode",
+    "encode",
+    "raw_audio",
+    "resample",
+    "wav_header",
+]

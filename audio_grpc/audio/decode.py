@@ -1,0 +1,59 @@
+"""Uploads in: a file, or bare samples, becomes one stretch of mono sound."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+
+import numpy as np
+
+from audio_grpc.audio.container import container_chunks
+from audio_grpc.audio.raw import RawFormat, raw_audio
+from audio_grpc.audio.resample import resample
+from audio_grpc.errors import AudioEmpty, AudioTooLong, AudioUndecodable
+from audio_grpc.types import Audio
+
+
+def decode(
+    data: bytes, *, sample_rate_hertz: int = 16_000, max_seconds: float, raw: RawFormat | None = None
+) -> Audio:
+    """The sound of ``data``, the mean of its channels, at ``sample_rate_hertz``.
+
+    ``raw`` says that there is no container but bare samples. Raises AudioEmpty, AudioUndecodable,
+    AudioTruncated, and AudioTooLong as soon as more than ``max_seconds`` were decoded; the memory in
+    use stays about twice that of the result.
+    """
+    if not data:
+        raise AudioEmpty("there is no audio in the request; send a file", field="audio")
+    source = container_chunks(data) if raw is None else _raw_chunks(data, raw)
+    with closing(source):
+        chunks = resample(_limited(source, max_seconds), sample_rate_hertz)
+        blocks = [chunk.samples for chunk in chunks]
+    if not any(map(len, blocks)):
+        raise AudioEmpty("the file has no sound in it; send another", field="audio")
+    samples = np.concatenate(blocks)
+    if not np.isfinite(samples).all():
+        raise AudioUndecodable(
+            "the file has samples that are not finite numbers; send an intact file", field="audio"
+        )
+    return Audio(samples.clip(-1.0, 1.0, out=samples), sample_rate_hertz)
+
+
+def _limited(chunks: Iterable[Audio], max_seconds: float) -> Iterator[Audio]:
+    """A few bytes can stand for days of silence, and a chunk at a few hertz resample to gigabytes."""
+    seconds = 0.0
+    for chunk in chunks:
+        seconds += chunk.seconds
+        if seconds > max_seconds + 1e-6:  # the sum of many roundings
+            raise AudioTooLong(
+                f"the audio lasts longer than {max_seconds:g} seconds; send it in shorter parts",
+                field="audio",
+            )
+        yield chunk
+
+
+def _raw_chunks(data: bytes, raw: RawFormat) -> Generator[Audio, None, None]:
+    """A second each."""
+    raw.check(len(data))
+    second = raw.frame_bytes * raw.sample_rate_hertz
+    view = memoryview(data)
+    for start in range(0, len(data), second):
+        yield raw_audio(view[start : start + second], raw)

@@ -1,0 +1,58 @@
+"""Sound without a container: interleaved signed 16-bit little-endian samples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_grpc.errors import InvalidRequest
+from audio_grpc.types import Audio
+
+MIN_RAW_RATE_HERTZ = 1_000
+MAX_RAW_RATE_HERTZ = 192_000
+MAX_RAW_CHANNELS = 8
+
+_SAMPLE_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """What a header would have said. InvalidRequest (``raw_format.…``) if it is out of range."""
+
+    sample_rate_hertz: int
+    channel_count: int = 1
+
+    def __post_init__(self) -> None:
+        if not MIN_RAW_RATE_HERTZ <= self.sample_rate_hertz <= MAX_RAW_RATE_HERTZ:
+            raise InvalidRequest(
+                f"samples at {self.sample_rate_hertz} Hz are not accepted; send them at "
+                f"{MIN_RAW_RATE_HERTZ} to {MAX_RAW_RATE_HERTZ} Hz",
+                field="raw_format.sample_rate_hertz",
+            )
+        if not 1 <= self.channel_count <= MAX_RAW_CHANNELS:
+            raise InvalidRequest(
+                f"{self.channel_count} channels are not accepted; send 1 to {MAX_RAW_CHANNELS}, interleaved",
+                field="raw_format.channel_count",
+            )
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return _SAMPLE_BYTES * self.channel_count
+
+    def check(self, byte_count: int) -> None:
+        """InvalidRequest (``audio``) unless the bytes are whole frames."""
+        if byte_count % self.frame_bytes:
+            raise InvalidRequest(
+                f"{byte_count} bytes are not a multiple of {self.frame_bytes}, the 16-bit samples of "
+                f"{self.channel_count} channel(s); send whole samples, or correct raw_format.channel_count",
+                field="audio",
+            )
+
+
+def raw_audio(data: bytes | memoryview, raw: RawFormat) -> Audio:
+    """The samples in ``data`` at their own rate, mixed to mono."""
+    raw.check(len(data))
+    pcm = np.frombuffer(data, "<i2").reshape(-1, raw.channel_count)
+    samples = np.ascontiguousarray(pcm.T).mean(axis=0, dtype=np.float32)
+    samples *= np.float32(1 / 32768)
+    return Audio(samples, raw.sample_rate_hertz)
