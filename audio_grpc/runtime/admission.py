@@ -1,0 +1,62 @@
+"""Who may use a model now, who waits, and who is told to come back later."""
+
+import asyncio
+import time
+
+from audio_grpc.errors import QueueFull
+
+SHORTEST_RETRY, LONGEST_RETRY = 0.1, 60.0
+
+
+class Admission:
+    """A bounded number of places, and a bounded queue in front of them, first come first served."""
+
+    def __init__(self, model: str, *, places: int, queue: int) -> None:
+        self.model = model
+        self.places = places
+        self.queue = queue
+        self.running = 0
+        self.waiting = 0
+        self._free = asyncio.Semaphore(places)
+        self._typical_seconds = 1.0
+
+    async def enter(self) -> "Place":
+        """Wait for a place. QueueFull at once if too many wait; a cancelled wait leaves the queue."""
+        if self._free.locked() and self.waiting >= self.queue:
+            raise QueueFull(
+                f"{self.running} calls are running on model {self.model!r} and {self.waiting} are waiting, "
+                "which is as many as it takes; retry later, or raise its concurrency or queue",
+                retry_after_seconds=self._retry_after(),
+            )
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        self.running += 1
+        return Place(self)
+
+    def leave(self, seconds: float) -> None:
+        """Free a place that was used for so long."""
+        self.running -= 1
+        self._typical_seconds += (seconds - self._typical_seconds) / 8
+        self._free.release()
+
+    def _retry_after(self) -> float:
+        """How long until the calls in front of a newcomer have probably ended, in seconds."""
+        rounds = (self.waiting + 1) / self.places
+        return min(max(rounds * self._typical_seconds, SHORTEST_RETRY), LONGEST_RETRY)
+
+
+class Place:
+    """A place that was taken; leaving it twice counts once."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission: Admission | None = admission
+        self._since = time.monotonic()
+
+    def leave(self) -> None:
+        """Free the place."""
+        if self._admission is not None:
+            self._admission.leave(time.monotonic() - self._since)
+            self._admission = None

@@ -1,0 +1,181 @@
+"""The one crossing from models, which are synchronous generators, to asyncio.
+
+A model has a few threads and more calls than threads. A thread takes a call, pulls results from its
+generator until the reader has enough in hand or another call is waiting, and takes the next: so calls
+take turns result by result, and a reader that is slow (somebody listening) holds no thread meanwhile.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from audio_grpc.errors import ModelFailed, SpeechError
+
+T = TypeVar("T")
+Generate = Callable[[], Generator[T, None, None]]
+
+log = logging.getLogger(__name__)
+
+
+class Stream(AsyncIterator[list[T]], Generic[T]):
+    """One call's generator as an async iterator of its results: at each step all that are ready.
+
+    ``close`` stops the generator at its next result, on a model thread; ``on_end`` is called on the
+    event loop once the generator is finished with, however it ended. What the model throws, the reader
+    gets after the results before it: as it is if it is one of our errors, else as ModelFailed.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        generate: Generate[T],
+        *,
+        read_ahead: int,
+        ready: "SimpleQueue[Stream[Any] | None]",
+        on_end: Callable[[], None],
+    ) -> None:
+        self._model = model
+        self._generate = generate
+        self._read_ahead = read_ahead
+        self._ready = ready
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._generator: Generator[T, None, None] | None = None
+        # The lock guards what both sides touch: everything below.
+        self._lock = threading.Lock()
+        self._results: list[T] = []
+        self._reader: asyncio.Future[None] | None = None
+        self._parked = False
+        self._closed = False
+        self._ended = False
+        self._error: BaseException | None = None
+        ready.put(self)
+
+    # On the event loop.
+
+    async def __anext__(self) -> list[T]:
+        while True:
+            with self._lock:
+                if self._results:
+                    results, self._results = self._results, []
+                    self._unpark()
+                    return results
+                if self._ended:
+                    break
+                self._reader = reader = self._loop.create_future()
+            await reader
+        error, self._error = self._error, None
+        if error is None or isinstance(error, SpeechError):
+            raise error or StopAsyncIteration
+        raise ModelFailed(
+            f"model {self._model!r} broke with {type(error).__name__} while serving this call; "
+            "the server's log has the details"
+        ) from error
+
+    def close(self) -> None:
+        """Have the generator closed; results that were not read are dropped."""
+        with self._lock:
+            self._closed = True
+            self._results.clear()
+            self._unpark()
+
+    def _unpark(self) -> None:
+        if self._parked:
+            self._parked = False
+            self._ready.put(self)
+
+    # On a model thread.
+
+    def take_turn(self, others_wait: Callable[[], bool]) -> bool:
+        """Pull results; whether the call wants another turn as soon as the others had theirs."""
+        try:
+            if not self._closed and self._generator is None:
+                self._generator = self._generate()
+            while not self._closed and self._generator is not None:
+                if self._deliver(next(self._generator)):
+                    return False
+                if others_wait():
+                    return True
+            if self._generator is not None:
+                self._generator.close()
+        except StopIteration:
+            self._end(None)
+        except BaseException as error:  # whatever a model throws belongs to its caller
+            self._end(error)
+        else:
+            self._end(None)
+        return False
+
+    def _deliver(self, result: T) -> bool:
+        """Hand over a result; whether the reader has enough for now and the call is parked."""
+        with self._lock:
+            if not self._closed:
+                self._results.append(result)
+                self._wake_reader()
+                self._parked = len(self._results) >= self._read_ahead
+            return self._parked
+
+    def _end(self, error: BaseException | None) -> None:
+        # A generator keeps its frame, and an error its traceback, alive: let go of both.
+        self._generator = None
+        with self._lock:
+            self._ended = True
+            self._error = None if self._closed else error
+            self._wake_reader()
+        if error is not None and self._closed:
+            log.warning("a generator failed while it was being closed", exc_info=error)
+        self._call_soon(self._on_end)
+
+    def _wake_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._call_soon(_resolve, reader)
+
+    def _call_soon(self, function: Callable[..., None], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # the event loop is gone, and with it everybody who could care
+            log.debug("a result came after the event loop had closed")
+
+
+def _resolve(reader: asyncio.Future[None]) -> None:
+    if not reader.done():
+        reader.set_result(None)
+
+
+class Worker:
+    """The threads of one loaded model."""
+
+    def __init__(self, name: str, *, threads: int, read_ahead: int) -> None:
+        self._name = name
+        self._read_ahead = read_ahead
+        self._ready: SimpleQueue[Stream[Any] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def start(self, generate: Generate[T], on_end: Callable[[], None]) -> Stream[T]:
+        """Begin a call; ``generate`` makes its generator, on a model thread."""
+        return Stream(self._name, generate, read_ahead=self._read_ahead, ready=self._ready, on_end=on_end)
+
+    async def close(self) -> None:
+        """End the threads; every stream must have ended before."""
+        for _ in self._threads:
+            self._ready.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    def _work(self) -> None:
+        while (stream := self._ready.get()) is not None:
+            if stream.take_turn(self._others_wait):
+                self._ready.put(stream)
+            del stream  # or it would live until the next call
+
+    def _others_wait(self) -> bool:
+        return not self._ready.empty()
