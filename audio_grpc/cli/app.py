@@ -1,0 +1,52 @@
+"""The command ``audio-grpc`` and its subcommands."""
+
+import sys
+
+import typer
+
+from audio_grpc import __version__
+from audio_grpc.cli import doctor, models, say, serve, transcribe
+from audio_grpc.cli.console import fail
+from audio_grpc.client import ServiceError
+from audio_grpc.errors import ConfigurationError, ModelLoadFailed
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="audio-grpc",
+    help="Speech to text and text to speech as typed gRPC streams.",
+    epilog="Start with: audio-grpc serve, and in another terminal: audio-grpc say 'Hello.' --play",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=say.EXAMPLES)(say.say)
+app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
+app.command(epilog=models.MODELS_EXAMPLES)(models.models)
+app.command(epilog=models.VOICES_EXAMPLES)(models.voices)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
+    """Speech to text and text to speech as typed gRPC streams."""
+    if show:
+        typer.echo(f"audio-grpc {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; errors that a person can mend are one line, and an exit status."""
+    try:
+        app()
+    except ConfigurationError as error:
+        fail(f"configuration: {error}", status=2)
+    except (ServiceError, ModelLoadFailed, OSError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,102 @@
+"""``audio-grpc doctor``."""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import grpc
+import typer
+
+from audio_grpc import config
+from audio_grpc.backends import registry
+from audio_grpc.backends.base import ModelSpec, Synthesizer, Transcriber
+from audio_grpc.cli.console import ConfigOption, ServerOption, results
+from audio_grpc.client import Client, ServiceError
+
+EXAMPLES = """
+Examples:
+
+audio-grpc doctor
+
+audio-grpc doctor --config gpu.toml --server 10.0.0.5:50051
+"""
+PACKAGES = (
+    *("audio-grpc", "grpcio", "protobuf", "av", "numpy"),
+    *("hibari-tts", "onnxruntime", "faster-whisper", "ctranslate2", "sounddevice"),
+)
+GOOD, BAD, NEUTRAL = "[green]ok[/green]     ", "[red]failed[/red] ", "[dim]-[/dim]      "
+ANSWER_SECONDS = 2.0
+
+
+def doctor(
+    config_file: ConfigOption = None,
+    server: ServerOption = None,
+    load: Annotated[bool, typer.Option(help="Try to load every configured model, here.")] = True,
+) -> None:
+    """Say what is installed, which configured models can be loaded, and whether a server answers.
+
+    Ends with status 1 if a model cannot be loaded.
+    """
+    settings = config.load(config_file)
+    results.print(f"Python {platform.python_version()} on {platform.platform()}, {_packages()}")
+    results.print("\nBackends")
+    for line in _backends():
+        results.print(line)
+    results.print("\nModels")
+    failed = 0
+    for kind, find, models in (
+        ("synthesizer", registry.synthesizer, settings.synthesizers),
+        ("transcriber", registry.transcriber, settings.transcribers),
+    ):
+        failed += sum(not _try_model(name, kind, find, spec, load) for name, spec in models.items())
+    results.print("\nServer")
+    results.print(_server(server or f"{settings.host}:{settings.port}"))
+    sys.exit(1 if failed else 0)
+
+
+def _packages() -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _backends() -> Iterator[str]:
+    for group in (registry.SYNTHESIZERS, registry.TRANSCRIBERS):
+        kind = group.rpartition(".")[2].removesuffix("s")
+        for name, point in sorted(registry.installed(group).items()):
+            yield f"{NEUTRAL}{name} ({kind}) from {point.value}"
+
+
+def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec, load: bool) -> bool:
+    began = time.perf_counter()
+    try:
+        backend: Synthesizer | Transcriber = find(spec.backend)(spec)
+        if load:
+            backend.load()
+            backend.close()
+    except Exception as error:  # whatever a backend throws is the diagnosis
+        results.print(f"{BAD}{name} ({kind}, {spec.backend}): {error}", soft_wrap=True)
+        return False
+    how = f"loaded in {time.perf_counter() - began:.1f} s" if load else "configured, not tried"
+    results.print(f"{GOOD}{name} ({kind}, {spec.backend} on {spec.device}): {how}")
+    return True
+
+
+def _server(address: str) -> str:
+    try:
+        with Client(address) as client:
+            serving = client.is_serving(timeout=ANSWER_SECONDS)
+            models = ", ".join(model.name for model in client.list_models())
+    except ServiceError as error:
+        if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            return f"{NEUTRAL}no server answers at {address}; start one with: audio-grpc serve"
+        return f"{BAD}{address} answers {error.code.name}: {error}"
+    return f"{GOOD if serving else BAD}{address} is {'' if serving else 'not '}serving: {models}"

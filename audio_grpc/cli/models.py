@@ -1,0 +1,86 @@
+"""``audio-grpc models`` and ``audio-grpc voices``."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from audio_grpc.cli.console import ServerOption, connected, console, results
+from audio_grpc.client import Client
+from audio_grpc.v1.model_pb2 import ModelKind, ModelState
+
+MODELS_EXAMPLES = """
+Examples:
+
+audio-grpc models
+
+audio-grpc models --load whisper-base
+
+audio-grpc models --unload hibari
+"""
+VOICES_EXAMPLES = """
+Examples:
+
+audio-grpc voices
+
+audio-grpc voices --model hibari
+"""
+
+
+def models(
+    load: Annotated[str | None, typer.Option(metavar="NAME", help="Bring this model into memory.")] = None,
+    unload: Annotated[str | None, typer.Option(metavar="NAME", help="Take this one out of memory.")] = None,
+    server: ServerOption = None,
+) -> None:
+    """List the server's models, and what they are doing."""
+    with connected(server) as client:
+        if load:
+            _load(client, load)
+        if unload:
+            client.unload_model(unload)
+        results.print(_table(client))
+
+
+def voices(
+    model: Annotated[str, typer.Option(help="Only this model's.")] = "", server: ServerOption = None
+) -> None:
+    """List the voices that `say` can use."""
+    table = Table("voice", "model", "languages", "description", "aliases")
+    with connected(server) as client:
+        for voice in client.list_voices(model):
+            table.add_row(
+                voice.name,
+                voice.model,
+                ", ".join(voice.language_codes),
+                voice.description,
+                ", ".join(voice.aliases),
+            )
+    results.print(table)
+
+
+def _load(client: Client, name: str) -> None:
+    with console.status(f"loading {name} ..."):
+        for _ in client.load_model(name):
+            pass
+
+
+def _table(client: Client) -> Table:
+    table = Table("model", "kind", "state", "backend", "running", "queued", "languages", "aliases")
+    for model in client.list_models():
+        languages = list(model.language_codes)
+        table.add_row(
+            model.name,
+            _word(ModelKind.Name(model.kind)),
+            model.load_error or _word(ModelState.Name(model.state)),
+            model.backend,
+            f"{model.running}/{model.max_running}",
+            f"{model.queued}/{model.max_queued}",
+            ", ".join(languages) if len(languages) <= 3 else str(len(languages)),
+            ", ".join(model.aliases),
+        )
+    return table
+
+
+def _word(name: str) -> str:
+    """The part of an enum's name that is for people: READY of MODEL_STATE_READY."""
+    return name.split("_", 2)[2].lower()

@@ -1,0 +1,97 @@
+"""``audio-grpc say``."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audio_grpc.cli.console import ServerOption, connected, console, fail
+from audio_grpc.cli.sinks import STANDARD_STREAM, Output, opened
+from audio_grpc.client import Client, Encoding, SpeechOptions, Strategy
+
+EXAMPLES = """
+Examples:
+
+audio-grpc say "Hello there." --play
+
+audio-grpc say "Hello there." --out hello.opus --speed 1.2
+
+audio-grpc say - --out - --format mp3 < chapter.txt | mpv -
+"""
+
+
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File to write; -: standard output.")
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play it while it is being made.")] = False,
+    audio_format: Annotated[
+        Encoding | None,
+        typer.Option("--format", help="By default what the file's name ends in, or wav."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model; the server's default if left out.")] = "",
+    voice: Annotated[str, typer.Option(help="Voice; the model's first if left out.")] = "",
+    speed: Annotated[float | None, typer.Option(help="Pace, 0.25 to 4.0; 1.0 is the voice's own.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="Hertz, 8000 to 48000.")] = None,
+    split: Annotated[Strategy, typer.Option(help="Where the text may be cut.")] = Strategy.SENTENCE,
+    server: ServerOption = None,
+) -> None:
+    """Turn text into speech: into a file, standard output, or the loudspeaker.
+
+    Without --out and --play, the file is speech.wav.
+    """
+    if not play and out is None:
+        out = f"speech.{(audio_format or Encoding.WAV).value}"
+    encoding = audio_format or _encoding_of(out)
+    options: SpeechOptions = {
+        "model": model,
+        "voice": voice,
+        "speed": speed,
+        "sample_rate_hertz": sample_rate,
+        "strategy": split,
+    }
+    said = sys.stdin.read() if text == STANDARD_STREAM else text
+    with connected(server) as client, opened(out, encoding, play) as output:
+        _speak(client, said, options, output)
+    if out not in (None, STANDARD_STREAM):
+        console.print(f"wrote {out}")
+
+
+def _speak(client: Client, text: str, options: SpeechOptions, output: Output) -> None:
+    options["encoding"] = output.wire_encoding
+    began = time.perf_counter()
+    first = None
+    with (
+        console.status("waiting for the model ...") as status,
+        client.synthesize(text, **options) as speech,
+    ):
+        started = speech.start()
+        if started.ignored_fields:
+            console.print(f"the model {started.model} ignores: {', '.join(started.ignored_fields)}")
+        output.begin(started.format.sample_rate_hertz)
+        for data in speech:
+            first = first or time.perf_counter()
+            output.write(data)
+            status.update(f"{output.bytes_written / 1000:.0f} kB of audio ...")
+    seconds = speech.finished.usage.audio_duration.ToTimedelta().total_seconds()
+    console.print(
+        f"{seconds:.2f} s of audio in {time.perf_counter() - began:.2f} s, "
+        f"the first after {((first or began) - began) * 1000:.0f} ms"
+    )
+
+
+def _encoding_of(out: str | None) -> Encoding:
+    """What the file's name ends in."""
+    if out in (None, STANDARD_STREAM):
+        return Encoding.WAV
+    suffix = Path(out or "").suffix.lower().lstrip(".")
+    known = {encoding.value: encoding for encoding in Encoding} | {
+        "ogg": Encoding.OPUS,
+        "raw": Encoding.PCM_S16LE,
+    }
+    if suffix not in known:
+        fail(f"cannot tell the format of {out}; give --format, or end it in: {', '.join(known)}", 2)
+    return known[suffix]

@@ -1,0 +1,107 @@
+"""``audio-grpc transcribe``."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from audio_grpc.cli.console import ServerOption, connected, console
+from audio_grpc.cli.sinks import STANDARD_STREAM
+from audio_grpc.client import Client, Segment, Task, Transcript, TranscriptOptions
+from audio_grpc.client.subtitles import srt, vtt
+
+EXAMPLES = """
+Examples:
+
+audio-grpc transcribe interview.mp3
+
+audio-grpc transcribe film.mkv --format srt --language fr --translate > film.srt
+
+ffmpeg -i rtsp://camera -t 60 -f wav - | audio-grpc transcribe - --format json --words
+"""
+
+
+class Format(Enum):
+    """How the transcript is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+def transcribe(
+    file: Annotated[str, typer.Argument(help="Sound or video file; - reads standard input.")],
+    form: Annotated[Format, typer.Option("--format", help="How to write the transcript.")] = Format.TEXT,
+    model: Annotated[str, typer.Option(help="Model; the server's default if left out.")] = "",
+    language: Annotated[str, typer.Option(help="Spoken language, such as en; detected if left out.")] = "",
+    translate: Annotated[bool, typer.Option("--translate", help="Write it down in English.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="With the times of the words (json only).")] = False,
+    prompt: Annotated[str | None, typer.Option(help="Text that came before, or spellings to expect.")] = None,
+    server: ServerOption = None,
+) -> None:
+    """Turn speech into text, written to standard output as it is recognised."""
+    audio = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file).read_bytes()
+    options: TranscriptOptions = {
+        "model": model,
+        "language_code": language,
+        "task": Task.TRANSLATE if translate else Task.TRANSCRIBE,
+        "word_timestamps": words,
+        "prompt": prompt,
+    }
+    with connected(server) as client:
+        for line in _lines(client, audio, options, form):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+def _lines(client: Client, audio: bytes, options: TranscriptOptions, form: Format) -> Iterator[str]:
+    with client.transcribe(audio, **options) as transcript:
+        segments = _with_progress(transcript)
+        if form is Format.JSON:
+            yield _json(segments, transcript)
+        else:
+            yield from WRITERS[form](segments)
+
+
+def _with_progress(transcript: Transcript) -> Iterator[Segment]:
+    """The segments, with a bar on a terminal that follows them through the recording."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("sending and decoding", total=None)
+        started = transcript.start()
+        seconds = started.audio_duration.ToTimedelta().total_seconds()
+        progress.update(bar, total=seconds, description=f"{seconds:.1f} s in {started.language_code}")
+        for segment in transcript:
+            progress.update(bar, completed=segment.end)
+            yield segment
+
+
+def _text(segments: Iterable[Segment]) -> Iterator[str]:
+    for segment in segments:
+        yield f"{segment.text.strip()}\n"
+
+
+def _json(segments: Iterable[Segment], transcript: Transcript) -> str:
+    heard = list(segments)
+    finished = transcript.finished
+    whole = {
+        "text": "".join(segment.text for segment in heard).strip(),
+        "language": finished.language_code,
+        "duration": finished.audio_duration.ToTimedelta().total_seconds(),
+        "segments": [asdict(segment) for segment in heard],
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+WRITERS: dict[Format, Callable[[Iterable[Segment]], Iterator[str]]] = {
+    Format.TEXT: _text,
+    Format.SRT: srt,
+    Format.VTT: vtt,
+}

@@ -1,0 +1,35 @@
+"""The typed client that other services import, for asyncio and for threads.
+
+    async with AsyncClient("127.0.0.1:50051") as client:
+        async for data in client.synthesize("Hello.", encoding=Encoding.OPUS):
+            ...
+        async for segment in client.transcribe(Path("hello.opus").read_bytes()):
+            print(segment.text)
+
+What comes back arrives while the server is still working. Leaving a stream early stops the server's model.
+:class:`Client` is the same without ``async``.
+"""
+
+from audio_grpc.client.aio import AsyncClient
+from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.options import SpeechOptions, TranscriptOptions
+from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, Speech, Transcript
+from audio_grpc.client.sync import Client
+from audio_grpc.types import Encoding, Segment, Strategy, Task, Word
+
+__all__ = [
+    "AsyncClient",
+    "AsyncSpeech",
+    "AsyncTranscript",
+    "Client",
+    "Encoding",
+    "Segment",
+    "ServiceError",
+    "Speech",
+    "SpeechOptions",
+    "Strategy",
+    "Task",
+    "Transcript",
+    "TranscriptOptions",
+    "Word",
+]

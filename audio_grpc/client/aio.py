@@ -1,0 +1,102 @@
+"""The client for asyncio."""
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Self, TypeVar, Unpack
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.options import SpeechOptions, TranscriptOptions, synthesize_request, transcribe_request
+from audio_grpc.client.streams import (
+    CHANNEL_OPTIONS,
+    AsyncSpeech,
+    AsyncStream,
+    AsyncTranscript,
+    audio,
+    segment,
+)
+from audio_grpc.v1.model_pb2 import (
+    GetModelRequest,
+    ListModelsRequest,
+    LoadModelRequest,
+    Model,
+    UnloadModelRequest,
+)
+from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
+from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
+from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
+from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
+
+Reply = TypeVar("Reply")
+
+
+class AsyncClient:
+    """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses."""
+
+    def __init__(self, target: str) -> None:
+        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._text_to_speech = TextToSpeechServiceStub(self._channel)
+        self._speech_to_text = SpeechToTextServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
+        self._health = HealthStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancel what is running, and close the connection."""
+        await self._channel.close()
+
+    def synthesize(self, text: str, **options: Unpack[SpeechOptions]) -> AsyncSpeech:
+        """The bytes of a sound file, as they are made."""
+        timeout = options.pop("timeout", None)
+        request = synthesize_request(text, options)
+        return AsyncStream(self._text_to_speech.Synthesize(request, timeout=timeout), audio)
+
+    def transcribe(self, recording: bytes, **options: Unpack[TranscriptOptions]) -> AsyncTranscript:
+        """The segments of a transcript, as they are recognised."""
+        timeout = options.pop("timeout", None)
+        request = transcribe_request(recording, options)
+        return AsyncStream(self._speech_to_text.Transcribe(request, timeout=timeout), segment)
+
+    async def list_voices(self, model: str = "") -> list[Voice]:
+        """The voices of one model, or of all."""
+        reply = await _awaited(self._text_to_speech.ListVoices(ListVoicesRequest(model=model)))
+        return list(reply.voices)
+
+    async def list_models(self) -> list[Model]:
+        """Every configured model."""
+        return list((await _awaited(self._models.ListModels(ListModelsRequest()))).models)
+
+    async def get_model(self, name: str) -> Model:
+        """One model, by name or alias."""
+        return (await _awaited(self._models.GetModel(GetModelRequest(name=name)))).model
+
+    async def load_model(self, name: str) -> AsyncIterator[Model]:
+        """The model whenever its state changes, until it is ready."""
+        try:
+            async for response in self._models.LoadModel(LoadModelRequest(name=name)):
+                yield response.model
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+
+    async def unload_model(self, name: str) -> Model:
+        """The model, once its memory is free."""
+        return (await _awaited(self._models.UnloadModel(UnloadModelRequest(name=name)))).model
+
+    async def is_serving(self, service: str = "") -> bool:
+        """What the server's health service says of one of its services, or of the whole."""
+        reply = await _awaited(self._health.Check(HealthCheckRequest(service=service)))
+        return bool(reply.status == HealthCheckResponse.SERVING)
+
+
+async def _awaited(call: Awaitable[Reply]) -> Reply:
+    try:
+        return await call
+    except grpc.RpcError as error:
+        raise ServiceError.of(error) from error

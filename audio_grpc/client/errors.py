@@ -1,0 +1,51 @@
+"""What a client is told when a call fails."""
+
+from typing import Any, Self
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from audio_grpc.convert import to_seconds
+
+
+class ServiceError(Exception):
+    """What the server answered instead.
+
+    ``reason`` is the stable name for programs (such as QUEUE_FULL), empty if the error is gRPC's own;
+    ``field`` is the request field at fault, if one is; ``retry_after_seconds`` when to try again, if the
+    server said so.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        *,
+        reason: str = "",
+        field: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+
+    @classmethod
+    def of(cls, error: Any) -> Self:
+        """From what gRPC raised, of either API; understands google.rpc.Status."""
+        translated = cls(error.code(), error.details() or error.code().name)
+        for key, value in error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin":
+                translated._read(Status.FromString(value))
+        return translated
+
+    def _read(self, status: Status) -> None:
+        info, retry = ErrorInfo(), RetryInfo()
+        for detail in status.details:
+            if detail.Unpack(info):
+                self.reason, self.field = info.reason, info.metadata.get("field")
+            elif detail.Unpack(retry):
+                self.retry_after_seconds = to_seconds(retry.retry_delay)

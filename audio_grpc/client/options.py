@@ -1,0 +1,63 @@
+"""What can be asked for, as keyword arguments, and the messages that ask for it."""
+
+from typing import Any, TypedDict
+
+from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK
+from audio_grpc.types import Encoding, Strategy, Task
+from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest
+from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest, TextSplitting
+
+
+class SpeechOptions(TypedDict, total=False):
+    """How to speak; protos/audio_grpc/v1/text_to_speech.proto has the ranges."""
+
+    model: str
+    voice: str
+    language_code: str
+    encoding: Encoding
+    sample_rate_hertz: int | None
+    speed: float | None
+    strategy: Strategy
+    target_size: int | None
+    instructions: str | None
+    temperature: float | None
+    seed: int | None
+    timeout: float | None
+    """Seconds that the whole call may take."""
+
+
+class TranscriptOptions(TypedDict, total=False):
+    """How to listen; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
+
+    raw_format: RawAudioFormat | None
+    model: str
+    language_code: str
+    task: Task
+    prompt: str | None
+    hotwords: list[str]
+    temperature: float | None
+    beam_size: int | None
+    word_timestamps: bool
+    voice_activity_detection: bool | None
+    timeout: float | None
+    """Seconds that the whole call may take."""
+
+
+def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
+    """The message for a text and options."""
+    fields: dict[str, Any] = dict(options)
+    splitting = TextSplitting(
+        strategy=FROM_STRATEGY[fields.pop("strategy", Strategy.SENTENCE)],
+        target_size=fields.pop("target_size", None),
+    )
+    if "encoding" in fields:
+        fields["encoding"] = FROM_ENCODING[fields["encoding"]]
+    return SynthesizeRequest(text=text, splitting=splitting, **fields)
+
+
+def transcribe_request(audio: bytes, options: TranscriptOptions) -> TranscribeRequest:
+    """The message for a recording and options."""
+    fields: dict[str, Any] = dict(options)
+    if "task" in fields:
+        fields["task"] = FROM_TASK[fields["task"]]
+    return TranscribeRequest(audio=audio, **fields)

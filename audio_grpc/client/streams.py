@@ -1,0 +1,138 @@
+"""Replies that arrive bit by bit."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+
+from audio_grpc.client.errors import ServiceError
+from audio_grpc.convert import to_segment
+from audio_grpc.types import Segment
+from audio_grpc.v1.speech_to_text_pb2 import TranscriptionFinished, TranscriptionStarted
+from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
+
+Started = TypeVar("Started")
+Item = TypeVar("Item")
+Finished = TypeVar("Finished")
+
+# Whole recordings travel in one message; the server has its own opinion of what is too large.
+CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+
+class _Fold(Generic[Started, Item, Finished]):
+    """What the messages of a stream have told so far."""
+
+    def __init__(self, call: Any, item: Callable[[Any], Item]) -> None:
+        self._call = call
+        self._item = item
+        self._started: Started | None = None
+        self._finished: Finished | None = None
+
+    @property
+    def finished(self) -> Finished:
+        """The closing message; there is one once the stream was read to its end."""
+        if self._finished is None:
+            raise RuntimeError("the stream has not been read to its end")
+        return self._finished
+
+    def cancel(self) -> None:
+        """Stop the server's work on it."""
+        self._call.cancel()
+
+    def _take(self, response: Any) -> Item | None:
+        match response.WhichOneof("event"):
+            case "started":
+                self._started = response.started
+            case "finished":
+                self._finished = response.finished
+            case _:
+                return self._item(response)
+        return None
+
+    def _opening(self) -> Started:
+        if self._started is None:
+            raise ServiceError(grpc.StatusCode.DATA_LOSS, "the stream began without its opening message")
+        return self._started
+
+    def _check_complete(self) -> None:
+        if self._finished is None:
+            raise ServiceError(grpc.StatusCode.DATA_LOSS, "the stream ended before its closing message")
+
+
+class AsyncStream(_Fold[Started, Item, Finished], AsyncIterator[Item]):
+    """The items of a stream as they arrive; ServiceError if it fails or is cut."""
+
+    async def start(self) -> Started:
+        """The opening message, awaited: a request that fails early fails here."""
+        if self._started is None:
+            await self._read()
+        return self._opening()
+
+    async def __anext__(self) -> Item:
+        while (item := await self._read()) is None:
+            pass
+        return item
+
+    async def _read(self) -> Item | None:
+        try:
+            response = await self._call.read()
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        if response is grpc.aio.EOF:
+            self._check_complete()
+            raise StopAsyncIteration
+        return self._take(response)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cancel()
+
+
+class Stream(_Fold[Started, Item, Finished], Iterator[Item]):
+    """The items of a stream as they arrive; ServiceError if it fails or is cut."""
+
+    def start(self) -> Started:
+        """The opening message: a request that fails early fails here."""
+        if self._started is None:
+            self._read()
+        return self._opening()
+
+    def __next__(self) -> Item:
+        while (item := self._read()) is None:
+            pass
+        return item
+
+    def _read(self) -> Item | None:
+        try:
+            response = next(self._call)
+        except StopIteration:
+            self._check_complete()
+            raise
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        return self._take(response)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+
+
+AsyncSpeech = AsyncStream[SynthesisStarted, bytes, SynthesisFinished]
+AsyncTranscript = AsyncStream[TranscriptionStarted, Segment, TranscriptionFinished]
+Speech = Stream[SynthesisStarted, bytes, SynthesisFinished]
+Transcript = Stream[TranscriptionStarted, Segment, TranscriptionFinished]
+
+
+def audio(response: Any) -> bytes:
+    """The item of a speech stream's message."""
+    data: bytes = response.audio
+    return data
+
+
+def segment(response: Any) -> Segment:
+    """The item of a transcript stream's message."""
+    return to_segment(response.segment)

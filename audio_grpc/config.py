@@ -1,0 +1,138 @@
+"""The one settings object: command line over environment over audio-grpc.toml over these defaults."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.errors import ConfigurationError
+
+PREFIX = "AUDIO_GRPC_"
+DEFAULT_FILE = Path("audio-grpc.toml")
+OPENAI_VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+
+
+# What the models are that come with the package. One of the same name in the configuration inherits
+# what it leaves out.
+DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
+    "hibari": {
+        "backend": "hibari",
+        "resident": True,
+        "threads": 2,
+        "concurrency": 32,
+        "queue": 64,
+        "aliases": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
+        "voice_aliases": dict.fromkeys(OPENAI_VOICES, "heart"),
+    }
+}
+DEFAULT_TRANSCRIBERS: Mapping[str, Mapping[str, Any]] = {
+    "whisper-base": {
+        "backend": "faster-whisper",
+        "resident": True,
+        "concurrency": 2,
+        "aliases": ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+    }
+}
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Unknown names are refused, wherever they come from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Ge(0), Le(65535)] = 50051
+    """Port to listen on; 0 takes any free one."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
+    """How long running calls may go on after SIGTERM or Ctrl-C."""
+    max_text_characters: Annotated[int, Gt(0)] = 100_000
+    """Longest text of one request."""
+    max_audio_bytes: Annotated[int, Gt(0)] = 64 << 20
+    """Largest upload of one request."""
+    max_audio_seconds: Annotated[float, Gt(0)] = 3600.0
+    """Longest recording of one request, however small its file is."""
+    synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
+    """Text-to-speech models by name; the first is the default."""
+    transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)
+    """Speech-to-text models by name; the first is the default."""
+
+    @field_validator("synthesizers", "transcribers", mode="before")
+    @classmethod
+    def _inherit(cls, models: Any, info: ValidationInfo) -> Any:
+        defaults = DEFAULT_SYNTHESIZERS if info.field_name == "synthesizers" else DEFAULT_TRANSCRIBERS
+        if not isinstance(models, Mapping):
+            return models
+        return {
+            name: {**defaults.get(name, {}), **spec} if isinstance(spec, Mapping) else spec
+            for name, spec in models.items()
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What was given in code, then the environment; :func:`load` adds the file below them."""
+        return init_settings, env_settings
+
+
+def load(file: Path | None = None, **given: Any) -> Settings:
+    """The settings, from the file named (or ./audio-grpc.toml if there is one) up to what is ``given``.
+
+    A ``given`` value of None counts as not given. ConfigurationError says which name is wrong, and how.
+    """
+    _refuse_unknown_variables()
+    from_file = _read(file) if file or DEFAULT_FILE.exists() else {}
+
+    class WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            above = super().settings_customise_sources(settings_cls, *args, **sources)
+            return *above, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        return WithFile(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigurationError("; ".join(problems)) from error
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    path = file or DEFAULT_FILE
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable.partition("__")[0] not in known:
+            raise ConfigurationError(f"{variable} is no setting; there are: {', '.join(sorted(known))}")

@@ -1,0 +1,111 @@
+"""The one place where protocol buffer messages and the nouns of ``types.py`` turn into each other."""
+
+from typing import TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+
+from audio_grpc.types import Encoding, Segment, Strategy, Task, Voice, Word
+from audio_grpc.v1 import audio_pb2, speech_to_text_pb2, text_to_speech_pb2
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+TO_ENCODING = {
+    audio_pb2.AUDIO_ENCODING_WAV: Encoding.WAV,
+    audio_pb2.AUDIO_ENCODING_MP3: Encoding.MP3,
+    audio_pb2.AUDIO_ENCODING_OPUS: Encoding.OPUS,
+    audio_pb2.AUDIO_ENCODING_FLAC: Encoding.FLAC,
+    audio_pb2.AUDIO_ENCODING_AAC: Encoding.AAC,
+    audio_pb2.AUDIO_ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
+}
+TO_STRATEGY = {
+    text_to_speech_pb2.SPLIT_STRATEGY_SENTENCE: Strategy.SENTENCE,
+    text_to_speech_pb2.SPLIT_STRATEGY_PARAGRAPH: Strategy.PARAGRAPH,
+    text_to_speech_pb2.SPLIT_STRATEGY_FIXED: Strategy.FIXED,
+    text_to_speech_pb2.SPLIT_STRATEGY_WORD: Strategy.WORD,
+}
+TO_TASK = {
+    speech_to_text_pb2.TRANSCRIPTION_TASK_TRANSCRIBE: Task.TRANSCRIBE,
+    speech_to_text_pb2.TRANSCRIPTION_TASK_TRANSLATE: Task.TRANSLATE,
+}
+
+
+def _inverted(mapping: dict[K, V]) -> dict[V, K]:
+    return {value: key for key, value in mapping.items()}
+
+
+FROM_ENCODING = _inverted(TO_ENCODING)
+FROM_STRATEGY = _inverted(TO_STRATEGY)
+FROM_TASK = _inverted(TO_TASK)
+
+
+def from_seconds(seconds: float) -> Duration:
+    """A length of time, to the microsecond."""
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
+
+
+def to_seconds(duration: Duration) -> float:
+    """The same length of time in seconds."""
+    return duration.seconds + duration.nanos / 1e9
+
+
+def from_voice(voice: Voice, *, model: str, aliases: list[str]) -> text_to_speech_pb2.Voice:
+    """A voice of a model, with the other names that requests can use for it."""
+    return text_to_speech_pb2.Voice(
+        name=voice.name,
+        model=model,
+        language_codes=voice.language_codes,
+        description=voice.description,
+        aliases=aliases,
+    )
+
+
+def from_segment(index: int, segment: Segment) -> speech_to_text_pb2.TranscriptSegment:
+    """The ``index``-th segment of a transcript."""
+    return speech_to_text_pb2.TranscriptSegment(
+        index=index,
+        start=from_seconds(segment.start),
+        end=from_seconds(segment.end),
+        text=segment.text,
+        words=[
+            speech_to_text_pb2.Word(
+                start=from_seconds(word.start),
+                end=from_seconds(word.end),
+                text=word.text,
+                probability=word.probability,
+            )
+            for word in segment.words
+        ],
+        tokens=segment.tokens,
+        avg_logprob=segment.avg_logprob,
+        compression_ratio=segment.compression_ratio,
+        no_speech_prob=segment.no_speech_prob,
+        temperature=segment.temperature,
+        seek=segment.seek,
+    )
+
+
+def to_segment(segment: speech_to_text_pb2.TranscriptSegment) -> Segment:
+    """The inverse of :func:`from_segment`."""
+
+    def measure(name: str) -> float | None:
+        value: float = getattr(segment, name)
+        return value if segment.HasField(name) else None  # type: ignore[arg-type]
+
+    return Segment(
+        start=to_seconds(segment.start),
+        end=to_seconds(segment.end),
+        text=segment.text,
+        words=tuple(
+            Word(word.text, to_seconds(word.start), to_seconds(word.end), word.probability)
+            for word in segment.words
+        ),
+        tokens=tuple(segment.tokens),
+        avg_logprob=measure("avg_logprob"),
+        compression_ratio=measure("compression_ratio"),
+        no_speech_prob=measure("no_speech_prob"),
+        temperature=measure("temperature"),
+        seek=segment.seek,
+    )

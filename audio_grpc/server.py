@@ -1,0 +1,165 @@
+"""Assembles the server from its settings, and runs it until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from audio_grpc.backends import registry
+from audio_grpc.config import Settings
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.interceptors import Guard
+from audio_grpc.runtime.models import AnyModel, Model, Models
+from audio_grpc.services.model import ModelDirectory
+from audio_grpc.services.requests import Limits
+from audio_grpc.services.speech_to_text import SpeechToText
+from audio_grpc.services.text_to_speech import TextToSpeech
+from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2
+from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
+from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
+from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
+
+TEXT_TO_SPEECH = text_to_speech_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
+SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextService"].full_name
+MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
+CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+EVERYTHING = health.OVERALL_HEALTH
+# The transport takes somewhat more than the service, so that an upload which is a little too large gets
+# an answer that says what to do.
+TRANSPORT_MARGIN = 1.25
+UNLOAD_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """One server on one port, with its models."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        self.models = _models(settings)
+        self._health = health.aio.HealthServicer()
+        self._server = self._assemble()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"{self.settings.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen, and load the resident models; then health says SERVING.
+
+        ConfigurationError if the port cannot be had, ModelLoadFailed if a resident model cannot.
+        """
+        for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
+            await self._health.set(service, NOT_SERVING)
+        await self._health.set(MODEL, SERVING)
+        wanted = f"{self.settings.host}:{self.settings.port}"
+        try:
+            self.port = self._server.add_insecure_port(wanted)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"cannot listen on {wanted}; is another server running there? Choose another with --port"
+            ) from error
+        await self._server.start()
+        await asyncio.gather(
+            self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
+            self._load_resident(SPEECH_TO_TEXT, self.models.transcribers),
+        )
+        await self._health.set(EVERYTHING, SERVING)
+        log.info("serving on %s", self.address)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls, let running ones finish within the grace period, and unload the models."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+        try:
+            await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
+        except TimeoutError:
+            log.warning("a model does not come to an end; leaving it behind")
+
+    async def _load_resident(self, service: str, models: Sequence[AnyModel]) -> None:
+        await asyncio.gather(*(model.load() for model in models if model.spec.resident))
+        await self._health.set(service, SERVING)
+
+    def _assemble(self) -> grpc.aio.Server:
+        limits = Limits(
+            text_characters=self.settings.max_text_characters,
+            audio_bytes=self.settings.max_audio_bytes,
+            audio_seconds=self.settings.max_audio_seconds,
+        )
+        largest = round(self.settings.max_audio_bytes * TRANSPORT_MARGIN) + (1 << 20)
+        server = grpc.aio.server(
+            interceptors=[Guard()],
+            options=[
+                ("grpc.max_receive_message_length", largest),
+                # Two servers on one port would share its calls between them, silently.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits), server)
+        add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits), server)
+        add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        channelz.add_channelz_servicer(server)
+        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, health.SERVICE_NAME, CHANNELZ)
+        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+        return server
+
+
+def _models(settings: Settings) -> Models:
+    """Every configured model; only the backends that are named are imported."""
+    return Models(
+        [
+            Model(name, spec, registry.synthesizer(spec.backend))
+            for name, spec in settings.synthesizers.items()
+        ],
+        [
+            Model(name, spec, registry.transcriber(spec.backend))
+            for name, spec in settings.transcribers.items()
+        ],
+    )
+
+
+OnReady = Callable[[Server], Awaitable[None]]
+
+
+async def serve(settings: Settings, on_ready: OnReady | None = None) -> None:
+    """Run a server until SIGTERM or Ctrl-C; a second one cuts the calls that are still running.
+
+    ``on_ready`` runs once it serves; what it raises ends the server.
+    """
+    server = Server(settings)
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    starting = asyncio.create_task(_start(server, on_ready))
+    told_to_stop = asyncio.create_task(signals.get())
+    try:
+        await asyncio.wait((starting, told_to_stop), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await told_to_stop
+        starting.cancel()
+    finally:
+        log.info("stopping; running calls have %g s to finish", settings.shutdown_grace_seconds)
+        stopping = asyncio.create_task(server.stop(settings.shutdown_grace_seconds))
+        told_again = asyncio.create_task(signals.get())
+        await asyncio.wait((stopping, told_again), return_when=asyncio.FIRST_COMPLETED)
+        if told_again.done():
+            await server.stop(0)
+        await stopping
+
+
+async def _start(server: Server, on_ready: OnReady | None) -> None:
+    await server.start()
+    if on_ready is not None:
+        await on_ready(server)

@@ -1,0 +1,1 @@
+"""One servicer per service of ``protos/``, each a thin translation to the runtime."""

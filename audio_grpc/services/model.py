@@ -1,0 +1,80 @@
+"""ModelService."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from audio_grpc.backends.base import SynthesizerInfo
+from audio_grpc.runtime.models import AnyModel, Models, State
+from audio_grpc.v1 import model_pb2 as pb
+from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer
+
+Context = ServicerContext[Any, Any]
+
+STATES = {
+    State.UNLOADED: pb.MODEL_STATE_UNLOADED,
+    State.LOADING: pb.MODEL_STATE_LOADING,
+    State.READY: pb.MODEL_STATE_READY,
+    State.FAILED: pb.MODEL_STATE_FAILED,
+}
+
+
+class ModelDirectory(ModelServiceServicer):
+    """Tells about the configured models, and loads and unloads them."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        """All of them."""
+        return pb.ListModelsResponse(models=[describe(model) for model in self._models.all])
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
+        """One of them."""
+        return pb.GetModelResponse(model=describe(self._models.any(request.name)))
+
+    async def LoadModel(
+        self, request: pb.LoadModelRequest, context: Context
+    ) -> AsyncIterator[pb.LoadModelResponse]:
+        """Its states until it is ready."""
+        model = self._models.any(request.name)
+        if model.state is not State.READY:
+            loading = describe(model)
+            loading.state = pb.MODEL_STATE_LOADING
+            yield pb.LoadModelResponse(model=loading)
+            await model.load()
+        yield pb.LoadModelResponse(model=describe(model))
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
+        """Its state once the memory is free."""
+        model = self._models.any(request.name)
+        await model.unload()
+        return pb.UnloadModelResponse(model=describe(model))
+
+
+def describe(model: AnyModel) -> pb.Model:
+    """What is known of a model now."""
+    info = model.backend.info
+    message = pb.Model(
+        name=model.name,
+        aliases=model.spec.aliases,
+        kind=pb.MODEL_KIND_TRANSCRIBER,
+        state=STATES[model.state],
+        backend=model.spec.backend,
+        device=model.spec.device,
+        compute_type=model.spec.compute_type,
+        language_codes=info.language_codes,
+        streaming=True,
+        options=sorted(info.options),
+        load_error=model.load_error,
+        running=model.admission.running,
+        queued=model.admission.waiting,
+        max_running=model.admission.places,
+        max_queued=model.admission.queue,
+    )
+    if isinstance(info, SynthesizerInfo):
+        message.kind = pb.MODEL_KIND_SYNTHESIZER
+        message.voices.extend(voice.name for voice in info.voices)
+        message.sample_rate_hertz = info.sample_rate_hertz
+    return message

@@ -1,0 +1,192 @@
+"""What runs on a model's thread for one call: generators chained from the request to the reply.
+
+``split -> synthesize -> encode`` for speech, ``decode -> transcribe`` for transcripts. Closing the last
+generator closes them all, wherever they are.
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode, encode
+from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
+from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
+from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields
+from audio_grpc.services.timing import Stopwatch
+from audio_grpc.text import clean, has_words, split
+from audio_grpc.types import Audio, Encoding, Language, Segment, Voice
+
+PAUSE_SECONDS = 0.3
+"""How long to be silent for a piece without a letter or digit that the model has no sound for (emoji)."""
+ANY_LANGUAGE = "und"
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    """The first event of a speech stream."""
+
+    voice: str
+    encoding: Encoding
+    sample_rate_hertz: int
+    ignored_fields: list[str]
+
+
+@dataclass
+class SpeechFinished:
+    """The last event of a speech stream: what was spoken."""
+
+    input_tokens: int = 0
+    audio_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class TranscriptStarted:
+    """The first event of a transcript stream."""
+
+    language: Language
+    audio_seconds: float
+    ignored_fields: list[str]
+
+
+@dataclass(frozen=True)
+class TranscriptFinished:
+    """The last event of a transcript stream."""
+
+    language: Language
+    audio_seconds: float
+    output_tokens: int
+
+
+SpeechEvent = SpeechStarted | bytes | SpeechFinished
+TranscriptEvent = TranscriptStarted | Segment | TranscriptFinished
+
+
+def speak(
+    backend: Synthesizer, job: SpeechJob, voice_aliases: Mapping[str, str], watch: Stopwatch
+) -> Generator[SpeechEvent, None, None]:
+    """The events of a speech stream; everything that can be refused is, before the first."""
+    watch.begin()
+    info = backend.info
+    voice = find_voice(info, job.options.voice, voice_aliases)
+    _check_language(voice, job.options.language_code)
+    rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
+    ignored = ignored_fields(job.options, info.options | {"language_code"})
+    job = replace(job, text=clean(job.text), options=replace(job.options, voice=voice.name))
+    if letters := backend.unpronounceable(job.text):
+        raise TextUnspeakable(
+            f"the model cannot pronounce {letters[:20]!r}; leave that out, or choose a model that speaks "
+            "the language",
+            field="text",
+        )
+    pieces = split(
+        job.text,
+        strategy=job.strategy,
+        target_size=job.target_size,
+        language_code=job.options.language_code or "en",
+        max_size=info.max_piece_size,
+    )
+    total = SpeechFinished()
+    started = SpeechStarted(voice.name, job.encoding, rate, ignored)
+    with closing(encode(_utter(backend, pieces, job, total), job.encoding, rate)) as encoded:
+        for data in encoded:
+            if watch.first_result is None:
+                watch.result()
+                yield started
+            yield data
+    yield total
+
+
+def _utter(
+    backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished
+) -> Generator[Audio, None, None]:
+    """The sound of every piece of the text; what it amounts to is added to ``total``."""
+    for piece in pieces:
+        for audio in _say(backend, piece, job, total):
+            total.audio_seconds += audio.seconds
+            yield audio
+
+
+def _say(backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished) -> Iterator[Audio]:
+    sounded = False
+    for speech in backend.synthesize(piece, job.options):
+        sounded = True
+        total.input_tokens += speech.input_tokens
+        yield speech.audio
+    if sounded:
+        return
+    if has_words(piece):
+        raise TextUnspeakable(
+            f"the model has no sound for {piece.strip()[:40]!r}; leave that out", field="text"
+        )
+    rate = backend.info.sample_rate_hertz
+    yield Audio(np.zeros(round(PAUSE_SECONDS * rate), np.float32), rate)
+
+
+def joined(events: list[SpeechEvent]) -> Iterator[SpeechEvent]:
+    """The same events with neighbouring chunks of audio in one, up to the size of the largest chunk.
+
+    What waits for a reader together can travel together: a message costs more than its bytes.
+    """
+    waiting: list[bytes] = []
+    size = 0
+    for event in events:
+        if waiting and (not isinstance(event, bytes) or size + len(event) > MAX_PIECE_BYTES):
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        if isinstance(event, bytes):
+            waiting.append(event)
+            size += len(event)
+        else:
+            yield event
+    if waiting:
+        yield b"".join(waiting)
+
+
+def find_voice(info: SynthesizerInfo, name: str, aliases: Mapping[str, str]) -> Voice:
+    """By name or alias; empty for the first. VoiceNotFound."""
+    if not name:
+        return info.voices[0]
+    for voice in info.voices:
+        if voice.name == aliases.get(name, name):
+            return voice
+    known = ", ".join([*(voice.name for voice in info.voices), *sorted(aliases)])
+    raise VoiceNotFound(f"the model has no voice {name!r}; it has: {known}", field="voice")
+
+
+def _check_language(voice: Voice, language_code: str | None) -> None:
+    """Whatever the region: a voice for en-US also reads en-GB."""
+    spoken = [code.partition("-")[0] for code in voice.language_codes]
+    wanted = (language_code or "").partition("-")[0].lower()
+    if wanted and wanted not in spoken and ANY_LANGUAGE not in spoken:
+        raise OptionUnsupported(
+            f"the voice {voice.name!r} does not speak {language_code!r}; it speaks "
+            f"{', '.join(voice.language_codes)}. Choose another voice or model, or leave it empty",
+            field="language_code",
+        )
+
+
+def recognise(
+    backend: Transcriber, job: TranscriptionJob, watch: Stopwatch
+) -> Generator[TranscriptEvent, None, None]:
+    """The events of a transcript stream."""
+    watch.begin()
+    info = backend.info
+    audio = decode(
+        job.audio,
+        sample_rate_hertz=info.sample_rate_hertz,
+        max_seconds=job.max_seconds,
+        raw=job.raw_format,
+    )
+    transcript = backend.transcribe(audio, job.options)
+    seconds = audio.seconds
+    del audio  # the model has its own idea of how long it needs the samples
+    yield TranscriptStarted(transcript.language, seconds, ignored_fields(job.options, info.options))
+    tokens = 0
+    with closing(transcript.segments) as segments:
+        for segment in segments:
+            watch.result()
+            tokens += len(segment.tokens)
+            yield segment
+    yield TranscriptFinished(transcript.language, seconds, tokens)

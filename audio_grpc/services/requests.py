@@ -1,0 +1,157 @@
+"""Reading requests: what each field may be, and what the caller is told if it is something else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from audio_grpc.audio import RawFormat
+from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK
+from audio_grpc.errors import AudioEmpty, InvalidRequest, MessageTooLarge, TextEmpty, TextTooLong
+from audio_grpc.text import clean
+from audio_grpc.types import Encoding, Strategy, SynthesisOptions, Task, TranscriptionOptions
+from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest
+from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+
+MEBIBYTE = 1 << 20
+MAX_PROMPT_CHARACTERS = 4096
+MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 128, 64
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for."""
+
+    text_characters: int
+    audio_bytes: int
+    audio_seconds: float
+
+
+@dataclass(frozen=True)
+class SpeechJob:
+    """What a SynthesizeRequest asks for; ``options.voice`` is as the caller spelled it."""
+
+    text: str
+    encoding: Encoding
+    sample_rate_hertz: int | None
+    strategy: Strategy
+    target_size: int | None
+    options: SynthesisOptions
+
+
+@dataclass(frozen=True)
+class TranscriptionJob:
+    """What a TranscribeRequest asks for."""
+
+    audio: bytes
+    raw_format: RawFormat | None
+    max_seconds: float
+    options: TranscriptionOptions
+
+
+def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
+    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    if not clean(request.text).strip():
+        raise TextEmpty("the text is empty; send at least one character that can be spoken", field="text")
+    if len(request.text) > limits.text_characters:
+        raise TextTooLong(
+            f"the text has {len(request.text)} characters, more than {limits.text_characters}; "
+            "send it in several requests, or raise max_text_characters",
+            field="text",
+        )
+    return SpeechJob(
+        text=request.text,
+        encoding=_known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),
+        sample_rate_hertz=_given(request, "sample_rate_hertz"),
+        strategy=_known("splitting.strategy", request.splitting.strategy, TO_STRATEGY, Strategy.SENTENCE),
+        target_size=_given(request.splitting, "target_size"),
+        options=SynthesisOptions(
+            voice=request.voice,
+            language_code=request.language_code or None,
+            speed=_within("speed", _given(request, "speed"), 0.25, 4.0),
+            instructions=_given(request, "instructions"),
+            temperature=_within("temperature", _given(request, "temperature"), 0.0, 5.0),
+            seed=_within("seed", _given(request, "seed"), 0, 2**63 - 1),
+        ),
+    )
+
+
+def read_transcription(request: TranscribeRequest, limits: Limits) -> TranscriptionJob:
+    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    if not request.audio:
+        raise AudioEmpty("there is no audio in the request; send a whole sound file", field="audio")
+    if len(request.audio) > limits.audio_bytes:
+        raise MessageTooLarge(
+            f"the audio has {len(request.audio) / MEBIBYTE:.1f} MiB, more than "
+            f"{limits.audio_bytes / MEBIBYTE:g} MiB; send it compressed (Opus, FLAC, MP3), in several "
+            "requests, or raise max_audio_bytes",
+            field="audio",
+        )
+    return TranscriptionJob(
+        audio=request.audio,
+        raw_format=_raw_format(request),
+        max_seconds=limits.audio_seconds,
+        options=TranscriptionOptions(
+            language_code=request.language_code or None,
+            task=_known("task", request.task, TO_TASK, Task.TRANSCRIBE),
+            prompt=_short("prompt", _given(request, "prompt"), MAX_PROMPT_CHARACTERS),
+            hotwords=_hotwords(request),
+            temperature=_within("temperature", _given(request, "temperature"), 0.0, 1.0),
+            beam_size=_within("beam_size", _given(request, "beam_size"), 1, 16),
+            word_timestamps=request.word_timestamps,
+            voice_activity_detection=_given(request, "voice_activity_detection"),
+        ),
+    )
+
+
+def ignored_fields(options: SynthesisOptions | TranscriptionOptions, honoured: frozenset[str]) -> list[str]:
+    """Fields that the caller set and that the model has no use for."""
+    silent = {field.name: field.default for field in fields(options) if field.name != "voice"}
+    return [
+        name for name, default in silent.items() if getattr(options, name) != default and name not in honoured
+    ]
+
+
+def _raw_format(request: TranscribeRequest) -> RawFormat | None:
+    if not request.HasField("raw_format"):
+        return None
+    channels: int | None = _given(request.raw_format, "channel_count")
+    return RawFormat(request.raw_format.sample_rate_hertz, 1 if channels is None else channels)
+
+
+def _hotwords(request: TranscribeRequest) -> tuple[str, ...]:
+    if len(request.hotwords) > MAX_HOTWORDS:
+        raise InvalidRequest(
+            f"there are {len(request.hotwords)} hotwords; send at most {MAX_HOTWORDS}", field="hotwords"
+        )
+    for word in request.hotwords:
+        _short("hotwords", word, MAX_HOTWORD_CHARACTERS)
+    return tuple(request.hotwords)
+
+
+def _given(message: Any, field: str) -> Any:
+    """The value of an optional field, None if it is not set."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def _known(field: str, value: int, known: Mapping[Any, V], default: V) -> V:
+    """The meaning of an enum's number; 0 is unspecified."""
+    if value == 0:
+        return default
+    if value not in known:
+        raise InvalidRequest(f"{field} has no value {value}; it has 0 to {max(known)}", field=field)
+    return known[value]
+
+
+def _within(field: str, value: V, low: float, high: float) -> V:
+    # Written so that NaN, which compares false with everything, is refused.
+    if value is not None and not low <= value <= high:  # type: ignore[operator]
+        raise InvalidRequest(f"{field} is {value}; it goes from {low} to {high}", field=field)
+    return value
+
+
+def _short(field: str, text: V, longest: int) -> V:
+    if isinstance(text, str) and len(text) > longest:
+        raise InvalidRequest(f"{field} has {len(text)} characters; send at most {longest}", field=field)
+    return text

@@ -1,0 +1,70 @@
+"""SpeechToTextService."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from audio_grpc.convert import from_seconds, from_segment
+from audio_grpc.runtime.models import Models
+from audio_grpc.services.pipeline import TranscriptFinished, TranscriptStarted, recognise
+from audio_grpc.services.requests import Limits, read_transcription
+from audio_grpc.services.timing import Stopwatch
+from audio_grpc.types import Segment
+from audio_grpc.v1 import speech_to_text_pb2 as pb
+from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceServicer
+
+Context = ServicerContext[Any, Any]
+
+
+class SpeechToText(SpeechToTextServiceServicer):
+    """Listens with the configured transcribers."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self._models = models
+        self._limits = limits
+
+    async def Transcribe(
+        self, request: pb.TranscribeRequest, context: Context
+    ) -> AsyncIterator[pb.TranscribeResponse]:
+        """The events of :func:`recognise`, as messages."""
+        watch = Stopwatch()
+        job = read_transcription(request, self._limits)
+        model = self._models.transcriber(request.model)
+        index = 0
+        async with model.stream(partial(recognise, job=job, watch=watch)) as events:
+            async for ready in events:
+                for event in ready:
+                    if isinstance(event, Segment):
+                        yield pb.TranscribeResponse(segment=from_segment(index, event))
+                        index += 1
+                    elif isinstance(event, TranscriptStarted):
+                        yield _started(model.name, event)
+                    else:
+                        yield _finished(event, watch)
+
+
+def _started(model: str, event: TranscriptStarted) -> pb.TranscribeResponse:
+    return pb.TranscribeResponse(
+        started=pb.TranscriptionStarted(
+            model=model,
+            language_code=event.language.code,
+            language_probability=event.language.probability,
+            audio_duration=from_seconds(event.audio_seconds),
+            ignored_fields=event.ignored_fields,
+        )
+    )
+
+
+def _finished(event: TranscriptFinished, watch: Stopwatch) -> pb.TranscribeResponse:
+    duration = from_seconds(event.audio_seconds)
+    return pb.TranscribeResponse(
+        finished=pb.TranscriptionFinished(
+            language_code=event.language.code,
+            language_probability=event.language.probability,
+            audio_duration=duration,
+            usage=pb.TranscriptionUsage(audio_duration=duration, output_tokens=event.output_tokens),
+            timing=watch.timing(),
+        )
+    )

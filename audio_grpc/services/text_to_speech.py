@@ -1,0 +1,92 @@
+"""TextToSpeechService."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from audio_grpc.audio import CODECS
+from audio_grpc.backends.base import Synthesizer
+from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
+from audio_grpc.runtime.models import Model, Models
+from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
+from audio_grpc.services.requests import Limits, SpeechJob, read_synthesis
+from audio_grpc.services.timing import Stopwatch
+from audio_grpc.v1 import text_to_speech_pb2 as pb
+from audio_grpc.v1.audio_pb2 import AudioFormat
+from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer
+
+Context = ServicerContext[Any, Any]
+
+
+class TextToSpeech(TextToSpeechServiceServicer):
+    """Speaks with the configured synthesisers."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self._models = models
+        self._limits = limits
+
+    async def Synthesize(
+        self, request: pb.SynthesizeRequest, context: Context
+    ) -> AsyncIterator[pb.SynthesizeResponse]:
+        """The events of :func:`speak`, as messages."""
+        watch = Stopwatch()
+        job = read_synthesis(request, self._limits)
+        model = self._models.synthesizer(request.model)
+        generate = partial(speak, job=job, voice_aliases=model.spec.voice_aliases, watch=watch)
+        async with model.stream(generate) as events:
+            async for ready in events:
+                for event in joined(ready):
+                    if isinstance(event, bytes):
+                        yield pb.SynthesizeResponse(audio=event)
+                    elif isinstance(event, SpeechStarted):
+                        yield _started(model, event)
+                    else:
+                        yield _finished(job, event, watch)
+
+    async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
+        """The voices of one model, or of all."""
+        models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
+        return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model)])
+
+
+def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesizeResponse:
+    return pb.SynthesizeResponse(
+        started=pb.SynthesisStarted(
+            model=model.name,
+            voice=event.voice,
+            format=AudioFormat(
+                encoding=FROM_ENCODING[event.encoding],
+                sample_rate_hertz=event.sample_rate_hertz,
+                channel_count=1,
+                media_type=CODECS[event.encoding].media_type,
+            ),
+            ignored_fields=event.ignored_fields,
+        )
+    )
+
+
+def _finished(job: SpeechJob, event: SpeechFinished, watch: Stopwatch) -> pb.SynthesizeResponse:
+    return pb.SynthesizeResponse(
+        finished=pb.SynthesisFinished(
+            usage=pb.SynthesisUsage(
+                characters=len(job.text),
+                input_tokens=event.input_tokens,
+                audio_duration=from_seconds(event.audio_seconds),
+            ),
+            timing=watch.timing(),
+        )
+    )
+
+
+def _voices(model: Model[Synthesizer]) -> list[pb.Voice]:
+    aliases = model.spec.voice_aliases
+    return [
+        from_voice(
+            voice,
+            model=model.name,
+            aliases=[alias for alias, name in aliases.items() if name == voice.name],
+        )
+        for voice in model.backend.info.voices
+    ]
