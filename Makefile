@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all: -r
-PROTOS := $(wildcard protos/audio_grpc/v1/*.proto)
+# The contract as callers know it; `make protos` renews it after changes that break nobody.
+BASELINE := protos/baseline.binpb
 
 .PHONY: help run test lint format protos bench lock clean
 
@@ -43,6 +44,7 @@ lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generate
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
+	@$(BIN)/buf breaking --against $(BASELINE)
 	@$(BIN)/python scripts/protos.py --check
 
 format: $(VENV)/.dev            ## rewrite the code in the house style
@@ -51,7 +53,9 @@ format: $(VENV)/.dev            ## rewrite the code in the house style
 	@$(BIN)/buf format --write
 
 protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
+	@$(BIN)/buf breaking --against $(BASELINE)
 	@$(BIN)/python scripts/protos.py
+	@$(BIN)/buf build -o $(BASELINE)
 
 bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks

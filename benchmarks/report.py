@@ -1,0 +1,126 @@
+"""The figures as a page."""
+
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = """\
+# Benchmarks
+
+Written by `make bench` on {date}; the figures are in `results.json` too. Everything is measured beside its
+yardstick in the same run, in turns, {cores} cores of {cpu}, {memory_gigabytes} GB, Python {python}
+({packages}). Each figure is the median of five rounds. Client and server share the machine.
+
+## Synthesize beside hibari's own generator
+
+The same text of four sentences in the same pieces. *Bare* is the generator in as many threads as there are
+streams, with no server; *served* is an asyncio client of the server, PCM. Streams take turns in the server
+where bare threads compete, so with many streams the first audio of the served ones comes earlier.
+
+| streams | first audio, bare | served | added | real-time factor, bare | served | ratio |
+|--:|--:|--:|--:|--:|--:|--:|
+{synthesis}
+
+## Transcribe beside faster-whisper
+
+Five recordings of 3 to 7 seconds of human speech, one after the other, beam size 5.
+
+| first segment, bare | served | real-time factor, bare | served | ratio |
+|--:|--:|--:|--:|--:|
+{transcription}
+
+## Throughput of the tone speaker beside a bare grpc.aio server
+
+One stream of 4800-byte chunks (100 ms of sound), the same Python client. The bare server sends one constant,
+a chunk a message; the tone speaker goes through splitting, generator, threads and 16-bit conversion, and
+lets chunks that wait for the reader together travel in one message.
+
+| chunks a second, bare | served | ratio | chunks a message, served | server's CPU a chunk, bare | served |
+|--:|--:|--:|--:|--:|--:|
+{throughput}
+
+## Memory
+
+Peak resident memory of the server after all of the above but the throughput, beside one process that loaded
+both models and used them once.
+
+| bare | served | beyond the models |
+|--:|--:|--:|
+{memory}
+
+## Aims
+
+| aim | measured | |
+|---|--:|---|
+{aims}
+"""
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """Put ``results`` into the page at ``path``."""
+    machine = dict(results["machine"])
+    machine["packages"] = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    page = TEMPLATE.format(
+        **machine,
+        synthesis="\n".join(_synthesis(streams, both) for streams, both in results["synthesis"].items()),
+        transcription=_transcription(**results["transcription"]),
+        throughput=_throughput(**results["throughput"]),
+        memory=_memory(**results["memory"]),
+        aims=_aims(results),
+    )
+    path.write_text(page)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _synthesis(streams: str, both: dict[str, dict[str, float]]) -> str:
+    bare, served = both["bare"], both["served"]
+    return _row(
+        streams,
+        f"{bare['first_ms']:.1f} ms",
+        f"{served['first_ms']:.1f} ms",
+        f"{served['first_ms'] - bare['first_ms']:+.1f} ms",
+        f"{bare['real_time_factor']:.4f}",
+        f"{served['real_time_factor']:.4f}",
+        f"{served['real_time_factor'] / bare['real_time_factor']:.2f}",
+    )
+
+
+def _transcription(bare: dict[str, float], served: dict[str, float]) -> str:
+    return _row(
+        f"{bare['first_ms']:.0f} ms",
+        f"{served['first_ms']:.0f} ms",
+        f"{bare['real_time_factor']:.3f}",
+        f"{served['real_time_factor']:.3f}",
+        f"{served['real_time_factor'] / bare['real_time_factor']:.2f}",
+    )
+
+
+def _throughput(bare: dict[str, float], served: dict[str, float]) -> str:
+    return _row(
+        f"{bare['chunks_per_second']:.0f}",
+        f"{served['chunks_per_second']:.0f}",
+        f"{served['chunks_per_second'] / bare['chunks_per_second']:.2f}",
+        f"{served['chunks_per_message']:.1f}",
+        f"{bare['server_cpu_microseconds']:.0f} µs",
+        f"{served['server_cpu_microseconds']:.0f} µs",
+    )
+
+
+def _memory(bare: float, served: float) -> str:
+    return _row(f"{bare:.0f} MB", f"{served:.0f} MB", f"{served - bare:.0f} MB")
+
+
+def _aims(results: dict[str, Any]) -> str:
+    one = results["synthesis"]["1"]
+    added = one["served"]["first_ms"] - one["bare"]["first_ms"]
+    throughput = results["throughput"]
+    ratio = throughput["served"]["chunks_per_second"] / throughput["bare"]["chunks_per_second"]
+    beyond = results["memory"]["served"] - results["memory"]["bare"]
+    rows = [
+        ("first audio at one stream: less than 2 ms added", f"{added:.1f} ms", added < 2),
+        ("tone speaker: at least 0.8 of the bare server", f"{ratio:.2f}", ratio >= 0.8),
+        ("less than 120 MB beyond the models", f"{beyond:.0f} MB", beyond < 120),
+    ]
+    return "\n".join(_row(aim, figure, "met" if met else "**missed**") for aim, figure, met in rows)

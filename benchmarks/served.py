@@ -1,0 +1,117 @@
+"""The service, measured from outside: a server process, and this process as its client."""
+
+import asyncio
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+
+from audio_grpc.client import AsyncClient, Encoding
+from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_PCM_S16LE
+from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
+from benchmarks.workload import CHUNK, CLIPS, TEXT, Run, summary
+
+CONFIG = """
+log_level = "WARNING"
+[synthesizers.hibari]
+[synthesizers.tone]
+backend = "tone"
+resident = true
+[transcribers.whisper-base]
+"""
+
+
+@contextmanager
+def process(*command: str, announces: str) -> Iterator[tuple[psutil.Process, str]]:
+    """A process that says where it listens, and that address; it ends with the context."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
+        try:
+            assert started.stdout is not None
+            for line in started.stdout:
+                if found := re.search(announces, line):
+                    yield psutil.Process(started.pid), found.group(1)
+                    return
+            raise RuntimeError(f"{command} ended without saying where it listens")
+        finally:
+            started.terminate()
+
+
+async def synthesize(address: str, streams: int, repeats: int) -> dict[str, Any]:
+    """hibari through the service, ``streams`` calls at once."""
+    async with AsyncClient(address) as client:
+
+        async def one(began: float) -> Run:
+            first = 0.0
+            async with client.synthesize(TEXT, model="hibari", encoding=Encoding.PCM_S16LE) as speech:
+                async for _ in speech:
+                    first = first or time.perf_counter() - began
+            seconds = speech.finished.usage.audio_duration.ToTimedelta().total_seconds()
+            return Run(first, time.perf_counter() - began, seconds)
+
+        await one(time.perf_counter())
+        runs = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            runs.append(await asyncio.gather(*(one(began) for _ in range(streams))))
+    return summary(runs)
+
+
+async def transcribe(address: str, repeats: int) -> dict[str, Any]:
+    """faster-whisper through the service, one recording after the other."""
+    runs = []
+    async with AsyncClient(address) as client:
+        for _ in range(repeats):
+            for path in CLIPS:
+                began = time.perf_counter()
+                async with client.transcribe(path.read_bytes()) as transcript:
+                    await anext(transcript)
+                    first = time.perf_counter() - began
+                    async for _ in transcript:
+                        pass
+                seconds = transcript.finished.audio_duration.ToTimedelta().total_seconds()
+                runs.append([Run(first, time.perf_counter() - began, seconds)])
+    return summary(runs)
+
+
+async def throughput(server: psutil.Process, address: str, count: int) -> dict[str, float]:
+    """How fast chunks of 4800 bytes come, and what each costs the server in CPU time.
+
+    Chunks are counted by their bytes, since the server lets those travel together that wait together.
+    """
+    messages = 0
+    request = SynthesizeRequest(text="x" * count, model="tone", encoding=AUDIO_ENCODING_PCM_S16LE)
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = TextToSpeechServiceStub(channel).Synthesize(request)
+        reply: Any = await call.read()
+        began, used = time.perf_counter(), cpu_seconds(server)
+        size = 0
+        while (reply := await call.read()) is not grpc.aio.EOF:
+            size += len(reply.audio)
+            messages += 1
+        took, used = time.perf_counter() - began, cpu_seconds(server) - used
+    chunks = size / len(CHUNK)
+    return {
+        "chunks_per_second": chunks / took,
+        "chunks_per_message": chunks / messages,
+        "server_cpu_microseconds": used / chunks * 1e6,
+    }
+
+
+def cpu_seconds(server: psutil.Process) -> float:
+    """What a process has used of the CPUs so far."""
+    times = server.cpu_times()
+    return float(times.user + times.system)
+
+
+def peak_megabytes(server: psutil.Process) -> float:
+    """The most memory that a process ever had (Linux)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
+    assert found is not None
+    return int(found.group(1)) / 1024

@@ -1,0 +1,114 @@
+"""What the tests share: real servers on real ports.
+
+``embedded`` is the installed command in a process of its own, with the real default models. ``start`` runs
+a server in the test's own event loop, on the tone backends: what is about streams, queues and errors needs
+no neural network.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.client import AsyncClient, Client
+from audio_grpc.config import Settings
+from audio_grpc.server import Server
+
+COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
+DATA = Path(__file__).parent / "data"
+PATIENCE_SECONDS = 60
+
+
+class ServerProcess:
+    """``audio-grpc serve`` as a user starts it, on any free port."""
+
+    def __init__(self, *arguments: str, cwd: Path | None = None) -> None:
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, cwd=cwd
+        )
+        self.log: list[str] = []
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        # Somebody has to empty the pipe, or the server would stop at its next line.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.address = self.wait_for(r"serving on (\S+)").group(1)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr:
+            for line in self.process.stderr:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The next line of the log that has ``pattern``."""
+        while (line := self._lines.get(timeout=PATIENCE_SECONDS)) is not None:
+            self.log.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"the server ended before it logged {pattern!r}:\n{''.join(self.log)}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it as an operator does; the exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join()
+        while line := self._lines.get():
+            self.log.append(line)
+        return status
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The address of a server with the default models."""
+    server = ServerProcess()
+    yield server.address
+    server.stop()
+
+
+@pytest.fixture
+def client(embedded: str) -> Iterator[Client]:
+    """A client of the server with the default models."""
+    with Client(embedded) as client:
+        yield client
+
+
+def tone_settings(**changes: Any) -> Settings:
+    """A server's settings with one tone speaker and one tone listener; ``changes`` are of the speaker."""
+    options = changes.pop("options", {})
+    listener = changes.pop("listener", {})
+    server = {name: changes.pop(name) for name in list(changes) if name in Settings.model_fields}
+    speaker = ModelSpec("tone", **{"queue": 8, "aliases": ("tts-1",), **changes}, options=options)
+    return Settings(
+        port=0,
+        synthesizers=server.pop("synthesizers", {"speaker": speaker}),
+        transcribers={"listener": ModelSpec("tone", **listener)},
+        **server,
+    )
+
+
+Start = Callable[..., Awaitable[tuple[Server, AsyncClient]]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts a server on the tone backends; the arguments are ``tone_settings``'s."""
+    async with AsyncExitStack() as stack:
+
+        async def start_one(**changes: Any) -> tuple[Server, AsyncClient]:
+            server = Server(tone_settings(**changes))
+            stack.push_async_callback(server.stop, 0)
+            await server.start()
+            client = await stack.enter_async_context(AsyncClient(server.address))
+            return server, client
+
+        yield start_one

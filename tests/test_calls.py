@@ -1,0 +1,161 @@
+"""Who may call, who waits, who is turned away, and that a caller who leaves leaves nothing behind."""
+
+import asyncio
+import gc
+import threading
+from types import GeneratorType
+
+import grpc
+import psutil
+import pytest
+
+from audio_grpc.client import AsyncClient, AsyncSpeech, Encoding, ServiceError
+from audio_grpc.runtime.admission import Admission
+from audio_grpc.server import Server
+from tests.conftest import Start
+
+SLOW = {"delay_seconds": 0.02}
+LONG = "A text that takes the slowed speaker some twenty seconds to say. " * 16
+
+
+def admission(server: Server) -> Admission:
+    return server.models.synthesizer("").admission
+
+
+async def first_chunk(client: AsyncClient, text: str = LONG) -> AsyncSpeech:
+    """A stream that has begun to sound."""
+    speech = client.synthesize(text, encoding=Encoding.PCM_S16LE)
+    await anext(speech)
+    return speech
+
+
+async def until_idle(server: Server) -> None:
+    """Wait for the last place to be left: another caller gets it, and leaves it again."""
+    places = [await admission(server).enter() for _ in range(admission(server).places)]
+    for place in places:
+        place.leave()
+
+
+async def test_a_caller_who_leaves_frees_the_place_within_one_chunk(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=1, queue=1, read_ahead=1)
+    speech = await first_chunk(client)
+    spoken = [anext(speech) for _ in range(2)]
+    for chunk in spoken:
+        await chunk
+    following = asyncio.create_task(first_chunk(client, "Next."))
+    speech.cancel()
+    # The text would go on for twenty seconds; the next caller is heard after a chunk or two.
+    await asyncio.wait_for(following, 2)
+    assert admission(server).running == 1
+
+
+async def test_a_hundred_callers_who_leave_leave_nothing_behind(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=4, threads=2, queue=200)
+
+    async def come_and_go() -> None:
+        async with await first_chunk(client):
+            pass
+
+    async def crowd(size: int) -> tuple[int, int, int]:
+        await asyncio.gather(*(come_and_go() for _ in range(size)))
+        await until_idle(server)
+        gc.collect()
+        generators = sum(isinstance(thing, GeneratorType) for thing in gc.get_objects())
+        return threading.active_count(), generators, psutil.Process().memory_info().rss
+
+    await crowd(100)
+    threads, generators, memory = await crowd(100)
+    threads_after, generators_after, memory_after = await crowd(100)
+    assert threads_after <= threads
+    assert generators_after <= generators
+    assert memory_after - memory < 8 << 20
+    assert (admission(server).running, admission(server).waiting) == (0, 0)
+
+
+async def test_a_full_queue_turns_away_at_once_and_says_when_to_retry(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=1, queue=1)
+    running = await first_chunk(client)
+    waiting = asyncio.create_task(first_chunk(client, "Waiting."))
+    while admission(server).waiting == 0:
+        await asyncio.sleep(0)
+    with pytest.raises(ServiceError) as failure:
+        await first_chunk(client)
+    assert failure.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert failure.value.reason == "QUEUE_FULL"
+    assert 0 < (failure.value.retry_after_seconds or 0) <= 60
+    assert "retry later" in failure.value.message
+    running.cancel()
+    assert await waiting
+
+
+async def test_a_deadline_counts_while_queued(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=1, queue=4)
+    running = await first_chunk(client)
+    with pytest.raises(ServiceError) as failure:
+        await anext(client.synthesize("Too late.", timeout=0.2))
+    assert failure.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    running.cancel()
+    await until_idle(server)
+    assert admission(server).waiting == 0
+
+
+async def test_a_deadline_stops_a_running_call(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=1)
+    with pytest.raises(ServiceError) as failure:
+        async for _ in client.synthesize(LONG, timeout=0.3):
+            pass
+    assert failure.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    await asyncio.wait_for(until_idle(server), 2)
+
+
+async def test_the_queue_is_served_in_the_order_of_arrival(start: Start) -> None:
+    server, client = await start(options=SLOW, concurrency=1, queue=8)
+    running = await first_chunk(client)
+    served: list[int] = []
+
+    async def call(number: int) -> None:
+        async for _ in client.synthesize("x"):
+            pass
+        served.append(number)
+
+    waiting = []
+    for number in range(5):
+        waiting.append(asyncio.create_task(call(number)))
+        while admission(server).waiting <= number:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(*waiting)
+    assert served == [0, 1, 2, 3, 4]
+
+
+async def test_a_slow_reader_does_not_hold_the_only_thread(start: Start) -> None:
+    """Somebody who listens as fast as one can hear must not keep everybody else waiting."""
+    _, client = await start(concurrency=2, threads=1, read_ahead=1)
+    stalled = await first_chunk(client, LONG * 60)  # more than the transport buffers; and nobody reads on
+    assert await first_chunk(client, "Not kept waiting.")
+    assert await anext(stalled)
+
+
+async def test_calls_take_turns_on_one_thread(start: Start) -> None:
+    _, client = await start(options=SLOW, concurrency=2, threads=1)
+    long = await first_chunk(client)
+    short = client.synthesize("Short.", encoding=Encoding.PCM_S16LE)
+    assert len(b"".join([data async for data in short])) == 6 * 4800
+    with pytest.raises(RuntimeError, match="not been read to its end"):
+        _ = long.finished
+
+
+async def test_a_model_that_breaks_fails_its_own_call_only(start: Start) -> None:
+    server, client = await start(options={"fail_after": 3}, concurrency=4)
+    good = await asyncio.gather(*(_collect(client, "ok!") for _ in range(3)))
+    assert all(len(audio) == 3 * 4800 for audio in good)
+    with pytest.raises(ServiceError) as failure:
+        await _collect(client, "broken")
+    assert (failure.value.code, failure.value.reason) == (grpc.StatusCode.INTERNAL, "MODEL_FAILED")
+    assert "told to fail" not in failure.value.message, "the inner workings stay in the log"
+    assert len(await _collect(client, "ok!")) == 3 * 4800
+    assert admission(server).running == 0
+
+
+async def _collect(client: AsyncClient, text: str) -> bytes:
+    return b"".join([data async for data in client.synthesize(text, encoding=Encoding.PCM_S16LE)])

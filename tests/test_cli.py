@@ -1,0 +1,169 @@
+"""The command line, as a user calls it."""
+
+import json
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import COMMAND, DATA, ServerProcess
+
+FLAC = str(DATA / "sense_and_sensibility_0880.flac")
+
+
+def run(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([COMMAND, *arguments], input=stdin, capture_output=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture
+def at(embedded: str) -> list[str]:
+    """The option that names the server."""
+    return ["--server", embedded]
+
+
+def test_say_writes_a_file_with_exact_sizes(at: list[str], tmp_path: Path) -> None:
+    done = run("say", "Hello there.", *at, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"wrote speech.wav" in done.stderr
+    assert b"the first after" in done.stderr
+    with wave.open(str(tmp_path / "speech.wav")) as file:
+        assert file.getframerate() == 24000
+        assert file.getnframes() > 12000
+    assert [path.name for path in tmp_path.iterdir()] == ["speech.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.mp3", b"\xff"), ("a.ogg", b"OggS"), ("a.flac", b"fLaC"), ("a.aac", b"\xff\xf1")]
+)
+def test_the_name_of_the_file_chooses_the_format(
+    at: list[str], tmp_path: Path, name: str, start: bytes
+) -> None:
+    assert run("say", "Hi.", "--out", name, *at, cwd=tmp_path).returncode == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_say_and_transcribe_through_pipes(at: list[str]) -> None:
+    audio = run("say", "-", "--out", "-", "--format", "opus", *at, stdin=b"The boy was there.").stdout
+    assert audio.startswith(b"OggS")
+    heard = run("transcribe", "-", *at, stdin=audio)
+    assert heard.stdout.decode().strip() == "The boy was there."
+
+
+def test_transcribe_in_every_format(at: list[str]) -> None:
+    text = run("transcribe", FLAC, *at).stdout.decode()
+    assert "young man" in text
+    whole = json.loads(run("transcribe", FLAC, "--format", "json", "--words", *at).stdout)
+    assert whole["text"] == text.strip()
+    assert (whole["language"], whole["duration"]) == ("en", 2.99)
+    assert whole["segments"][0]["words"][0]["start"] >= 0
+    srt = run("transcribe", FLAC, "--format", "srt", *at).stdout.decode()
+    assert srt.startswith("1\n00:00:00,")
+    assert " --> 00:00:0" in srt
+    vtt = run("transcribe", FLAC, "--format", "vtt", *at).stdout.decode()
+    assert vtt.startswith("WEBVTT\n\n00:00:00.")
+
+
+def test_models_and_voices(at: list[str]) -> None:
+    models = run("models", "--load", "tts-1", *at).stdout.decode()
+    assert "hibari" in models
+    assert "whisper-base" in models
+    assert "ready" in models
+    assert "American English" in run("voices", *at).stdout.decode()
+
+
+def test_doctor_tries_the_models_and_finds_the_server(embedded: str) -> None:
+    done = run("doctor", "--server", embedded)
+    report = done.stdout.decode()
+    assert done.returncode == 0, report
+    assert "hibari (synthesizer, hibari on auto): loaded" in report
+    assert "whisper-base (transcriber, faster-whisper on auto): loaded" in report
+    assert f"{embedded} is serving: hibari, whisper-base" in report
+
+
+def test_doctor_says_why_a_model_cannot_be_loaded(tmp_path: Path) -> None:
+    config = tmp_path / "broken.toml"
+    config.write_text(
+        '[synthesizers.gone]\nbackend = "hibari"\npath = "/nowhere.onnx"\n'
+        '[transcribers.off]\nbackend = "tone"\noptions = { fail_loading = true }\n'
+    )
+    done = run("doctor", "--config", str(config), "--server", "127.0.0.1:1")
+    report = done.stdout.decode()
+    assert done.returncode == 1
+    assert "/nowhere.onnx" in report
+    assert "told to fail" in report
+    assert "no server answers at 127.0.0.1:1; start one with: audio-grpc serve" in report
+
+
+def test_no_server_is_one_line_that_says_how_to_start_one() -> None:
+    done = run("say", "Hi.", "--server", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert b"start one with: audio-grpc serve" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_failed_call_leaves_no_file(at: list[str], tmp_path: Path) -> None:
+    done = run("say", "Hi.", "--voice", "nobody", "--out", "a.wav", *at, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"no voice 'nobody'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_there_survives_a_failed_call(at: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("precious")
+    run("say", "Hi.", "--voice", "nobody", "--out", "a.wav", *at, cwd=tmp_path)
+    assert (tmp_path / "a.wav").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["say", "Hi.", "--out", "a.xyz"], "cannot tell the format"),
+        (["say", "Hi.", "--split", "letters"], "letters"),
+        (["transcribe", "nowhere.wav"], "nowhere.wav"),
+        (["serve", "--port", "seven"], "valid integer"),
+        (["serve", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["serve", "--log-level", "loud"], "log_level"),
+    ],
+)
+def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["serve", "say", "transcribe", "models", "voices", "doctor"])
+def test_every_command_has_help_with_examples(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"audio-grpc {command}" in done.stdout.decode()
+    assert "Examples" in done.stdout.decode()
+
+
+def test_version() -> None:
+    from audio_grpc import __version__
+
+    assert run("--version").stdout.decode().strip() == f"audio-grpc {__version__}"
+
+
+def test_serve_checks_itself_and_goes_on_serving(tmp_path: Path) -> None:
+    """What `make run` shows."""
+    server = ServerProcess("--self-check", cwd=tmp_path)
+    try:
+        server.wait_for("spoke  The quick brown fox")
+        server.wait_for("the first after .* real-time factor")
+        server.wait_for("heard  The quick brown fox jumps over the lazy dog")
+        server.wait_for("The@0.*dog.@")
+        server.wait_for("buf curl")
+        assert run("say", "Still here.", "--server", server.address, cwd=tmp_path).returncode == 0
+    finally:
+        assert server.stop() == 0
+
+
+def test_the_command_starts_without_the_models() -> None:
+    """Typing `audio-grpc say` must not wait for neural networks to be imported."""
+    code = "import sys, audio_grpc.cli; print({'onnxruntime', 'ctranslate2'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

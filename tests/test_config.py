@@ -1,0 +1,90 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from audio_grpc import config
+from audio_grpc.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, so that no file of the developer's is read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_defaults_are_the_embedded_pair_on_the_loopback() -> None:
+    settings = config.load()
+    assert (settings.host, settings.port) == ("127.0.0.1", 50051)
+    assert settings.synthesizers["hibari"].backend == "hibari"
+    assert settings.transcribers["whisper-base"].backend == "faster-whisper"
+
+
+def test_arguments_beat_the_environment_which_beats_the_file(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "audio-grpc.toml").write_text('host = "file"\nport = 1\nlog_level = "ERROR"\n')
+    monkeypatch.setenv("AUDIO_GRPC_PORT", "2")
+    monkeypatch.setenv("AUDIO_GRPC_HOST", "environment")
+    settings = config.load(port=3)
+    assert (settings.port, settings.host, settings.log_level) == (3, "environment", "ERROR")
+
+
+def test_a_default_model_can_be_tuned_without_repeating_it(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = elsewhere / "mine.toml"
+    file.write_text("[synthesizers.hibari]\nthreads = 7\n")
+    hibari = config.load(file).synthesizers["hibari"]
+    assert (hibari.backend, hibari.threads, hibari.resident) == ("hibari", 7, True)
+    monkeypatch.setenv("AUDIO_GRPC_SYNTHESIZERS__HIBARI__QUEUE", "5")
+    assert config.load(file).synthesizers["hibari"].queue == 5
+
+
+def test_models_of_the_file_take_the_place_of_the_default_ones(elsewhere: Path) -> None:
+    file = elsewhere / "mine.toml"
+    file.write_text(
+        '[transcribers.large]\nbackend = "faster-whisper"\npath = "large-v3"\ndevice = "cuda:1"\n'
+    )
+    settings = config.load(file)
+    assert list(settings.transcribers) == ["large"]
+    assert list(settings.synthesizers) == ["hibari"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("prot = 1", "prot"),
+        ("port = 70000", "port"),
+        ("port = 'x'", "port"),
+        ("[synthesizers.a]\nbackend = 'tone'\nthraeds = 2", "synthesizers.a.thraeds"),
+        ("[synthesizers.a]\nbackend = 'tone'\nthreads = 0", "synthesizers.a.threads"),
+        ("[synthesizers.a]\nthreads = 2", "synthesizers.a.backend"),
+        ("synthesizers = 3", "synthesizers"),
+        ("port = ", "not TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(elsewhere: Path, toml: str, complaint: str) -> None:
+    file = elsewhere / "wrong.toml"
+    file.write_text(toml)
+    with pytest.raises(ConfigurationError, match=complaint):
+        config.load(file)
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"gpu\.toml cannot be read"):
+        config.load(Path("gpu.toml"))
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIO_GRPC_PROT", "1")
+    with pytest.raises(ConfigurationError, match=r"AUDIO_GRPC_PROT is no setting; there are: .*_PORT"):
+        config.load()
+
+
+def test_settings_do_not_change() -> None:
+    settings = config.load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1

@@ -1,0 +1,44 @@
+"""The embedded model is put together whole, once, and never used damaged."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audio_grpc.backends import embedded_whisper
+from audio_grpc.backends.embedded_whisper import SHA256, whisper_base
+
+JOIN = "import sys, pathlib; from audio_grpc.backends.embedded_whisper import whisper_base; " + (
+    "print(whisper_base(pathlib.Path(sys.argv[1])))"
+)
+
+
+def test_processes_that_start_at_once_get_the_same_whole_model(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", JOIN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    folders = {process.communicate(timeout=60)[0].strip() for process in started}
+    assert [process.returncode for process in started] == [0, 0, 0]
+    (folder,) = folders
+    assert {path.name for path in Path(folder).iterdir()} == set(SHA256)
+    left = {path.name for path in tmp_path.iterdir()} - {Path(folder).name}
+    assert all(name.endswith(".lock") for name in left), "nothing half-made stays behind"
+
+
+def test_a_damaged_model_is_made_again(tmp_path: Path) -> None:
+    folder = whisper_base(tmp_path)
+    (folder / "config.json").write_text("{}")
+    (folder / "vocabulary.txt").unlink()
+    assert whisper_base(tmp_path) == folder
+    assert embedded_whisper._is_intact(folder)
+
+
+def test_packages_that_hold_something_else_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SHA256, "tokenizer.json", "0" * 64)
+    with pytest.raises(RuntimeError, match="reinstall them"):
+        whisper_base(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

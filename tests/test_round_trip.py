@@ -1,0 +1,81 @@
+"""The main job, on the real models: what is spoken is heard again."""
+
+import json
+
+import jiwer
+import pytest
+
+from audio_grpc.client import Client, Encoding
+from tests.conftest import DATA
+
+# Harvard sentences, lists 1 and 2: phonetically balanced, and without numbers or names whose spelling
+# could differ while the sound is right. IEEE Recommended Practice for Speech Quality Measurements, 1969.
+SENTENCES = [
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+]
+WORST_WORD_ERROR_RATE = 0.05
+
+heard: dict[Encoding, list[str]] = {}
+
+plain = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.SubstituteRegexes({r"[-–]": " ", r"\bmr\b": "mister"}),
+        jiwer.RemovePunctuation(),  # type: ignore[no-untyped-call]
+        jiwer.RemoveMultipleSpaces(),
+        jiwer.Strip(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
+
+
+def word_error_rate(said: list[str], understood: list[str]) -> float:
+    rate: float = jiwer.wer(said, understood, reference_transform=plain, hypothesis_transform=plain)
+    return rate
+
+
+def text_of(client: Client, audio: bytes) -> str:
+    return "".join(segment.text for segment in client.transcribe(audio, language_code="en"))
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+def test_sentences_survive_every_encoding(client: Client, encoding: Encoding) -> None:
+    understood = []
+    for sentence in SENTENCES:
+        with client.synthesize(sentence, encoding=encoding) as speech:
+            rate = speech.start().format.sample_rate_hertz
+            audio = b"".join(speech)
+        if encoding is Encoding.PCM_S16LE:
+            understood.append(pcm_text_of(client, audio, rate))
+        else:
+            understood.append(text_of(client, audio))
+    heard[encoding] = understood
+    assert word_error_rate(SENTENCES, understood) <= 2 * WORST_WORD_ERROR_RATE, understood
+
+
+def test_all_encodings_together_lose_at_most_one_word_in_twenty() -> None:
+    assert set(heard) == set(Encoding), "runs after the encodings have been tried"
+    understood = [text for texts in heard.values() for text in texts]
+    assert word_error_rate(SENTENCES * len(heard), understood) <= WORST_WORD_ERROR_RATE, heard
+
+
+def pcm_text_of(client: Client, audio: bytes, rate: int) -> str:
+    from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
+
+    raw = RawAudioFormat(sample_rate_hertz=rate)
+    return "".join(segment.text for segment in client.transcribe(audio, raw_format=raw, language_code="en"))
+
+
+def test_recorded_human_speech_is_understood(client: Client) -> None:
+    spoken: dict[str, str] = json.loads((DATA / "transcripts.json").read_text())
+    understood = [text_of(client, (DATA / name).read_bytes()) for name in spoken]
+    assert word_error_rate(list(spoken.values()), understood) <= WORST_WORD_ERROR_RATE, understood
