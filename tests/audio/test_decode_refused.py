@@ -99,7 +99,6 @@ NO_AUDIO = {
     "noise": np.random.default_rng(1).bytes(50_000),
     "html": b"<html><body>404 Not Found</body></html>" * 9,
     "png": b"\x89PNG\r\n\x1a\n" + bytes(500),
-    "unknown codec": STREAMED_WAV[:20] + b"\x99\x99" + STREAMED_WAV[22:],
     "header only": STREAMED_WAV[:30],
 }
 
@@ -108,6 +107,12 @@ NO_AUDIO = {
 def test_not_audio(name: str) -> None:
     with pytest.raises(AudioUndecodable, match=r"damaged.*; send ") as refusal:
         decoded(NO_AUDIO[name])
+    assert refusal.value.field == "audio"
+
+
+def test_an_unknown_codec() -> None:
+    with pytest.raises(AudioUndecodable, match="has a codec that is not known here; send it as") as refusal:
+        decoded(STREAMED_WAV[:20] + b"\x99\x99" + STREAMED_WAV[22:])
     assert refusal.value.field == "audio"
 
 
