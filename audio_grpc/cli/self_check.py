@@ -1,10 +1,11 @@
 """The first thing a new user sees: the service speaks a sentence and hears it."""
 
+import sys
 import time
 
 from rich.panel import Panel
 
-from audio_grpc.cli.console import console
+from audio_grpc.cli.console import console, server_address
 from audio_grpc.client import AsyncClient, Encoding
 from audio_grpc.server import Server
 
@@ -53,11 +54,12 @@ async def _listen(client: AsyncClient, audio: bytes) -> None:
 
 
 def _how_to_call(server: Server) -> str:
-    at = server.address
+    at, command = server.address, sys.argv[0]  # as it was started, so that the lines can be pasted
+    to = "" if at == server_address(None) else f" --server {at}"
     return f"""\
 [bold]Command line[/bold]
-  audio-grpc say "Hello." --out hello.wav
-  audio-grpc transcribe hello.wav --format srt
+  {command} say "Hello." --out hello.wav{to}
+  {command} transcribe hello.wav --format srt{to}
 [bold]Python[/bold]
   from audio_grpc.client import Client
   with Client("{at}") as client:

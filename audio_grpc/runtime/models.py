@@ -142,6 +142,7 @@ class Model(Generic[Backend]):
             log.info("unloaded model %s", self.name)
 
     async def _load(self) -> Loaded[Backend]:
+        log.info("loading model %s", self.name)
         began = time.monotonic()
         backend = self._make(self.spec)
         try:
