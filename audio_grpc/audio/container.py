@@ -120,7 +120,7 @@ def _gathered(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
 
 @np.errstate(over="ignore", invalid="ignore")  # whoever collects the chunks looks at them
 def _mono(packed: av.AudioFrame) -> Audio:
-    interleaved = packed.to_ndarray().reshape(-1, packed.layout.nb_channels)
+    interleaved = np.asarray(packed.to_ndarray(), np.float32).reshape(-1, packed.layout.nb_channels)
     samples = np.ascontiguousarray(interleaved.T).mean(axis=0, dtype=np.float32)
     return Audio(samples, packed.sample_rate)
 

@@ -36,7 +36,7 @@ def split(
     """The pieces of ``text`` in order, each found when it is asked for; joined, they are ``text``.
 
     Sizes are in characters (code points). ``target_size`` is 10 to 1000; None is the strategy's
-    default. No piece is longer than the larger of it and ``max_size``. White space belongs to the
+    default. No piece is longer than ``max_size``, whatever the target. White space belongs to the
     piece before it and counts for FIXED only; no piece is nothing but white space, unless all of
     ``text`` is. No piece ends inside a character as readers see it (see ``graphemes``).
 
@@ -60,7 +60,7 @@ def split(
             f"{LARGEST_TARGET_SIZE} characters.",
             field="splitting.target_size",
         )
-    splitter = _Splitter(text, language_code, target, max(target, max_size))
+    splitter = _Splitter(text, language_code, min(target, max_size), max_size)
     return splitter.pieces(strategy)
 
 

@@ -158,8 +158,8 @@ class TextSplitting(_message.Message):
     strategy: Global___SplitStrategy.ValueType
     """Where to cut; by sentence if unspecified."""
     target_size: _builtins.int
-    """Characters in a piece, 10 to 1000, else INVALID_ARGUMENT. Unset: 200 for sentences, 400 for
-    paragraphs, 150 for fixed, 100 for words.
+    """Characters in a piece, 10 to 1000, else INVALID_ARGUMENT; no more than the model speaks well at
+    once (400). Unset: 200 for sentences, 400 for paragraphs, 150 for fixed, 100 for words.
     """
     def __init__(
         self,

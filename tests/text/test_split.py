@@ -114,7 +114,8 @@ def test_default_sizes() -> None:
         assert size - 20 < max(pieces) <= size
     assert [DEFAULT_TARGET_SIZES[s] for s in (SENTENCE, PARAGRAPH, FIXED, WORD)] == [200, 400, 150, 100]
     assert max(map(len, split("a" * 3000))) == 400
-    assert max(map(len, split("a" * 3000, target_size=500))) == 500
+    assert max(map(len, split("a" * 3000, target_size=500))) == 400, "max_size is the model's own limit"
+    assert max(map(len, split("a" * 3000, strategy=FIXED, target_size=500, max_size=600))) == 500
 
 
 def test_sentences_of_a_long_text_are_the_ones_of_a_short_text() -> None:
@@ -198,8 +199,7 @@ PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples
 
 
 def longest(options: dict[str, Any]) -> int:
-    target = options["target_size"] or DEFAULT_TARGET_SIZES[options["strategy"]]
-    return int(max(target, options["max_size"], graphemes.LONGEST))
+    return int(max(options["max_size"], graphemes.LONGEST))
 
 
 @PROPERTY
