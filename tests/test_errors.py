@@ -1,0 +1,60 @@
+"""Every kind of error has a status and a reason of its own, and the unforeseen ones give nothing away."""
+
+import logging
+
+import grpc
+import pytest
+
+from audio_grpc import errors
+from audio_grpc.client import ServiceError
+from audio_grpc.interceptors import status, status_code
+from audio_grpc.services import text_to_speech
+from tests.conftest import Start
+
+
+def kinds(root: type[errors.SpeechError] = errors.SpeechError) -> list[type[errors.SpeechError]]:
+    """The class and all its descendants."""
+    return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
+
+
+def make(kind: type[errors.SpeechError]) -> errors.SpeechError:
+    if kind is errors.QueueFull:
+        return errors.QueueFull("Come back.", retry_after_seconds=1.5)
+    return kind("What to do.", field="text")
+
+
+EXPECTED = {
+    "INTERNAL": grpc.StatusCode.INTERNAL,
+    "MODEL_FAILED": grpc.StatusCode.INTERNAL,
+    "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "VOICE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MODEL_LOAD_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_every_kind_has_its_status(kind: type[errors.SpeechError]) -> None:
+    expected = EXPECTED.get(kind.reason, grpc.StatusCode.INVALID_ARGUMENT)
+    assert status_code(make(kind)) is expected
+    assert status(make(kind)).code == expected.value[0]
+
+
+def test_no_two_kinds_share_a_reason() -> None:
+    reasons = [kind.reason for kind in kinds()]
+    assert len(set(reasons)) == len(reasons)
+
+
+async def test_an_unforeseen_error_is_internal_and_stays_in_the_log(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("the secret of the house")
+
+    monkeypatch.setattr(text_to_speech, "read_synthesis", broken)
+    _, client = await start()
+    with caplog.at_level(logging.ERROR), pytest.raises(ServiceError) as failure:
+        await anext(client.synthesize("Hi."))
+    assert (failure.value.code, failure.value.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "secret" not in failure.value.message
+    assert "the secret of the house" in caplog.text
