@@ -20,7 +20,7 @@ from benchmarks.report import write
 
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
-ROUNDS = 5
+ROUNDS = 3
 STREAMS = (1, 8, 32)
 CHUNKS = 20_000
 ADDRESS = r"serving on (\S+)"

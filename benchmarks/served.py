@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
 from benchmarks.workload import CHUNK, CLIPS, TEXT, Run, summary
 
+MODEL_PAUSE_SECONDS = 0.025
 CONFIG = """
 log_level = "WARNING"
 [synthesizers.hibari]
@@ -36,6 +39,8 @@ def process(*command: str, announces: str) -> Iterator[tuple[psutil.Process, str
             assert started.stdout is not None
             for line in started.stdout:
                 if found := re.search(announces, line):
+                    # Somebody has to empty the pipe, or the server would stop at its next line.
+                    threading.Thread(target=started.stdout.read, daemon=True).start()
                     yield psutil.Process(started.pid), found.group(1)
                     return
             raise RuntimeError(f"{command} ended without saying where it listens")
@@ -96,12 +101,29 @@ async def throughput(server: psutil.Process, address: str, count: int) -> dict[s
             size += len(reply.audio)
             messages += 1
         took, used = time.perf_counter() - began, cpu_seconds(server) - used
+        first = await first_message(channel)
     chunks = size / len(CHUNK)
     return {
         "chunks_per_second": chunks / took,
         "chunks_per_message": chunks / messages,
         "server_cpu_microseconds": used / chunks * 1e6,
+        "first_message_ms": first * 1000,
     }
+
+
+async def first_message(channel: grpc.aio.Channel) -> float:
+    """Median seconds until the first message of a call, after as long a pause as a model makes."""
+    request = SynthesizeRequest(text="x", model="tone", encoding=AUDIO_ENCODING_PCM_S16LE)
+    took = []
+    for _ in range(100):
+        await asyncio.sleep(MODEL_PAUSE_SECONDS)
+        began = time.perf_counter()
+        call = TextToSpeechServiceStub(channel).Synthesize(request)
+        await call.read()
+        took.append(time.perf_counter() - began)
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    return statistics.median(took)
 
 
 def cpu_seconds(server: psutil.Process) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
-from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields
+from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.services.timing import Stopwatch
 from audio_grpc.text import clean, has_words, split
 from audio_grpc.types import Audio, Encoding, Language, Segment, Voice
@@ -74,6 +74,7 @@ def speak(
     rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
     ignored = ignored_fields(job.options, info.options | {"language_code"})
     job = replace(job, text=clean(job.text), options=replace(job.options, voice=voice.name))
+    require_text(job.text)  # what was all control characters is nothing now
     if letters := backend.unpronounceable(job.text):
         raise TextUnspeakable(
             f"the model cannot pronounce {letters[:20]!r}; leave that out, or choose a model that speaks "

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from audio_grpc.audio import RawFormat
 from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK
 from audio_grpc.errors import AudioEmpty, InvalidRequest, MessageTooLarge, TextEmpty, TextTooLong
-from audio_grpc.text import clean
 from audio_grpc.types import Encoding, Strategy, SynthesisOptions, Task, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
@@ -52,8 +51,7 @@ class TranscriptionJob:
 
 def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
     """InvalidRequest or one of its kinds for what can be said without knowing the model."""
-    if not clean(request.text).strip():
-        raise TextEmpty("the text is empty; send at least one character that can be spoken", field="text")
+    require_text(request.text)
     if len(request.text) > limits.text_characters:
         raise TextTooLong(
             f"the text has {len(request.text)} characters, more than {limits.text_characters}; "
@@ -75,6 +73,12 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
             seed=_within("seed", _given(request, "seed"), 0, 2**63 - 1),
         ),
     )
+
+
+def require_text(text: str) -> None:
+    """TextEmpty if there is nothing but white space."""
+    if not text.strip():
+        raise TextEmpty("the text is empty; send at least one character that can be spoken", field="text")
 
 
 def read_transcription(request: TranscribeRequest, limits: Limits) -> TranscriptionJob:
