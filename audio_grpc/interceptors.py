@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc.aio import AbortError, ServerInterceptor, ServicerContext
+from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
 from audio_grpc.convert import from_seconds
@@ -74,9 +74,6 @@ async def _guarded(method: str, context: Context) -> AsyncIterator[None]:
         if isinstance(error, errors.ModelFailed):
             log.exception("%s failed", method, exc_info=error.__cause__)
         await _abort(context, error)
-    except AbortError:
-        outcome = "aborted"
-        raise
     except (asyncio.CancelledError, GeneratorExit):
         outcome = "CANCELLED"
         raise
