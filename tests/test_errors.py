@@ -7,7 +7,7 @@ import pytest
 
 from audio_grpc import errors
 from audio_grpc.client import ServiceError
-from audio_grpc.interceptors import status, status_code
+from audio_grpc.interceptors.guard import status, status_code
 from audio_grpc.services import text_to_speech
 from tests.conftest import Start
 
@@ -18,8 +18,8 @@ def kinds(root: type[errors.SpeechError] = errors.SpeechError) -> list[type[erro
 
 
 def make(kind: type[errors.SpeechError]) -> errors.SpeechError:
-    if kind is errors.QueueFull:
-        return errors.QueueFull("Come back.", retry_after_seconds=1.5)
+    if issubclass(kind, errors.Busy):
+        return kind("Come back.", retry_after_seconds=1.5)
     return kind("What to do.", field="text")
 
 
@@ -28,7 +28,14 @@ EXPECTED = {
     "MODEL_FAILED": grpc.StatusCode.INTERNAL,
     "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "VOICE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "API_KEY_INVALID": grpc.StatusCode.UNAUTHENTICATED,
+    "API_KEY_MISSING": grpc.StatusCode.UNAUTHENTICATED,
+    "VOICE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
+    "CLONING_UNAVAILABLE": grpc.StatusCode.FAILED_PRECONDITION,
+    "STORAGE_FAILED": grpc.StatusCode.INTERNAL,
     "MODEL_LOAD_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
 }
 

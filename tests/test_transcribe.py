@@ -4,13 +4,21 @@ import io
 import json
 
 import av
+import grpc
 import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from audio_grpc.audio import decode, encode
 from audio_grpc.client import AsyncClient, Client, Encoding, Segment, ServiceError, Task
 from audio_grpc.types import Audio
-from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
+from audio_grpc.v1.speech_to_text_pb2 import (
+    RawAudioFormat,
+    TranscribeRequest,
+    TranscribeUploadRequest,
+    VoiceActivityParameters,
+)
+from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from tests.conftest import DATA, Start
 
 SPOKEN: dict[str, str] = json.loads((DATA / "transcripts.json").read_text())
@@ -156,3 +164,79 @@ async def test_two_transcripts_at_once_keep_apart(embedded: str) -> None:
         names = list(SPOKEN)[1:4]
         together = await asyncio.gather(*map(heard, names))
         assert together == [await heard(name) for name in names]
+
+
+async def test_an_upload_in_pieces_gives_the_same_transcript(embedded: str) -> None:
+    async with AsyncClient(embedded) as client:
+        async with client.transcribe(LONGEST, word_timestamps=True) as whole:
+            expected = [segment async for segment in whole]
+        async with client.upload() as upload:
+            for start in range(0, len(LONGEST), 10_000):
+                await upload.write(LONGEST[start : start + 10_000])
+            async with await upload.transcribe(word_timestamps=True) as transcript:
+                assert (await transcript.start()).model == "whisper-base"
+                assert [segment async for segment in transcript] == expected
+    assert transcript.finished.usage == whole.finished.usage
+
+
+async def test_an_upload_is_refused_as_soon_as_it_is_too_large(start: Start) -> None:
+    _, client = await start(max_audio_bytes=100_000)
+    async with client.upload() as upload:
+        with pytest.raises(ServiceError, match=r"more than 0.0953674 MiB") as failure:
+            for _ in range(10_000):  # 640 MB if nobody says stop
+                await upload.write(bytes(64_000))
+    assert (failure.value.reason, failure.value.field) == ("MESSAGE_TOO_LARGE", "audio")
+
+
+async def test_an_upload_without_audio_is_refused(start: Start) -> None:
+    _, client = await start()
+    async with client.upload() as upload, await upload.transcribe() as transcript:
+        with pytest.raises(ServiceError) as failure:
+            await transcript.start()
+    assert failure.value.reason == "AUDIO_EMPTY"
+
+
+async def test_an_upload_that_is_left_ends_on_the_server(start: Start) -> None:
+    server, client = await start(listener={"concurrency": 1, "queue": 0})
+    async with client.upload() as upload:
+        await upload.write(b"RIFF")
+    spoken = b"".join([data async for data in client.synthesize("Hello.")])
+    async with client.transcribe(spoken) as transcript:
+        assert [segment.text async for segment in transcript] == ["Hello."]
+    assert server.models.transcriber("").admission.running == 0
+
+
+async def test_the_options_of_an_upload_come_once(start: Start) -> None:
+    server, _ = await start()
+    options = TranscribeUploadRequest(options=TranscribeRequest(model="listener"))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        call = SpeechToTextServiceStub(channel).TranscribeUpload(iter([options, options]))
+        with pytest.raises(grpc.aio.AioRpcError, match="come once"):
+            await call.read()
+
+
+def test_the_parameters_of_the_voice_detector_have_an_effect(client: Client) -> None:
+    silent = Audio(np.zeros(16000, np.float32), 16000)
+    speech = decode(LONGEST, sample_rate_hertz=16000, max_seconds=60)
+    whole = b"".join(encode([speech, silent, speech], Encoding.WAV, 16000))
+    eager = VoiceActivityParameters(threshold=0.1)
+    deaf = VoiceActivityParameters(threshold=1.0)
+    assert list(client.transcribe(whole, voice_activity_parameters=eager))
+    assert list(client.transcribe(whole, voice_activity_parameters=deaf)) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        (VoiceActivityParameters(threshold=1.1), "threshold"),
+        (VoiceActivityParameters(min_silence=Duration(seconds=11)), "min_silence"),
+        (VoiceActivityParameters(padding=Duration(seconds=-1)), "padding"),
+    ],
+)
+async def test_parameters_out_of_range_are_refused(
+    start: Start, parameters: VoiceActivityParameters, field: str
+) -> None:
+    _, client = await start()
+    with pytest.raises(ServiceError) as failure:
+        await client.transcribe(b"RIFF", voice_activity_parameters=parameters).start()
+    assert failure.value.field == f"voice_activity_parameters.{field}"

@@ -17,7 +17,15 @@ from pydantic import ConfigDict
 from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, read_options
 from audio_grpc.backends.embedded_whisper import whisper_base
 from audio_grpc.errors import OptionUnsupported
-from audio_grpc.types import Audio, Language, Segment, Task, TranscriptionOptions, Word
+from audio_grpc.types import (
+    Audio,
+    Language,
+    Segment,
+    Task,
+    TranscriptionOptions,
+    VoiceActivityParameters,
+    Word,
+)
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -33,6 +41,7 @@ OPTIONS = frozenset(
         "beam_size",
         "word_timestamps",
         "voice_activity_detection",
+        "voice_activity_parameters",
     }
 )
 # Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
@@ -94,6 +103,7 @@ class FasterWhisper:
         segments, info = self._model.transcribe(
             audio.samples,
             vad_filter=options.voice_activity_detection is not False,
+            vad_parameters=_vad_parameters(options.voice_activity_parameters),
             word_timestamps=options.word_timestamps,
             task=options.task.value,
             language=self._language(options),
@@ -137,6 +147,20 @@ class FasterWhisper:
 
         on_gpu = device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
         return "float16" if on_gpu else "int8"
+
+
+def _vad_parameters(asked: VoiceActivityParameters | None) -> dict[str, Any]:
+    if asked is None:
+        return {}
+    return _given(
+        threshold=asked.threshold,
+        min_silence_duration_ms=_milliseconds(asked.min_silence_seconds),
+        speech_pad_ms=_milliseconds(asked.padding_seconds),
+    )
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from audio_grpc.client.streams import (
     AsyncSpeech,
     AsyncStream,
     AsyncTranscript,
+    AsyncUpload,
     audio,
     segment,
 )
@@ -63,6 +64,10 @@ class AsyncClient:
         timeout = options.pop("timeout", None)
         request = transcribe_request(recording, options)
         return AsyncStream(self._speech_to_text.Transcribe(request, timeout=timeout), segment)
+
+    def upload(self, timeout: float | None = None) -> AsyncUpload:
+        """A recording that is sent piece by piece, for whoever does not have it whole."""
+        return AsyncUpload(self._speech_to_text.TranscribeUpload(timeout=timeout))
 
     async def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""

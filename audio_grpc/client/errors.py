@@ -35,9 +35,14 @@ class ServiceError(Exception):
 
     @classmethod
     def of(cls, error: Any) -> Self:
-        """From what gRPC raised, of either API; understands google.rpc.Status."""
-        translated = cls(error.code(), error.details() or error.code().name)
-        for key, value in error.trailing_metadata() or ():
+        """From what gRPC raised, of either API."""
+        return cls.from_status(error.code(), error.details(), error.trailing_metadata())
+
+    @classmethod
+    def from_status(cls, code: grpc.StatusCode, details: str | None, trailing_metadata: Any) -> Self:
+        """From the three parts of a status; understands google.rpc.Status."""
+        translated = cls(code, details or code.name)
+        for key, value in trailing_metadata or ():
             if key == "grpc-status-details-bin":
                 translated._read(Status.FromString(value))
         return translated

@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK
 from audio_grpc.types import Encoding, Strategy, Task
-from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest
+from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest, VoiceActivityParameters
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest, TextSplitting
 
 
@@ -26,7 +26,7 @@ class SpeechOptions(TypedDict, total=False):
     """Seconds that the whole call may take."""
 
 
-class TranscriptOptions(TypedDict, total=False):
+class UploadOptions(TypedDict, total=False):
     """How to listen; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
 
     raw_format: RawAudioFormat | None
@@ -39,6 +39,12 @@ class TranscriptOptions(TypedDict, total=False):
     beam_size: int | None
     word_timestamps: bool
     voice_activity_detection: bool | None
+    voice_activity_parameters: VoiceActivityParameters | None
+
+
+class TranscriptOptions(UploadOptions, total=False):
+    """How to listen, and for how long."""
+
     timeout: float | None
     """Seconds that the whole call may take."""
 
@@ -55,7 +61,7 @@ def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
     return SynthesizeRequest(text=text, splitting=splitting, **fields)
 
 
-def transcribe_request(audio: bytes, options: TranscriptOptions) -> TranscribeRequest:
+def transcribe_request(audio: bytes, options: UploadOptions) -> TranscribeRequest:
     """The message for a recording and options."""
     fields: dict[str, Any] = dict(options)
     if "task" in fields:

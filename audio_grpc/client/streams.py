@@ -1,14 +1,20 @@
 """Replies that arrive bit by bit."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, Self, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 import grpc
 
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.options import UploadOptions, transcribe_request
 from audio_grpc.convert import to_segment
 from audio_grpc.types import Segment
-from audio_grpc.v1.speech_to_text_pb2 import TranscriptionFinished, TranscriptionStarted
+from audio_grpc.v1.speech_to_text_pb2 import (
+    TranscribeUploadRequest,
+    TranscriptionFinished,
+    TranscriptionStarted,
+)
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
 
 Started = TypeVar("Started")
@@ -119,6 +125,68 @@ class Stream(_Fold[Started, Item, Finished], Iterator[Item]):
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
+
+
+class AsyncUpload:
+    """A recording on its way to the server, piece by piece, and then its transcript.
+
+    Leaving the context before ``transcribe`` cancels the call.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._passed_on = False
+        self._refusal: ServiceError | None = None
+        # A write that fails because the call has ended overwrites the status that the server had given
+        # (https://github.com/grpc/grpc/issues/36066), so it is read the moment that it arrives.
+        call.add_done_callback(self._remember)
+
+    async def write(self, data: bytes) -> None:
+        """Send the next bytes of the file; waits while the server has enough to read.
+
+        ServiceError as soon as the server refuses the upload.
+        """
+        await self._send(TranscribeUploadRequest(audio=data))
+
+    async def transcribe(self, **options: Unpack[UploadOptions]) -> "AsyncTranscript":
+        """The file is complete: its transcript."""
+        await self._send(TranscribeUploadRequest(options=transcribe_request(b"", options)))
+        try:
+            await self._call.done_writing()
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        self._passed_on = True
+        return AsyncStream(self._call, segment)
+
+    async def _send(self, request: TranscribeUploadRequest) -> None:
+        try:
+            await self._call.write(request)
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise self._refusal or ServiceError(
+                grpc.StatusCode.UNKNOWN, "the call ended in the midst of the upload"
+            ) from error
+
+    def _remember(self, call: Any) -> None:
+        self._refusal = ServiceError.from_status(
+            _now(call.code()), _now(call.details()), _now(call.trailing_metadata())
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._passed_on:
+            self._call.cancel()
+
+
+def _now(ready: Coroutine[Any, Any, Item]) -> Item:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        ready.send(None)
+    except StopIteration as end:
+        result: Item = end.value
+        return result
+    raise RuntimeError("gRPC reports the end of a call whose status it does not know")
 
 
 AsyncSpeech = AsyncStream[SynthesisStarted, bytes, SynthesisFinished]

@@ -1,14 +1,21 @@
 """Reading requests: what each field may be, and what the caller is told if it is something else."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from audio_grpc.audio import RawFormat
-from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK
+from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK, to_seconds
 from audio_grpc.errors import AudioEmpty, InvalidRequest, MessageTooLarge, TextEmpty, TextTooLong
-from audio_grpc.types import Encoding, Strategy, SynthesisOptions, Task, TranscriptionOptions
-from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest
+from audio_grpc.types import (
+    Encoding,
+    Strategy,
+    SynthesisOptions,
+    Task,
+    TranscriptionOptions,
+    VoiceActivityParameters,
+)
+from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 
 MEBIBYTE = 1 << 20
@@ -81,19 +88,47 @@ def require_text(text: str) -> None:
         raise TextEmpty("the text is empty; send at least one character that can be spoken", field="text")
 
 
-def read_transcription(request: TranscribeRequest, limits: Limits) -> TranscriptionJob:
-    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
-    if not request.audio:
-        raise AudioEmpty("there is no audio in the request; send a whole sound file", field="audio")
-    if len(request.audio) > limits.audio_bytes:
+async def collect_upload(
+    requests: AsyncIterator[TranscribeUploadRequest], limits: Limits
+) -> tuple[TranscribeRequest, bytes]:
+    """The options of an upload, and its audio. MessageTooLarge as soon as it is."""
+    pieces: list[bytes] = []
+    size = 0
+    options: TranscribeRequest | None = None
+    async for request in requests:
+        if request.HasField("options"):
+            if options is not None or request.options.audio:
+                raise InvalidRequest(
+                    "the options of an upload come once, and without audio; send the audio in messages of "
+                    "its own",
+                    field="options",
+                )
+            options = request.options
+        else:
+            pieces.append(request.audio)
+            size += len(pieces[-1])
+            require_size(size, limits)
+    return options or TranscribeRequest(), b"".join(pieces)
+
+
+def require_size(size: int, limits: Limits) -> None:
+    """MessageTooLarge for more bytes of audio than one request may have."""
+    if size > limits.audio_bytes:
         raise MessageTooLarge(
-            f"the audio has {len(request.audio) / MEBIBYTE:.1f} MiB, more than "
+            f"the audio has {size / MEBIBYTE:.1f} MiB, more than "
             f"{limits.audio_bytes / MEBIBYTE:g} MiB; send it compressed (Opus, FLAC, MP3), in several "
             "requests, or raise max_audio_bytes",
             field="audio",
         )
+
+
+def read_transcription(request: TranscribeRequest, audio: bytes, limits: Limits) -> TranscriptionJob:
+    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    if not audio:
+        raise AudioEmpty("there is no audio in the request; send a whole sound file", field="audio")
+    require_size(len(audio), limits)
     return TranscriptionJob(
-        audio=request.audio,
+        audio=audio,
         raw_format=_raw_format(request),
         max_seconds=limits.audio_seconds,
         options=TranscriptionOptions(
@@ -105,6 +140,7 @@ def read_transcription(request: TranscribeRequest, limits: Limits) -> Transcript
             beam_size=_within("beam_size", _given(request, "beam_size"), 1, 16),
             word_timestamps=request.word_timestamps,
             voice_activity_detection=_given(request, "voice_activity_detection"),
+            voice_activity_parameters=_voice_activity(request),
         ),
     )
 
@@ -122,6 +158,21 @@ def _raw_format(request: TranscribeRequest) -> RawFormat | None:
         return None
     channels: int | None = _given(request.raw_format, "channel_count")
     return RawFormat(request.raw_format.sample_rate_hertz, 1 if channels is None else channels)
+
+
+def _voice_activity(request: TranscribeRequest) -> VoiceActivityParameters | None:
+    if not request.HasField("voice_activity_parameters"):
+        return None
+    given, name = request.voice_activity_parameters, "voice_activity_parameters"
+    return VoiceActivityParameters(
+        threshold=_within(f"{name}.threshold", _given(given, "threshold"), 0.0, 1.0),
+        min_silence_seconds=_within(f"{name}.min_silence", _seconds(given, "min_silence"), 0.0, 10.0),
+        padding_seconds=_within(f"{name}.padding", _seconds(given, "padding"), 0.0, 10.0),
+    )
+
+
+def _seconds(message: Any, field: str) -> float | None:
+    return to_seconds(getattr(message, field)) if message.HasField(field) else None
 
 
 def _hotwords(request: TranscribeRequest) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """SpeechToTextService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from grpc.aio import ServicerContext
 from audio_grpc.convert import from_seconds, from_segment
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.pipeline import TranscriptFinished, TranscriptStarted, recognise
-from audio_grpc.services.requests import Limits, read_transcription
+from audio_grpc.services.requests import Limits, collect_upload, read_transcription
 from audio_grpc.services.timing import Stopwatch
 from audio_grpc.types import Segment
 from audio_grpc.v1 import speech_to_text_pb2 as pb
@@ -29,42 +30,53 @@ class SpeechToText(SpeechToTextServiceServicer):
         self, request: pb.TranscribeRequest, context: Context
     ) -> AsyncIterator[pb.TranscribeResponse]:
         """The events of :func:`recognise`, as messages."""
+        async with aclosing(self._events(request, request.audio)) as events:
+            async for event in events:
+                yield pb.TranscribeResponse(**event)
+
+    async def TranscribeUpload(
+        self, requests: AsyncIterator[pb.TranscribeUploadRequest], context: Context
+    ) -> AsyncIterator[pb.TranscribeUploadResponse]:
+        """The same, once the recording has arrived."""
+        options, audio = await collect_upload(requests, self._limits)
+        async with aclosing(self._events(options, audio)) as events:
+            async for event in events:
+                yield pb.TranscribeUploadResponse(**event)
+
+    async def _events(self, request: pb.TranscribeRequest, audio: bytes) -> AsyncGenerator[Any, None]:
+        """One field of a response each, by its name."""
         watch = Stopwatch()
-        job = read_transcription(request, self._limits)
+        job = read_transcription(request, audio, self._limits)
         model = self._models.transcriber(request.model)
         index = 0
         async with model.stream(partial(recognise, job=job, watch=watch)) as events:
             async for ready in events:
                 for event in ready:
                     if isinstance(event, Segment):
-                        yield pb.TranscribeResponse(segment=from_segment(index, event))
+                        yield {"segment": from_segment(index, event)}
                         index += 1
                     elif isinstance(event, TranscriptStarted):
-                        yield _started(model.name, event)
+                        yield {"started": _started(model.name, event)}
                     else:
-                        yield _finished(event, watch)
+                        yield {"finished": _finished(event, watch)}
 
 
-def _started(model: str, event: TranscriptStarted) -> pb.TranscribeResponse:
-    return pb.TranscribeResponse(
-        started=pb.TranscriptionStarted(
-            model=model,
-            language_code=event.language.code,
-            language_probability=event.language.probability,
-            audio_duration=from_seconds(event.audio_seconds),
-            ignored_fields=event.ignored_fields,
-        )
+def _started(model: str, event: TranscriptStarted) -> pb.TranscriptionStarted:
+    return pb.TranscriptionStarted(
+        model=model,
+        language_code=event.language.code,
+        language_probability=event.language.probability,
+        audio_duration=from_seconds(event.audio_seconds),
+        ignored_fields=event.ignored_fields,
     )
 
 
-def _finished(event: TranscriptFinished, watch: Stopwatch) -> pb.TranscribeResponse:
+def _finished(event: TranscriptFinished, watch: Stopwatch) -> pb.TranscriptionFinished:
     duration = from_seconds(event.audio_seconds)
-    return pb.TranscribeResponse(
-        finished=pb.TranscriptionFinished(
-            language_code=event.language.code,
-            language_probability=event.language.probability,
-            audio_duration=duration,
-            usage=pb.TranscriptionUsage(audio_duration=duration, output_tokens=event.output_tokens),
-            timing=watch.timing(),
-        )
+    return pb.TranscriptionFinished(
+        language_code=event.language.code,
+        language_probability=event.language.probability,
+        audio_duration=duration,
+        usage=pb.TranscriptionUsage(audio_duration=duration, output_tokens=event.output_tokens),
+        timing=watch.timing(),
     )

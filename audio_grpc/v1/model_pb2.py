@@ -22,37 +22,46 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/model.proto\x12\raudio_grpc.v1\"\x8f\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.audio_grpc.v1.ModelKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.audio_grpc.v1.ModelState\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x14\n\x0c\x63ompute_type\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x11\n\tstreaming\x18\t \x01(\x08\x12\x0e\n\x06voices\x18\n \x03(\t\x12\x1e\n\x11sample_rate_hertz\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07options\x18\x0c \x03(\t\x12\x12\n\nload_error\x18\r \x01(\t\x12\x0f\n\x07running\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12\x13\n\x0bmax_running\x18\x10 \x01(\x05\x12\x12\n\nmax_queued\x18\x11 \x01(\x05\x42\x14\n\x12_sample_rate_hertz\"\x13\n\x11ListModelsRequest\":\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x10GetModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x13UnloadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model*_\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODEL_KIND_SYNTHESIZER\x10\x01\x12\x1a\n\x16MODEL_KIND_TRANSCRIBER\x10\x02*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x32\xd6\x02\n\x0cModelService\x12Q\n\nListModels\x12 .audio_grpc.v1.ListModelsRequest\x1a!.audio_grpc.v1.ListModelsResponse\x12K\n\x08GetModel\x12\x1e.audio_grpc.v1.GetModelRequest\x1a\x1f.audio_grpc.v1.GetModelResponse\x12P\n\tLoadModel\x12\x1f.audio_grpc.v1.LoadModelRequest\x1a .audio_grpc.v1.LoadModelResponse0\x01\x12T\n\x0bUnloadModel\x12!.audio_grpc.v1.UnloadModelRequest\x1a\".audio_grpc.v1.UnloadModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/model.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\"\x8f\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.audio_grpc.v1.ModelKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.audio_grpc.v1.ModelState\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x14\n\x0c\x63ompute_type\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x11\n\tstreaming\x18\t \x01(\x08\x12\x0e\n\x06voices\x18\n \x03(\t\x12\x1e\n\x11sample_rate_hertz\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07options\x18\x0c \x03(\t\x12\x12\n\nload_error\x18\r \x01(\t\x12\x0f\n\x07running\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12\x13\n\x0bmax_running\x18\x10 \x01(\x05\x12\x12\n\nmax_queued\x18\x11 \x01(\x05\x42\x14\n\x12_sample_rate_hertz\"\x13\n\x11ListModelsRequest\":\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x10GetModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x13UnloadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model*_\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODEL_KIND_SYNTHESIZER\x10\x01\x12\x1a\n\x16MODEL_KIND_TRANSCRIBER\x10\x02*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x32\xd7\x03\n\x0cModelService\x12i\n\nListModels\x12 .audio_grpc.v1.ListModelsRequest\x1a!.audio_grpc.v1.ListModelsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/models\x12j\n\x08GetModel\x12\x1e.audio_grpc.v1.GetModelRequest\x1a\x1f.audio_grpc.v1.GetModelResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/models/{name}\x12t\n\tLoadModel\x12\x1f.audio_grpc.v1.LoadModelRequest\x1a .audio_grpc.v1.LoadModelResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x1a/api/v1/models/{name}:load0\x01\x12z\n\x0bUnloadModel\x12!.audio_grpc.v1.UnloadModelRequest\x1a\".audio_grpc.v1.UnloadModelResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x1c/api/v1/models/{name}:unloadb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'audio_grpc.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELKIND']._serialized_start=805
-  _globals['_MODELKIND']._serialized_end=900
-  _globals['_MODELSTATE']._serialized_start=903
-  _globals['_MODELSTATE']._serialized_end=1042
-  _globals['_MODEL']._serialized_start=45
-  _globals['_MODEL']._serialized_end=444
-  _globals['_LISTMODELSREQUEST']._serialized_start=446
-  _globals['_LISTMODELSREQUEST']._serialized_end=465
-  _globals['_LISTMODELSRESPONSE']._serialized_start=467
-  _globals['_LISTMODELSRESPONSE']._serialized_end=525
-  _globals['_GETMODELREQUEST']._serialized_start=527
-  _globals['_GETMODELREQUEST']._serialized_end=558
-  _globals['_GETMODELRESPONSE']._serialized_start=560
-  _globals['_GETMODELRESPONSE']._serialized_end=615
-  _globals['_LOADMODELREQUEST']._serialized_start=617
-  _globals['_LOADMODELREQUEST']._serialized_end=649
-  _globals['_LOADMODELRESPONSE']._serialized_start=651
-  _globals['_LOADMODELRESPONSE']._serialized_end=707
-  _globals['_UNLOADMODELREQUEST']._serialized_start=709
-  _globals['_UNLOADMODELREQUEST']._serialized_end=743
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=745
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=803
-  _globals['_MODELSERVICE']._serialized_start=1045
-  _globals['_MODELSERVICE']._serialized_end=1387
+  _globals['_MODELSERVICE'].methods_by_name['ListModels']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/models'
+  _globals['_MODELSERVICE'].methods_by_name['GetModel']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['GetModel']._serialized_options = b'\202\323\344\223\002\027\022\025/api/v1/models/{name}'
+  _globals['_MODELSERVICE'].methods_by_name['LoadModel']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['LoadModel']._serialized_options = b'\202\323\344\223\002\034\"\032/api/v1/models/{name}:load'
+  _globals['_MODELSERVICE'].methods_by_name['UnloadModel']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['UnloadModel']._serialized_options = b'\202\323\344\223\002\036\"\034/api/v1/models/{name}:unload'
+  _globals['_MODELKIND']._serialized_start=835
+  _globals['_MODELKIND']._serialized_end=930
+  _globals['_MODELSTATE']._serialized_start=933
+  _globals['_MODELSTATE']._serialized_end=1072
+  _globals['_MODEL']._serialized_start=75
+  _globals['_MODEL']._serialized_end=474
+  _globals['_LISTMODELSREQUEST']._serialized_start=476
+  _globals['_LISTMODELSREQUEST']._serialized_end=495
+  _globals['_LISTMODELSRESPONSE']._serialized_start=497
+  _globals['_LISTMODELSRESPONSE']._serialized_end=555
+  _globals['_GETMODELREQUEST']._serialized_start=557
+  _globals['_GETMODELREQUEST']._serialized_end=588
+  _globals['_GETMODELRESPONSE']._serialized_start=590
+  _globals['_GETMODELRESPONSE']._serialized_end=645
+  _globals['_LOADMODELREQUEST']._serialized_start=647
+  _globals['_LOADMODELREQUEST']._serialized_end=679
+  _globals['_LOADMODELRESPONSE']._serialized_start=681
+  _globals['_LOADMODELRESPONSE']._serialized_end=737
+  _globals['_UNLOADMODELREQUEST']._serialized_start=739
+  _globals['_UNLOADMODELREQUEST']._serialized_end=773
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=775
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=833
+  _globals['_MODELSERVICE']._serialized_start=1075
+  _globals['_MODELSERVICE']._serialized_end=1546
 # @@protoc_insertion_point(module_scope)

@@ -23,34 +23,43 @@ _sym_db = _symbol_database.Default()
 
 
 from audio_grpc.v1 import timing_pb2 as audio__grpc_dot_v1_dot_timing__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"audio_grpc/v1/speech_to_text.proto\x12\raudio_grpc.v1\x1a\x1a\x61udio_grpc/v1/timing.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8a\x03\n\x11TranscribeRequest\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x31\n\nraw_format\x18\x02 \x01(\x0b\x32\x1d.audio_grpc.v1.RawAudioFormat\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12.\n\x04task\x18\x05 \x01(\x0e\x32 .audio_grpc.v1.TranscriptionTask\x12\x13\n\x06prompt\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08hotwords\x18\x07 \x03(\t\x12\x18\n\x0btemperature\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tbeam_size\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\x0fword_timestamps\x18\n \x01(\x08\x12%\n\x18voice_activity_detection\x18\x0b \x01(\x08H\x03\x88\x01\x01\x42\t\n\x07_promptB\x0e\n\x0c_temperatureB\x0c\n\n_beam_sizeB\x1b\n\x19_voice_activity_detection\"Y\n\x0eRawAudioFormat\x12\x19\n\x11sample_rate_hertz\x18\x01 \x01(\x05\x12\x1a\n\rchannel_count\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_channel_count\"\xc4\x01\n\x12TranscribeResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.audio_grpc.v1.TranscriptionStartedH\x00\x12\x33\n\x07segment\x18\x02 \x01(\x0b\x32 .audio_grpc.v1.TranscriptSegmentH\x00\x12\x38\n\x08\x66inished\x18\x03 \x01(\x0b\x32$.audio_grpc.v1.TranscriptionFinishedH\x00\x42\x07\n\x05\x65vent\"\xc3\x01\n\x14TranscriptionStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rlanguage_code\x18\x02 \x01(\t\x12!\n\x14language_probability\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0e\x61udio_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eignored_fields\x18\x05 \x03(\tB\x17\n\x15_language_probability\"\xfe\x02\n\x11TranscriptSegment\x12\r\n\x05index\x18\x01 \x01(\x05\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\"\n\x05words\x18\x05 \x03(\x0b\x32\x13.audio_grpc.v1.Word\x12\x0e\n\x06tokens\x18\x06 \x03(\x05\x12\x18\n\x0b\x61vg_logprob\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompression_ratio\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0eno_speech_prob\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x0c\n\x04seek\x18\x0b \x01(\x05\x42\x0e\n\x0c_avg_logprobB\x14\n\x12_compression_ratioB\x11\n\x0f_no_speech_probB\x0e\n\x0c_temperature\"{\n\x04Word\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\"\xf6\x01\n\x15TranscriptionFinished\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12!\n\x14language_probability\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0e\x61udio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x05usage\x18\x04 \x01(\x0b\x32!.audio_grpc.v1.TranscriptionUsage\x12%\n\x06timing\x18\x05 \x01(\x0b\x32\x15.audio_grpc.v1.TimingB\x17\n\x15_language_probability\"^\n\x12TranscriptionUsage\x12\x31\n\x0e\x61udio_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\routput_tokens\x18\x02 \x01(\x05*|\n\x11TranscriptionTask\x12\"\n\x1eTRANSCRIPTION_TASK_UNSPECIFIED\x10\x00\x12!\n\x1dTRANSCRIPTION_TASK_TRANSCRIBE\x10\x01\x12 \n\x1cTRANSCRIPTION_TASK_TRANSLATE\x10\x02\x32j\n\x13SpeechToTextService\x12S\n\nTranscribe\x12 .audio_grpc.v1.TranscribeRequest\x1a!.audio_grpc.v1.TranscribeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"audio_grpc/v1/speech_to_text.proto\x12\raudio_grpc.v1\x1a\x1a\x61udio_grpc/v1/timing.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"g\n\x17TranscribeUploadRequest\x12\x33\n\x07options\x18\x01 \x01(\x0b\x32 .audio_grpc.v1.TranscribeRequestH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xca\x01\n\x18TranscribeUploadResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.audio_grpc.v1.TranscriptionStartedH\x00\x12\x33\n\x07segment\x18\x02 \x01(\x0b\x32 .audio_grpc.v1.TranscriptSegmentH\x00\x12\x38\n\x08\x66inished\x18\x03 \x01(\x0b\x32$.audio_grpc.v1.TranscriptionFinishedH\x00\x42\x07\n\x05\x65vent\"\xd5\x03\n\x11TranscribeRequest\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x31\n\nraw_format\x18\x02 \x01(\x0b\x32\x1d.audio_grpc.v1.RawAudioFormat\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12.\n\x04task\x18\x05 \x01(\x0e\x32 .audio_grpc.v1.TranscriptionTask\x12\x13\n\x06prompt\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08hotwords\x18\x07 \x03(\t\x12\x18\n\x0btemperature\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tbeam_size\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\x0fword_timestamps\x18\n \x01(\x08\x12%\n\x18voice_activity_detection\x18\x0b \x01(\x08H\x03\x88\x01\x01\x12I\n\x19voice_activity_parameters\x18\x0c \x01(\x0b\x32&.audio_grpc.v1.VoiceActivityParametersB\t\n\x07_promptB\x0e\n\x0c_temperatureB\x0c\n\n_beam_sizeB\x1b\n\x19_voice_activity_detection\"\x9b\x01\n\x17VoiceActivityParameters\x12\x16\n\tthreshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12.\n\x0bmin_silence\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07padding\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\n\n_threshold\"Y\n\x0eRawAudioFormat\x12\x19\n\x11sample_rate_hertz\x18\x01 \x01(\x05\x12\x1a\n\rchannel_count\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_channel_count\"\xc4\x01\n\x12TranscribeResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.audio_grpc.v1.TranscriptionStartedH\x00\x12\x33\n\x07segment\x18\x02 \x01(\x0b\x32 .audio_grpc.v1.TranscriptSegmentH\x00\x12\x38\n\x08\x66inished\x18\x03 \x01(\x0b\x32$.audio_grpc.v1.TranscriptionFinishedH\x00\x42\x07\n\x05\x65vent\"\xc3\x01\n\x14TranscriptionStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rlanguage_code\x18\x02 \x01(\t\x12!\n\x14language_probability\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0e\x61udio_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eignored_fields\x18\x05 \x03(\tB\x17\n\x15_language_probability\"\xfe\x02\n\x11TranscriptSegment\x12\r\n\x05index\x18\x01 \x01(\x05\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\"\n\x05words\x18\x05 \x03(\x0b\x32\x13.audio_grpc.v1.Word\x12\x0e\n\x06tokens\x18\x06 \x03(\x05\x12\x18\n\x0b\x61vg_logprob\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompression_ratio\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0eno_speech_prob\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x0c\n\x04seek\x18\x0b \x01(\x05\x42\x0e\n\x0c_avg_logprobB\x14\n\x12_compression_ratioB\x11\n\x0f_no_speech_probB\x0e\n\x0c_temperature\"{\n\x04Word\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\"\xf6\x01\n\x15TranscriptionFinished\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12!\n\x14language_probability\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0e\x61udio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x05usage\x18\x04 \x01(\x0b\x32!.audio_grpc.v1.TranscriptionUsage\x12%\n\x06timing\x18\x05 \x01(\x0b\x32\x15.audio_grpc.v1.TimingB\x17\n\x15_language_probability\"^\n\x12TranscriptionUsage\x12\x31\n\x0e\x61udio_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\routput_tokens\x18\x02 \x01(\x05*|\n\x11TranscriptionTask\x12\"\n\x1eTRANSCRIPTION_TASK_UNSPECIFIED\x10\x00\x12!\n\x1dTRANSCRIPTION_TASK_TRANSCRIBE\x10\x01\x12 \n\x1cTRANSCRIPTION_TASK_TRANSLATE\x10\x02\x32\xf2\x01\n\x13SpeechToTextService\x12r\n\nTranscribe\x12 .audio_grpc.v1.TranscribeRequest\x1a!.audio_grpc.v1.TranscribeResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/transcribe:\x01*0\x01\x12g\n\x10TranscribeUpload\x12&.audio_grpc.v1.TranscribeUploadRequest\x1a\'.audio_grpc.v1.TranscribeUploadResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'audio_grpc.v1.speech_to_text_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSCRIPTIONTASK']._serialized_start=1853
-  _globals['_TRANSCRIPTIONTASK']._serialized_end=1977
-  _globals['_TRANSCRIBEREQUEST']._serialized_start=114
-  _globals['_TRANSCRIBEREQUEST']._serialized_end=508
-  _globals['_RAWAUDIOFORMAT']._serialized_start=510
-  _globals['_RAWAUDIOFORMAT']._serialized_end=599
-  _globals['_TRANSCRIBERESPONSE']._serialized_start=602
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=798
-  _globals['_TRANSCRIPTIONSTARTED']._serialized_start=801
-  _globals['_TRANSCRIPTIONSTARTED']._serialized_end=996
-  _globals['_TRANSCRIPTSEGMENT']._serialized_start=999
-  _globals['_TRANSCRIPTSEGMENT']._serialized_end=1381
-  _globals['_WORD']._serialized_start=1383
-  _globals['_WORD']._serialized_end=1506
-  _globals['_TRANSCRIPTIONFINISHED']._serialized_start=1509
-  _globals['_TRANSCRIPTIONFINISHED']._serialized_end=1755
-  _globals['_TRANSCRIPTIONUSAGE']._serialized_start=1757
-  _globals['_TRANSCRIPTIONUSAGE']._serialized_end=1851
-  _globals['_SPEECHTOTEXTSERVICE']._serialized_start=1979
-  _globals['_SPEECHTOTEXTSERVICE']._serialized_end=2085
+  _globals['_SPEECHTOTEXTSERVICE'].methods_by_name['Transcribe']._loaded_options = None
+  _globals['_SPEECHTOTEXTSERVICE'].methods_by_name['Transcribe']._serialized_options = b'\202\323\344\223\002\027\"\022/api/v1/transcribe:\001*'
+  _globals['_TRANSCRIPTIONTASK']._serialized_start=2426
+  _globals['_TRANSCRIPTIONTASK']._serialized_end=2550
+  _globals['_TRANSCRIBEUPLOADREQUEST']._serialized_start=143
+  _globals['_TRANSCRIBEUPLOADREQUEST']._serialized_end=246
+  _globals['_TRANSCRIBEUPLOADRESPONSE']._serialized_start=249
+  _globals['_TRANSCRIBEUPLOADRESPONSE']._serialized_end=451
+  _globals['_TRANSCRIBEREQUEST']._serialized_start=454
+  _globals['_TRANSCRIBEREQUEST']._serialized_end=923
+  _globals['_VOICEACTIVITYPARAMETERS']._serialized_start=926
+  _globals['_VOICEACTIVITYPARAMETERS']._serialized_end=1081
+  _globals['_RAWAUDIOFORMAT']._serialized_start=1083
+  _globals['_RAWAUDIOFORMAT']._serialized_end=1172
+  _globals['_TRANSCRIBERESPONSE']._serialized_start=1175
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=1371
+  _globals['_TRANSCRIPTIONSTARTED']._serialized_start=1374
+  _globals['_TRANSCRIPTIONSTARTED']._serialized_end=1569
+  _globals['_TRANSCRIPTSEGMENT']._serialized_start=1572
+  _globals['_TRANSCRIPTSEGMENT']._serialized_end=1954
+  _globals['_WORD']._serialized_start=1956
+  _globals['_WORD']._serialized_end=2079
+  _globals['_TRANSCRIPTIONFINISHED']._serialized_start=2082
+  _globals['_TRANSCRIPTIONFINISHED']._serialized_end=2328
+  _globals['_TRANSCRIPTIONUSAGE']._serialized_start=2330
+  _globals['_TRANSCRIPTIONUSAGE']._serialized_end=2424
+  _globals['_SPEECHTOTEXTSERVICE']._serialized_start=2553
+  _globals['_SPEECHTOTEXTSERVICE']._serialized_end=2795
 # @@protoc_insertion_point(module_scope)

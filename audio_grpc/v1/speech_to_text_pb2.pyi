@@ -45,6 +45,80 @@ TRANSCRIPTION_TASK_TRANSLATE: TranscriptionTask.ValueType  # 2
 Global___TranscriptionTask: _TypeAlias = TranscriptionTask  # noqa: Y015
 
 @_typing.final
+class TranscribeUploadRequest(_message.Message):
+    """One message of an upload: pieces of the file in their order, and at any place, once at most, the
+    options.
+
+      1. audio   the first bytes of the file
+      2. audio   more of them (as often as it takes)
+      3. options {model: "whisper-1" word_timestamps: true}
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    audio: _builtins.bytes
+    """The next bytes of the file; 64 KiB is a good size."""
+    @_builtins.property
+    def options(self) -> Global___TranscribeRequest:
+        """What a call of Transcribe would ask for; its `audio` must be empty. A second one: INVALID_ARGUMENT."""
+
+    def __init__(
+        self,
+        *,
+        options: Global___TranscribeRequest | None = ...,
+        audio: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___TranscribeUploadRequest: _TypeAlias = TranscribeUploadRequest  # noqa: Y015
+
+@_typing.final
+class TranscribeUploadResponse(_message.Message):
+    """One message of the transcript, exactly as in TranscribeResponse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___TranscriptionStarted:
+        """Once, first."""
+
+    @_builtins.property
+    def segment(self) -> Global___TranscriptSegment:
+        """In the order of their times."""
+
+    @_builtins.property
+    def finished(self) -> Global___TranscriptionFinished:
+        """Once, last."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___TranscriptionStarted | None = ...,
+        segment: Global___TranscriptSegment | None = ...,
+        finished: Global___TranscriptionFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "segment", b"segment", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "segment", b"segment", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "segment", "finished"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TranscribeUploadResponse: _TypeAlias = TranscribeUploadResponse  # noqa: Y015
+
+@_typing.final
 class TranscribeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,6 +133,7 @@ class TranscribeRequest(_message.Message):
     BEAM_SIZE_FIELD_NUMBER: _builtins.int
     WORD_TIMESTAMPS_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_DETECTION_FIELD_NUMBER: _builtins.int
+    VOICE_ACTIVITY_PARAMETERS_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """A sound or video file (WAV, FLAC, MP3, Ogg, WebM, MP4, MPEG-TS, AIFF, CAF, AVI, FLV and the like), or
     bare samples if raw_format is set.
@@ -94,6 +169,10 @@ class TranscribeRequest(_message.Message):
     def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to favour. At most 128 of at most 64 characters each."""
 
+    @_builtins.property
+    def voice_activity_parameters(self) -> Global___VoiceActivityParameters:
+        """How those stretches are found."""
+
     def __init__(
         self,
         *,
@@ -108,10 +187,11 @@ class TranscribeRequest(_message.Message):
         beam_size: _builtins.int | None = ...,
         word_timestamps: _builtins.bool = ...,
         voice_activity_detection: _builtins.bool | None = ...,
+        voice_activity_parameters: Global___VoiceActivityParameters | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "beam_size", b"beam_size", "prompt", b"prompt", "raw_format", b"raw_format", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "beam_size", b"beam_size", "prompt", b"prompt", "raw_format", b"raw_format", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "beam_size", b"beam_size", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "word_timestamps", b"word_timestamps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "beam_size", b"beam_size", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters", "word_timestamps", b"word_timestamps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beam_size: _TypeAlias = _typing.Literal["beam_size"]  # noqa: Y015
     _WhichOneofArgType__beam_size: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size"]  # noqa: Y015
@@ -131,6 +211,44 @@ class TranscribeRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__voice_activity_detection) -> _WhichOneofReturnType__voice_activity_detection | None: ...
 
 Global___TranscribeRequest: _TypeAlias = TranscribeRequest  # noqa: Y015
+
+@_typing.final
+class VoiceActivityParameters(_message.Message):
+    """Of the detector that finds speech. Unset: the model's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    MIN_SILENCE_FIELD_NUMBER: _builtins.int
+    PADDING_FIELD_NUMBER: _builtins.int
+    threshold: _builtins.float
+    """Above which probability sound counts as speech, 0.0 to 1.0, else INVALID_ARGUMENT."""
+    @_builtins.property
+    def min_silence(self) -> _duration_pb2.Duration:
+        """How long a silence must last to end a stretch of speech, 0 to 10 seconds, else INVALID_ARGUMENT."""
+
+    @_builtins.property
+    def padding(self) -> _duration_pb2.Duration:
+        """How much sound before and after a stretch of speech counts as part of it, 0 to 10 seconds, else
+        INVALID_ARGUMENT.
+        """
+
+    def __init__(
+        self,
+        *,
+        threshold: _builtins.float | None = ...,
+        min_silence: _duration_pb2.Duration | None = ...,
+        padding: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "min_silence", b"min_silence", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "min_silence", b"min_silence", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___VoiceActivityParameters: _TypeAlias = VoiceActivityParameters  # noqa: Y015
 
 @_typing.final
 class RawAudioFormat(_message.Message):

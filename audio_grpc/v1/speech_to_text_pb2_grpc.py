@@ -43,6 +43,11 @@ class SpeechToTextServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeResponse.FromString,
                 _registered_method=True)
+        self.TranscribeUpload = channel.stream_stream(
+                '/audio_grpc.v1.SpeechToTextService/TranscribeUpload',
+                request_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.FromString,
+                _registered_method=True)
 
 
 class SpeechToTextServiceServicer:
@@ -59,6 +64,14 @@ class SpeechToTextServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranscribeUpload(self, request_iterator, context):
+        """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
+        whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpeechToTextServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -66,6 +79,11 @@ def add_SpeechToTextServiceServicer_to_server(servicer, server):
                     servicer.Transcribe,
                     request_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeResponse.SerializeToString,
+            ),
+            'TranscribeUpload': grpc.stream_stream_rpc_method_handler(
+                    servicer.TranscribeUpload,
+                    request_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -99,6 +117,33 @@ class SpeechToTextService:
             '/audio_grpc.v1.SpeechToTextService/Transcribe',
             audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeRequest.SerializeToString,
             audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranscribeUpload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/audio_grpc.v1.SpeechToTextService/TranscribeUpload',
+            audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class SpeechToTextServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SpeechToTextServiceAsyncStub: ...
     Transcribe: _grpc.UnaryStreamMultiCallable[_speech_to_text_pb2.TranscribeRequest, _speech_to_text_pb2.TranscribeResponse]
     """Writes down a recording. Segments are sent while later audio is still being recognised."""
+    TranscribeUpload: _grpc.StreamStreamMultiCallable[_speech_to_text_pb2.TranscribeUploadRequest, _speech_to_text_pb2.TranscribeUploadResponse]
+    """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
+    whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+    """
 
 @_typing.type_check_only
 class SpeechToTextServiceAsyncStub(SpeechToTextServiceStub):
@@ -51,6 +55,10 @@ class SpeechToTextServiceAsyncStub(SpeechToTextServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Transcribe: _aio.UnaryStreamMultiCallable[_speech_to_text_pb2.TranscribeRequest, _speech_to_text_pb2.TranscribeResponse]  # type: ignore[assignment]
     """Writes down a recording. Segments are sent while later audio is still being recognised."""
+    TranscribeUpload: _aio.StreamStreamMultiCallable[_speech_to_text_pb2.TranscribeUploadRequest, _speech_to_text_pb2.TranscribeUploadResponse]  # type: ignore[assignment]
+    """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
+    whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+    """
 
 class SpeechToTextServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns speech into text.
@@ -66,5 +74,15 @@ class SpeechToTextServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_speech_to_text_pb2.TranscribeResponse], _abc.AsyncIterator[_speech_to_text_pb2.TranscribeResponse]]:
         """Writes down a recording. Segments are sent while later audio is still being recognised."""
+
+    @_abc_1.abstractmethod
+    def TranscribeUpload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_speech_to_text_pb2.TranscribeUploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_speech_to_text_pb2.TranscribeUploadResponse], _abc.AsyncIterator[_speech_to_text_pb2.TranscribeUploadResponse]]:
+        """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
+        whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+        """
 
 def add_SpeechToTextServiceServicer_to_server(servicer: SpeechToTextServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -78,8 +78,9 @@ class SynthesizeRequest(_message.Message):
     model: _builtins.str
     """Name or alias of a model; empty for the server's default. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
     voice: _builtins.str
-    """Name or alias of one of the model's voices; empty for its first. Unknown: NOT_FOUND
-    (VOICE_NOT_FOUND).
+    """Name or alias of one of the model's voices, or id or name of a custom one; empty for the model's
+    first. Unknown: NOT_FOUND (VOICE_NOT_FOUND). A custom voice and a model that cannot speak with one:
+    INVALID_ARGUMENT (OPTION_UNSUPPORTED).
     """
     language_code: _builtins.str
     """BCP-47 code of the text's language; empty for the voice's own. A language that the model does not
@@ -360,12 +361,15 @@ class Voice(_message.Message):
     LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
+    CUSTOM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What SynthesizeRequest.voice takes."""
     model: _builtins.str
     """The model that speaks with it."""
     description: _builtins.str
     """For people: "American English, female"."""
+    custom: _builtins.bool
+    """Whether it was made from a sample, with VoiceService."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47."""
@@ -382,10 +386,11 @@ class Voice(_message.Message):
         language_codes: _abc.Iterable[_builtins.str] | None = ...,
         description: _builtins.str = ...,
         aliases: _abc.Iterable[_builtins.str] | None = ...,
+        custom: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "description", b"description", "language_codes", b"language_codes", "model", b"model", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "custom", b"custom", "description", b"description", "language_codes", b"language_codes", "model", b"model", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

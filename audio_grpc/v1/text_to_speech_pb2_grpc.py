@@ -65,7 +65,8 @@ class TextToSpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListVoices(self, request, context):
-        """Lists the voices that Synthesize accepts.
+        """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
+        speak with them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class TextToSpeechServiceStub:
     Synthesize: _grpc.UnaryStreamMultiCallable[_text_to_speech_pb2.SynthesizeRequest, _text_to_speech_pb2.SynthesizeResponse]
     """Speaks a text. Audio is sent while later parts of the text are still being spoken."""
     ListVoices: _grpc.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]
-    """Lists the voices that Synthesize accepts."""
+    """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
+    speak with them.
+    """
 
 @_typing.type_check_only
 class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
@@ -54,7 +56,9 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     Synthesize: _aio.UnaryStreamMultiCallable[_text_to_speech_pb2.SynthesizeRequest, _text_to_speech_pb2.SynthesizeResponse]  # type: ignore[assignment]
     """Speaks a text. Audio is sent while later parts of the text are still being spoken."""
     ListVoices: _aio.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]  # type: ignore[assignment]
-    """Lists the voices that Synthesize accepts."""
+    """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
+    speak with them.
+    """
 
 class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns text into speech.
@@ -77,6 +81,8 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _text_to_speech_pb2.ListVoicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_text_to_speech_pb2.ListVoicesResponse, _abc.Awaitable[_text_to_speech_pb2.ListVoicesResponse]]:
-        """Lists the voices that Synthesize accepts."""
+        """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
+        speak with them.
+        """
 
 def add_TextToSpeechServiceServicer_to_server(servicer: TextToSpeechServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NoReturn
 
@@ -16,20 +16,24 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
 from audio_grpc.convert import from_seconds
+from audio_grpc.interceptors.handlers import Behaviour, rewrapped
 
 DOMAIN = "audio-grpc"
 OURS = "/audio_grpc."
 STATUS_DETAILS = "grpc-status-details-bin"
 
-# The one table. A class that is not in it has the status of its nearest ancestor. A full queue is never
-# UNAVAILABLE: a proxy would take a healthy replica out of service for it.
+# The one table. A class that is not in it has the status of its nearest ancestor. A busy server is
+# never UNAVAILABLE: a proxy would take a healthy replica out of service for it.
 STATUSES = {
     errors.SpeechError: grpc.StatusCode.INTERNAL,
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 Context = ServicerContext[Any, Any]
@@ -52,7 +56,7 @@ def status(error: errors.SpeechError) -> Status:
     if isinstance(error, errors.InvalidRequest) and error.field:
         violation = BadRequest.FieldViolation(field=error.field, description=error.message)
         rich.details.add().Pack(BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.QueueFull):
+    if isinstance(error, errors.Busy):
         rich.details.add().Pack(RetryInfo(retry_delay=from_seconds(error.retry_after_seconds)))
     return rich
 
@@ -113,6 +117,11 @@ def _checked(request: Any) -> Any:
     return request
 
 
+async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _checked(request)
+
+
 class Guard(ServerInterceptor):
     """Guards the methods of our services; health, reflection and channelz are left alone."""
 
@@ -127,34 +136,29 @@ class Guard(ServerInterceptor):
         if handler is None or not method.startswith(OURS):
             return handler
         name = method.rpartition("/")[2]
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                _guard_stream(name, handler.unary_stream),
-                request_deserializer=_tolerant(handler.request_deserializer),
-                response_serializer=handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            _guard_unary(name, handler.unary_unary),
-            request_deserializer=_tolerant(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
+        check = _each_checked if handler.request_streaming else _checked
+        guard = _guarded_stream if handler.response_streaming else _guarded_unary
+        return rewrapped(
+            handler, lambda behaviour: guard(name, behaviour, check), _tolerant(handler.request_deserializer)
         )
 
 
-def _guard_unary(name: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+Check = Callable[[Any], Any]
+
+
+def _guarded_unary(name: str, behaviour: Behaviour, check: Check) -> Behaviour:
     async def guarded(request: Any, context: Context) -> Any:
         async with _guarded(name, context):
-            return await behaviour(_checked(request), context)
+            return await behaviour(check(request), context)
 
     return guarded
 
 
-def _guard_stream(
-    name: str, behaviour: Callable[..., AsyncGenerator[Any, None]]
-) -> Callable[..., Awaitable[None]]:
+def _guarded_stream(name: str, behaviour: Behaviour, check: Check) -> Behaviour:
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
     async def guarded(request: Any, context: Context) -> None:
-        async with _guarded(name, context), aclosing(behaviour(_checked(request), context)) as responses:
+        async with _guarded(name, context), aclosing(behaviour(check(request), context)) as responses:
             async for response in responses:
                 await context.write(response)
 

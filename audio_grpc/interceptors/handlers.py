@@ -1,0 +1,29 @@
+"""What gRPC knows of a method, with another behaviour in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+Behaviour = Callable[..., Any]
+
+
+def rewrapped(
+    handler: Any, wrap: Callable[[Behaviour], Behaviour], deserialize: Callable[[bytes], Any] | None = None
+) -> Any:
+    """A handler like ``handler``, of whichever of the four kinds, whose behaviour went through ``wrap``.
+
+    ``deserialize`` takes the place of the handler's own reading of requests.
+    """
+    kind = (handler.request_streaming, handler.response_streaming)
+    behaviour, make = {
+        (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
+        (False, True): (handler.unary_stream, grpc.unary_stream_rpc_method_handler),
+        (True, False): (handler.stream_unary, grpc.stream_unary_rpc_method_handler),
+        (True, True): (handler.stream_stream, grpc.stream_stream_rpc_method_handler),
+    }[kind]
+    return make(
+        wrap(behaviour),
+        request_deserializer=deserialize or handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )

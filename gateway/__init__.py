@@ -1,0 +1,1 @@
+"""Other people's HTTP dialects, spoken by calling the gRPC service with its own client."""
