@@ -1,6 +1,7 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from copy import copy
 from typing import Self, TypeVar, Unpack
 
 import grpc
@@ -37,6 +38,7 @@ class AsyncClient:
     """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses."""
 
     def __init__(self, target: str) -> None:
+        self._metadata: tuple[tuple[str, str], ...] = ()
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
@@ -53,55 +55,66 @@ class AsyncClient:
         """Cancel what is running, and close the connection."""
         await self._channel.close()
 
+    def with_metadata(self, metadata: Mapping[str, str]) -> Self:
+        """The same connection, for calls that carry ``metadata`` (such as authorization) as well."""
+        other = copy(self)
+        other._metadata = (*self._metadata, *metadata.items())
+        return other
+
     def synthesize(self, text: str, **options: Unpack[SpeechOptions]) -> AsyncSpeech:
         """The bytes of a sound file, as they are made."""
         timeout = options.pop("timeout", None)
         request = synthesize_request(text, options)
-        return AsyncStream(self._text_to_speech.Synthesize(request, timeout=timeout), audio)
+        return AsyncStream(
+            self._text_to_speech.Synthesize(request, timeout=timeout, metadata=self._metadata), audio
+        )
 
     def transcribe(self, recording: bytes, **options: Unpack[TranscriptOptions]) -> AsyncTranscript:
         """The segments of a transcript, as they are recognised."""
         timeout = options.pop("timeout", None)
         request = transcribe_request(recording, options)
-        return AsyncStream(self._speech_to_text.Transcribe(request, timeout=timeout), segment)
+        return AsyncStream(
+            self._speech_to_text.Transcribe(request, timeout=timeout, metadata=self._metadata), segment
+        )
 
     def upload(self, timeout: float | None = None) -> AsyncUpload:
         """A recording that is sent piece by piece, for whoever does not have it whole."""
-        return AsyncUpload(self._speech_to_text.TranscribeUpload(timeout=timeout))
+        return AsyncUpload(self._speech_to_text.TranscribeUpload(timeout=timeout, metadata=self._metadata))
 
     async def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""
-        reply = await _awaited(self._text_to_speech.ListVoices(ListVoicesRequest(model=model)))
+        reply = await self._unary(self._text_to_speech.ListVoices, ListVoicesRequest(model=model))
         return list(reply.voices)
 
     async def list_models(self) -> list[Model]:
         """Every configured model."""
-        return list((await _awaited(self._models.ListModels(ListModelsRequest()))).models)
+        return list((await self._unary(self._models.ListModels, ListModelsRequest())).models)
 
     async def get_model(self, name: str) -> Model:
         """One model, by name or alias."""
-        return (await _awaited(self._models.GetModel(GetModelRequest(name=name)))).model
+        return (await self._unary(self._models.GetModel, GetModelRequest(name=name))).model
 
     async def load_model(self, name: str) -> AsyncIterator[Model]:
         """The model whenever its state changes, until it is ready."""
         try:
-            async for response in self._models.LoadModel(LoadModelRequest(name=name)):
+            async for response in self._models.LoadModel(
+                LoadModelRequest(name=name), metadata=self._metadata
+            ):
                 yield response.model
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
 
     async def unload_model(self, name: str) -> Model:
         """The model, once its memory is free."""
-        return (await _awaited(self._models.UnloadModel(UnloadModelRequest(name=name)))).model
+        return (await self._unary(self._models.UnloadModel, UnloadModelRequest(name=name))).model
 
     async def is_serving(self, service: str = "") -> bool:
         """What the server's health service says of one of its services, or of the whole."""
-        reply = await _awaited(self._health.Check(HealthCheckRequest(service=service)))
+        reply = await self._unary(self._health.Check, HealthCheckRequest(service=service))
         return bool(reply.status == HealthCheckResponse.SERVING)
 
-
-async def _awaited(call: Awaitable[Reply]) -> Reply:
-    try:
-        return await call
-    except grpc.RpcError as error:
-        raise ServiceError.of(error) from error
+    async def _unary(self, method: Callable[..., Awaitable[Reply]], request: object) -> Reply:
+        try:
+            return await method(request, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
