@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """Largest upload of one request."""
     max_audio_seconds: Annotated[float, Gt(0)] = 3600.0
     """Longest recording of one request, however small its file is."""
+    voices_path: Path | None = None
+    """Folder of the voices that were made from samples; several servers can share it. None: the user's."""
+    max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
+    """Largest sample to make a voice of."""
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)

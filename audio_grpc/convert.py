@@ -3,9 +3,10 @@
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from audio_grpc.types import Encoding, Segment, Strategy, Task, Voice, Word
-from audio_grpc.v1 import audio_pb2, speech_to_text_pb2, text_to_speech_pb2
+from audio_grpc.types import CustomVoice, Encoding, Segment, Strategy, Task, Voice, Word
+from audio_grpc.v1 import audio_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -51,7 +52,9 @@ def to_seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
-def from_voice(voice: Voice, *, model: str, aliases: list[str]) -> text_to_speech_pb2.Voice:
+def from_voice(
+    voice: Voice, *, model: str, aliases: list[str], custom: bool = False
+) -> text_to_speech_pb2.Voice:
     """A voice of a model, with the other names that requests can use for it."""
     return text_to_speech_pb2.Voice(
         name=voice.name,
@@ -59,6 +62,22 @@ def from_voice(voice: Voice, *, model: str, aliases: list[str]) -> text_to_speec
         language_codes=voice.language_codes,
         description=voice.description,
         aliases=aliases,
+        custom=custom,
+    )
+
+
+def from_custom_voice(voice: CustomVoice) -> voice_pb2.CustomVoice:
+    """What is known of a custom voice."""
+    create_time = Timestamp()
+    create_time.FromDatetime(voice.create_time)
+    return voice_pb2.CustomVoice(
+        id=voice.id,
+        name=voice.name,
+        language_code=voice.language_code,
+        transcript=voice.transcript,
+        consent=voice.consent,
+        create_time=create_time,
+        sample_duration=from_seconds(voice.sample_seconds),
     )
 
 

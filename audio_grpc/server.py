@@ -9,6 +9,7 @@ import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from platformdirs import user_data_path
 
 from audio_grpc.backends import registry
 from audio_grpc.config import Settings
@@ -19,14 +20,18 @@ from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
 from audio_grpc.services.text_to_speech import TextToSpeech
-from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2
+from audio_grpc.services.voice import CustomVoices
+from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
+from audio_grpc.v1.voice_pb2_grpc import add_VoiceServiceServicer_to_server
+from audio_grpc.voices import FolderVoices
 
 TEXT_TO_SPEECH = text_to_speech_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextService"].full_name
 MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
+VOICE = voice_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -61,7 +66,8 @@ class Server:
         """
         for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
             await self._health.set(service, NOT_SERVING)
-        await self._health.set(MODEL, SERVING)
+        for service in (MODEL, VOICE):
+            await self._health.set(service, SERVING)
         wanted = f"{self.settings.host}:{self.settings.port}"
         try:
             self.port = self._server.add_insecure_port(wanted)
@@ -95,8 +101,10 @@ class Server:
             text_characters=self.settings.max_text_characters,
             audio_bytes=self.settings.max_audio_bytes,
             audio_seconds=self.settings.max_audio_seconds,
+            voice_sample_bytes=self.settings.max_voice_sample_bytes,
         )
-        largest = round(self.settings.max_audio_bytes * TRANSPORT_MARGIN) + (1 << 20)
+        upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
+        largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
         server = grpc.aio.server(
             interceptors=[Guard()],
             options=[
@@ -105,12 +113,14 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits), server)
+        voices = FolderVoices(self.settings.voices_path or user_data_path("audio-grpc") / "voices")
+        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices), server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits), server)
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
+        add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, health.SERVICE_NAME, CHANNELZ)
+        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, health.SERVICE_NAME, CHANNELZ)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
         return server
 

@@ -1,6 +1,7 @@
 """The nouns of the house: what models take and give, free of any wire format."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 import numpy as np
@@ -41,6 +42,36 @@ class Voice:
     name: str
     language_codes: tuple[str, ...]
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomVoice:
+    """What is known of a voice that was made from a sample, beside the sample itself.
+
+    The id is never used again, and nothing of a voice changes: whoever computes something from its
+    sample may keep that under the id.
+    """
+
+    id: str
+    name: str
+    create_time: datetime
+    sample_seconds: float
+    language_code: str = ""
+    """BCP-47 code of what the sample says; empty if it was not told."""
+    transcript: str = ""
+    """What the sample says; empty if it was not told."""
+    consent: str = ""
+    """Where the speaker's agreement is recorded, as it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSample:
+    """The recording of a speaker whose voice a model is to borrow, and what it says, as far as told."""
+
+    voice_id: str
+    audio: Audio
+    transcript: str = ""
+    language_code: str = ""
 
 
 class Encoding(Enum):
@@ -113,7 +144,11 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class SynthesisOptions:
-    """How to speak. None means the model's default."""
+    """How to speak. None means the model's default.
+
+    ``voice`` is the name of one of the model's voices. If it is the id of a custom one, there is its
+    ``sample``.
+    """
 
     voice: str
     language_code: str | None = None
@@ -121,6 +156,7 @@ class SynthesisOptions:
     instructions: str | None = None
     temperature: float | None = None
     seed: int | None = None
+    sample: VoiceSample | None = None
 
 
 @dataclass(frozen=True, slots=True)

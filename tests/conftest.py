@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import gettempdir
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -83,10 +85,14 @@ def client(embedded: str) -> Iterator[Client]:
 
 
 def tone_settings(**changes: Any) -> Settings:
-    """A server's settings with one tone speaker and one tone listener; ``changes`` are of the speaker."""
+    """A server's settings with one tone speaker and one tone listener; ``changes`` are of the speaker.
+
+    Custom voices go to a folder that no other server has, and that is not made before there is one.
+    """
     options = changes.pop("options", {})
     listener = changes.pop("listener", {})
     server = {name: changes.pop(name) for name in list(changes) if name in Settings.model_fields}
+    server.setdefault("voices_path", Path(gettempdir(), f"audio-grpc-voices-{uuid4().hex}"))
     speaker = ModelSpec("tone", **{"queue": 8, "aliases": ("tts-1",), **changes}, options=options)
     return Settings(
         port=0,
@@ -100,12 +106,12 @@ Start = Callable[..., Awaitable[tuple[Server, AsyncClient]]]
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a server on the tone backends; the arguments are ``tone_settings``'s."""
     async with AsyncExitStack() as stack:
 
         async def start_one(**changes: Any) -> tuple[Server, AsyncClient]:
-            server = Server(tone_settings(**changes))
+            server = Server(tone_settings(**{"voices_path": tmp_path / "voices"} | changes))
             stack.push_async_callback(server.stop, 0)
             await server.start()
             client = await stack.enter_async_context(AsyncClient(server.address))

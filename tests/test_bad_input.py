@@ -229,7 +229,7 @@ async def test_an_upload_over_the_limit_is_told_so(start: Start) -> None:
 
 
 async def test_an_upload_far_over_the_limit_is_not_even_received(start: Start) -> None:
-    _, client = await start(max_audio_bytes=1 << 20)
+    _, client = await start(max_audio_bytes=1 << 20, max_voice_sample_bytes=1 << 20)
     error = await refused(client.transcribe(bytes(8 << 20)))
     assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert b"".join([data async for data in client.synthesize("Still well.")])

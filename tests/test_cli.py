@@ -73,6 +73,37 @@ def test_models_and_voices(at: list[str]) -> None:
     assert "American English" in run("voices", *at).stdout.decode()
 
 
+TONE_SERVER = """
+voices_path = "voices"
+[synthesizers.speaker]
+backend = "tone"
+options = { cloning = true }
+"""
+
+
+def test_a_voice_is_added_spoken_with_and_deleted(tmp_path: Path) -> None:
+    (tmp_path / "audio-grpc.toml").write_text(TONE_SERVER)
+    server = ServerProcess(cwd=tmp_path)
+    name = "[bold]Anna[/]"  # no markup, whatever it looks like
+    try:
+        at = ["--server", server.address]
+        added = run("voices", "add", name, FLAC, "--transcript", "Hm.", "--language", "en", *at)
+        voice = added.stdout.decode().strip()
+        assert added.stderr.decode() == f"speak with it: audio-grpc say 'Hello.' --voice {voice}\n"
+        listing = run("voices", "--model", "speaker", *at).stdout.decode()
+        assert voice in listing
+        assert name in listing
+        again = run("voices", "add", name, FLAC, *at)
+        assert (again.returncode, again.stdout) == (1, b"")
+        assert f"there is a custom voice {name!r} already" in again.stderr.decode()
+        assert run("say", "Hi.", "--voice", name, *at, cwd=tmp_path).returncode == 0
+        assert run("voices", *at, "delete", voice).returncode == 0
+        assert voice not in run("voices", *at).stdout.decode()
+        assert b"no custom voice" in run("voices", "delete", name, *at).stderr
+    finally:
+        assert server.stop() == 0
+
+
 def test_doctor_tries_the_models_and_finds_the_server(embedded: str) -> None:
     done = run("doctor", "--server", embedded)
     report = done.stdout.decode()
@@ -125,6 +156,8 @@ def test_a_file_that_was_there_survives_a_failed_call(at: list[str], tmp_path: P
         (["serve", "--port", "seven"], "valid integer"),
         (["serve", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["serve", "--log-level", "loud"], "log_level"),
+        (["voices", "add", "Anna"], "Missing argument"),
+        (["voices", "add", "Anna", "nowhere.wav"], "nowhere.wav"),
     ],
 )
 def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path) -> None:

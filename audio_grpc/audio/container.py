@@ -129,7 +129,7 @@ def _opened(data: bytes) -> InputContainer:
     _cap_allocations()
     with _translated(
         "the file is damaged, or of no audio format that is known here; send an intact WAV, FLAC, MP3, Ogg, "
-        "WebM or MP4, or set raw_format for bare samples"
+        "WebM or MP4, or bare samples with raw_format where the request has it"
     ):
         container = av.open(io.BytesIO(data), "r", container_options=_OPTIONS, metadata_errors="replace")
     if not container.streams.audio:

@@ -68,6 +68,10 @@ class SynthesizerInfo:
     options: frozenset[str] = frozenset()
     max_piece_size: int = 400
     """The longest text, in characters, that one call of ``synthesize`` speaks well."""
+    cloning: bool = False
+    """Whether it speaks with the voice of a sample (``SynthesisOptions.sample``)."""
+    voice_sample_rate_hertz: int = 16000
+    """The rate of the samples of speakers that ``synthesize`` wants."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:

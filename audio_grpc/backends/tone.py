@@ -32,6 +32,7 @@ from audio_grpc.types import (
     SynthesisOptions,
     TranscriptionOptions,
     Voice,
+    VoiceSample,
     Word,
 )
 
@@ -40,6 +41,7 @@ LOWEST_HERTZ, STEP_HERTZ = 600.0, 150.0
 HALF_SECONDS = 0.05
 BYTE_SECONDS = 2 * HALF_SECONDS
 AMPLITUDE, AUDIBLE = 0.5, 0.1
+QUIETEST, LOUDEST = 0.2, 1.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class ToneOptions:
     """Whether loading fails."""
     fail_after: Annotated[int, Ge(0)] | None = None
     """After so many chunks or segments of a call, break."""
+    cloning: bool = False
+    """Whether the speaker takes samples; it borrows nothing of them but how loud they are at most."""
 
 
 def _pretend_to_load(options: ToneOptions) -> None:
@@ -73,15 +77,22 @@ def _pretend_to_compute(options: ToneOptions, done: int) -> None:
 
 @cache
 def _tones(byte: int) -> Samples:
-    """The sound of one byte, float32 [2400] at 24 kHz: its high half, then its low half."""
+    """The sound of one byte at full volume, float32 [2400] at 24 kHz: its high half, then its low half."""
     seconds = np.arange(round(HALF_SECONDS * SPEAKER_RATE)) / SPEAKER_RATE
     # Each tone fades in and out over 5 ms, so that it neither clicks nor blurs into the next.
-    envelope = AMPLITUDE * np.minimum(1.0, np.minimum(seconds, HALF_SECONDS - seconds) / 0.005)
+    envelope = np.minimum(1.0, np.minimum(seconds, HALF_SECONDS - seconds) / 0.005)
     halves = [
         envelope * np.sin(2 * np.pi * (LOWEST_HERTZ + STEP_HERTZ * half) * seconds)
         for half in divmod(byte, 16)
     ]
     return np.concatenate(halves).astype(np.float32)
+
+
+def _volume(sample: VoiceSample | None) -> float:
+    """How loud to speak, 0 to 1: as loud as the sample, but so that the listener hears it."""
+    if sample is None:
+        return AMPLITUDE
+    return min(max(float(np.max(np.abs(sample.audio.samples))), QUIETEST), LOUDEST)
 
 
 class ToneSpeaker:
@@ -94,7 +105,7 @@ class ToneSpeaker:
     def info(self) -> SynthesizerInfo:
         """One voice, for every language, and no options."""
         voice = Voice("tone", ("und",), "Sine waves, two a byte")
-        return SynthesizerInfo(sample_rate_hertz=SPEAKER_RATE, voices=(voice,))
+        return SynthesizerInfo(SPEAKER_RATE, voices=(voice,), cloning=self._options.cloning)
 
     def load(self) -> None:
         """Nothing to load."""
@@ -109,9 +120,10 @@ class ToneSpeaker:
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
         """One chunk of 100 ms for each byte."""
+        volume = np.float32(_volume(options.sample))
         for done, byte in enumerate(text.encode()):
             _pretend_to_compute(self._options, done)
-            yield Speech(Audio(_tones(byte), SPEAKER_RATE), input_tokens=1)
+            yield Speech(Audio(volume * _tones(byte), SPEAKER_RATE), input_tokens=1)
 
 
 class ToneListener:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from audio_grpc import __version__
-from audio_grpc.cli import doctor, models, say, serve, transcribe
+from audio_grpc.cli import doctor, models, say, serve, transcribe, voices
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
@@ -25,8 +25,8 @@ app = typer.Typer(
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=say.EXAMPLES)(say.say)
 app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
-app.command(epilog=models.MODELS_EXAMPLES)(models.models)
-app.command(epilog=models.VOICES_EXAMPLES)(models.voices)
+app.command(epilog=models.EXAMPLES)(models.models)
+app.add_typer(voices.app, name="voices", epilog=voices.EXAMPLES)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 
 

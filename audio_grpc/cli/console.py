@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import grpc
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from audio_grpc import config
 from audio_grpc.client import Client, ServiceError
@@ -32,7 +33,7 @@ ConfigOption = Annotated[
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """End the command with an error."""
-    console.print(f"[red]error:[/red] {message}", soft_wrap=True)
+    console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
     sys.exit(status)
 
 

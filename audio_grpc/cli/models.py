@@ -1,4 +1,4 @@
-"""``audio-grpc models`` and ``audio-grpc voices``."""
+"""``audio-grpc models``."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from audio_grpc.cli.console import ServerOption, connected, console, results
 from audio_grpc.client import Client
 from audio_grpc.v1.model_pb2 import ModelKind, ModelState
 
-MODELS_EXAMPLES = """
+EXAMPLES = """
 Examples:
 
 audio-grpc models
@@ -17,13 +17,6 @@ audio-grpc models
 audio-grpc models --load whisper-base
 
 audio-grpc models --unload hibari
-"""
-VOICES_EXAMPLES = """
-Examples:
-
-audio-grpc voices
-
-audio-grpc voices --model hibari
 """
 
 
@@ -39,23 +32,6 @@ def models(
         if unload:
             client.unload_model(unload)
         results.print(_table(client))
-
-
-def voices(
-    model: Annotated[str, typer.Option(help="Only this model's.")] = "", server: ServerOption = None
-) -> None:
-    """List the voices that `say` can use."""
-    table = Table("voice", "model", "languages", "description", "aliases")
-    with connected(server) as client:
-        for voice in client.list_voices(model):
-            table.add_row(
-                voice.name,
-                voice.model,
-                ", ".join(voice.language_codes),
-                voice.description,
-                ", ".join(voice.aliases),
-            )
-    results.print(table)
 
 
 def _load(client: Client, name: str) -> None:

@@ -21,6 +21,14 @@ from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
+from audio_grpc.v1.voice_pb2 import (
+    CreateCustomVoiceRequest,
+    CustomVoice,
+    DeleteCustomVoiceRequest,
+    GetCustomVoiceRequest,
+    ListCustomVoicesRequest,
+)
+from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
 Reply = TypeVar("Reply")
 
@@ -33,6 +41,7 @@ class Client:
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._voices = VoiceServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -80,6 +89,29 @@ class Client:
     def unload_model(self, name: str) -> Model:
         """The model, once its memory is free."""
         return _called(self._models.UnloadModel, UnloadModelRequest(name=name)).model
+
+    def create_voice(
+        self, name: str, sample: bytes, *, transcript: str = "", language_code: str = "", consent: str = ""
+    ) -> CustomVoice:
+        """A voice made from a recording of a speaker; protos/audio_grpc/v1/voice.proto has the ranges."""
+        request = CreateCustomVoiceRequest(
+            name=name, sample=sample, transcript=transcript, language_code=language_code, consent=consent
+        )
+        return _called(self._voices.CreateCustomVoice, request).voice
+
+    def list_custom_voices(self) -> list[CustomVoice]:
+        """The voices that were made from samples, oldest first."""
+        reply = _called(self._voices.ListCustomVoices, ListCustomVoicesRequest())
+        return list(reply.voices)
+
+    def get_custom_voice(self, id_or_name: str) -> CustomVoice:
+        """One of them."""
+        request = GetCustomVoiceRequest(id=id_or_name)
+        return _called(self._voices.GetCustomVoice, request).voice
+
+    def delete_custom_voice(self, id_or_name: str) -> None:
+        """Have one of them forgotten, and its sample."""
+        _called(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
 
     def is_serving(self, service: str = "", timeout: float | None = None) -> bool:
         """What the server's health service says of one of its services, or of the whole."""

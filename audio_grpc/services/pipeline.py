@@ -16,7 +16,7 @@ from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.services.timing import Stopwatch
 from audio_grpc.text import clean, has_words, split
-from audio_grpc.types import Audio, Encoding, Language, Segment, Voice
+from audio_grpc.types import Audio, Encoding, Language, Segment, Voice, VoiceSample
 
 PAUSE_SECONDS = 0.3
 """How long to be silent for a piece without a letter or digit that the model has no sound for (emoji)."""
@@ -64,16 +64,25 @@ TranscriptEvent = TranscriptStarted | Segment | TranscriptFinished
 
 
 def speak(
-    backend: Synthesizer, job: SpeechJob, voice_aliases: Mapping[str, str], watch: Stopwatch
+    backend: Synthesizer,
+    job: SpeechJob,
+    voice_aliases: Mapping[str, str],
+    sample: VoiceSample | None,
+    watch: Stopwatch,
 ) -> Generator[SpeechEvent, None, None]:
-    """The events of a speech stream; everything that can be refused is, before the first."""
+    """The events of a speech stream; everything that can be refused is, before the first.
+
+    ``sample`` is that of the custom voice of the name, if there is one.
+    """
     watch.begin()
     info = backend.info
-    voice = find_voice(info, job.options.voice, voice_aliases)
+    voice = find_voice(info, job.options.voice, voice_aliases, sample)
     _check_language(voice, job.options.language_code)
     rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
     ignored = ignored_fields(job.options, info.options | {"language_code"})
-    job = replace(job, text=clean(job.text), options=replace(job.options, voice=voice.name))
+    borrowed = sample if sample and sample.voice_id == voice.name else None
+    options = replace(job.options, voice=voice.name, sample=borrowed)
+    job = replace(job, text=clean(job.text), options=options)
     require_text(job.text)  # what was all control characters is nothing now
     if letters := backend.unpronounceable(job.text):
         raise TextUnspeakable(
@@ -145,14 +154,27 @@ def joined(events: list[SpeechEvent]) -> Iterator[SpeechEvent]:
         yield b"".join(waiting)
 
 
-def find_voice(info: SynthesizerInfo, name: str, aliases: Mapping[str, str]) -> Voice:
-    """By name or alias; empty for the first. VoiceNotFound."""
+def find_voice(
+    info: SynthesizerInfo, name: str, aliases: Mapping[str, str], sample: VoiceSample | None
+) -> Voice:
+    """By name or alias; empty for the first. Else the custom one that the ``sample`` is of.
+
+    VoiceNotFound, or OptionUnsupported for a custom voice and a model that cannot speak with one.
+    """
     if not name:
         return info.voices[0]
     for voice in info.voices:
         if voice.name == aliases.get(name, name):
             return voice
     known = ", ".join([*(voice.name for voice in info.voices), *sorted(aliases)])
+    if sample is not None and not info.cloning:
+        raise OptionUnsupported(
+            f"the model cannot speak with a custom voice; choose one of its own ({known}), or a model for "
+            f"which ListVoices lists {name!r}",
+            field="voice",
+        )
+    if sample is not None:
+        return Voice(sample.voice_id, info.language_codes)
     raise VoiceNotFound(f"the model has no voice {name!r}; it has: {known}", field="voice")
 
 

@@ -21,6 +21,8 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 MEBIBYTE = 1 << 20
 MAX_PROMPT_CHARACTERS = 4096
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 128, 64
+VOICE_FIELDS = ("voice", "sample")
+"""Who speaks: a model that cannot do as they say refuses."""
 
 V = TypeVar("V")
 
@@ -32,6 +34,7 @@ class Limits:
     text_characters: int
     audio_bytes: int
     audio_seconds: float
+    voice_sample_bytes: int
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def read_transcription(request: TranscribeRequest, audio: bytes, limits: Limits)
 
 def ignored_fields(options: SynthesisOptions | TranscriptionOptions, honoured: frozenset[str]) -> list[str]:
     """Fields that the caller set and that the model has no use for."""
-    silent = {field.name: field.default for field in fields(options) if field.name != "voice"}
+    silent = {field.name: field.default for field in fields(options) if field.name not in VOICE_FIELDS}
     return [
         name for name, default in silent.items() if getattr(options, name) != default and name not in honoured
     ]

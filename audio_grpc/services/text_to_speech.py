@@ -1,6 +1,6 @@
 """TextToSpeechService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,15 @@ from audio_grpc.audio import CODECS
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
 from audio_grpc.runtime.models import Model, Models
+from audio_grpc.services.cloning import find_sample
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, SpeechJob, read_synthesis
 from audio_grpc.services.timing import Stopwatch
+from audio_grpc.types import CustomVoice, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer
+from audio_grpc.voices import VoiceStore
 
 Context = ServicerContext[Any, Any]
 
@@ -23,9 +26,10 @@ Context = ServicerContext[Any, Any]
 class TextToSpeech(TextToSpeechServiceServicer):
     """Speaks with the configured synthesisers."""
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:
         self._models = models
         self._limits = limits
+        self._voices = voices
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: Context
@@ -34,7 +38,9 @@ class TextToSpeech(TextToSpeechServiceServicer):
         watch = Stopwatch()
         job = read_synthesis(request, self._limits)
         model = self._models.synthesizer(request.model)
-        generate = partial(speak, job=job, voice_aliases=model.spec.voice_aliases, watch=watch)
+        sample = await find_sample(self._voices, model, request.voice)
+        aliases = model.spec.voice_aliases
+        generate = partial(speak, job=job, voice_aliases=aliases, sample=sample, watch=watch)
         async with model.stream(generate) as events:
             async for ready in events:
                 for event in joined(ready):
@@ -48,7 +54,8 @@ class TextToSpeech(TextToSpeechServiceServicer):
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
         """The voices of one model, or of all."""
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
-        return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model)])
+        custom = await self._voices.all() if any(model.backend.info.cloning for model in models) else []
+        return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model, custom)])
 
 
 def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesizeResponse:
@@ -80,13 +87,16 @@ def _finished(job: SpeechJob, event: SpeechFinished, watch: Stopwatch) -> pb.Syn
     )
 
 
-def _voices(model: Model[Synthesizer]) -> list[pb.Voice]:
-    aliases = model.spec.voice_aliases
-    return [
-        from_voice(
-            voice,
-            model=model.name,
-            aliases=[alias for alias, name in aliases.items() if name == voice.name],
-        )
-        for voice in model.backend.info.voices
-    ]
+def _voices(model: Model[Synthesizer], custom: list[CustomVoice]) -> Iterator[pb.Voice]:
+    """The model's own, and the custom ones if it can speak with them."""
+    info = model.backend.info
+    for voice in info.voices:
+        yield from_voice(voice, model=model.name, aliases=_aliases(model, voice.name))
+    for clone in custom if info.cloning else []:
+        voice = Voice(clone.id, info.language_codes, f"Made from {clone.sample_seconds:.1f} s of a speaker")
+        aliases = [clone.name, *_aliases(model, clone.id), *_aliases(model, clone.name)]
+        yield from_voice(voice, model=model.name, aliases=aliases, custom=True)
+
+
+def _aliases(model: Model[Synthesizer], voice: str) -> list[str]:
+    return [alias for alias, name in model.spec.voice_aliases.items() if name == voice]

@@ -1,0 +1,76 @@
+"""``audio-grpc voices``, alone and with ``add`` and ``delete``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from audio_grpc.cli.console import ServerOption, connected, console, results
+
+EXAMPLES = """
+Examples:
+
+audio-grpc voices
+
+audio-grpc voices --model hibari
+
+audio-grpc voices add Anna anna.wav --transcript "What Anna says in the recording."
+
+audio-grpc voices delete Anna
+"""
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def voices(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Only this model's.")] = "",
+    server: ServerOption = None,
+) -> None:
+    """List the voices that `say` can use; add one made from a recording, or delete it again."""
+    context.obj = server
+    if context.invoked_subcommand is None:
+        _list(model, server)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call the voice.")],
+    file: Annotated[Path, typer.Argument(help="Sound file of one speaker, 1 to 60 seconds.")],
+    transcript: Annotated[str, typer.Option(help="What the speaker says; some models need it.")] = "",
+    language: Annotated[str, typer.Option(help="Which language that is, such as en.")] = "",
+    consent: Annotated[str, typer.Option(help="Where the speaker's agreement is recorded.")] = "",
+    server: ServerOption = None,
+) -> None:
+    """Make a voice from a recording of a speaker; its id is written to standard output."""
+    with connected(server or context.obj) as client:
+        voice = client.create_voice(
+            name, file.read_bytes(), transcript=transcript, language_code=language, consent=consent
+        )
+    results.print(voice.id)
+    console.print(f"speak with it: audio-grpc say 'Hello.' --voice {voice.id}")
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    voice: Annotated[str, typer.Argument(help="Id or name of a voice that was added.")],
+    server: ServerOption = None,
+) -> None:
+    """Forget a voice and its recording."""
+    with connected(server or context.obj) as client:
+        client.delete_custom_voice(voice)
+
+
+def _list(model: str, server: str | None) -> None:
+    table = Table("voice", "model", "languages", "description", "aliases")
+    with connected(server) as client:
+        for voice in client.list_voices(model):
+            languages, aliases = ", ".join(voice.language_codes), ", ".join(voice.aliases)
+            row = (voice.name, voice.model, languages, voice.description, aliases)
+            table.add_row(*map(escape, row))
+    results.print(table)

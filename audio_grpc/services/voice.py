@@ -1,0 +1,156 @@
+"""VoiceService."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from audio_grpc.convert import from_custom_voice
+from audio_grpc.errors import (
+    AudioEmpty,
+    AudioTooLong,
+    CloningUnavailable,
+    InvalidRequest,
+    MessageTooLarge,
+    SampleLength,
+    VoiceExists,
+)
+from audio_grpc.runtime.models import Models
+from audio_grpc.services.cloning import LONGEST_SECONDS, decode_sample
+from audio_grpc.services.requests import MEBIBYTE, Limits
+from audio_grpc.text import clean
+from audio_grpc.types import CustomVoice
+from audio_grpc.v1 import voice_pb2 as pb
+from audio_grpc.v1.voice_pb2_grpc import VoiceServiceServicer
+from audio_grpc.voices import VoiceStore, is_id, new_id
+
+Context = ServicerContext[Any, Any]
+
+MAX_NAME_CHARACTERS = 64
+MAX_CHARACTERS = {"transcript": 4096, "consent": 256}
+LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+"""What all BCP-47 codes have in common: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
+SHORTEST_SECONDS = 1.0
+
+
+class CustomVoices(VoiceServiceServicer):
+    """Makes voices from samples, and forgets them."""
+
+    def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:
+        self._models = models
+        self._limits = limits
+        self._voices = voices
+
+    async def CreateCustomVoice(
+        self, request: pb.CreateCustomVoiceRequest, context: Context
+    ) -> pb.CreateCustomVoiceResponse:
+        """The voice, once it is kept."""
+        self._require_cloning()
+        name = _name(request.name)
+        self._require_new(name)
+        _check_texts(request)
+        voice = CustomVoice(
+            id=new_id(),
+            name=name,
+            create_time=datetime.now(UTC),
+            sample_seconds=await self._sample_seconds(request.sample),
+            language_code=request.language_code,
+            transcript=request.transcript,
+            consent=request.consent,
+        )
+        await self._voices.add(voice, request.sample)
+        return pb.CreateCustomVoiceResponse(voice=from_custom_voice(voice))
+
+    async def ListCustomVoices(
+        self, request: pb.ListCustomVoicesRequest, context: Context
+    ) -> pb.ListCustomVoicesResponse:
+        """All of them."""
+        return pb.ListCustomVoicesResponse(voices=map(from_custom_voice, await self._voices.all()))
+
+    async def GetCustomVoice(
+        self, request: pb.GetCustomVoiceRequest, context: Context
+    ) -> pb.GetCustomVoiceResponse:
+        """One of them."""
+        return pb.GetCustomVoiceResponse(voice=from_custom_voice(await self._voices.find(request.id)))
+
+    async def DeleteCustomVoice(
+        self, request: pb.DeleteCustomVoiceRequest, context: Context
+    ) -> pb.DeleteCustomVoiceResponse:
+        """Nothing, once it is forgotten."""
+        await self._voices.remove(request.id)
+        return pb.DeleteCustomVoiceResponse()
+
+    def _require_cloning(self) -> None:
+        if not any(model.backend.info.cloning for model in self._models.synthesizers):
+            raise CloningUnavailable(
+                "no model of this server can speak with a custom voice; configure a synthesiser that can"
+            )
+
+    def _require_new(self, name: str) -> None:
+        """VoiceExists for what a model's own voice answers to; the store knows the custom ones."""
+        for model in self._models.synthesizers:
+            if name in {*model.spec.voice_aliases, *(voice.name for voice in model.backend.info.voices)}:
+                raise VoiceExists(
+                    f"model {model.name!r} has a voice {name!r} of its own; choose another name", field="name"
+                )
+
+    async def _sample_seconds(self, sample: bytes) -> float:
+        """How long it lasts. SampleLength, or another kind of InvalidRequest if it is no sample."""
+        largest = self._limits.voice_sample_bytes
+        if not sample:
+            raise AudioEmpty("there is no sample in the request; send a whole sound file", field="sample")
+        if len(sample) > largest:
+            raise MessageTooLarge(
+                f"the sample has {len(sample) / MEBIBYTE:.1f} MiB, more than {largest / MEBIBYTE:g} MiB; "
+                "send it compressed (Opus, FLAC, MP3) or shorter, or raise max_voice_sample_bytes",
+                field="sample",
+            )
+        try:
+            seconds = (await decode_sample(sample)).seconds
+        except AudioTooLong as error:
+            raise _bad_length(f"more than {LONGEST_SECONDS:g}") from error
+        except InvalidRequest as error:
+            error.field = "sample"  # it is the audio of a transcription that the decoder has in mind
+            raise
+        if seconds < SHORTEST_SECONDS:
+            raise _bad_length(f"{seconds:.2f}")
+        return seconds
+
+
+def _bad_length(seconds: str) -> SampleLength:
+    return SampleLength(
+        f"the sample lasts {seconds} seconds; send {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} seconds of "
+        "one speaker",
+        field="sample",
+    )
+
+
+def _name(given: str) -> str:
+    """The name without white space around it. InvalidRequest if it cannot be one."""
+    name = given.strip()
+    if len(name) > MAX_NAME_CHARACTERS:
+        problem = f"has {len(name)} characters"
+    elif any(unicodedata.category(character) == "Cc" for character in name):
+        problem = "has a control character"
+    elif not clean(name).strip():
+        problem = "has no character that can be seen"
+    elif is_id(name):
+        problem = "is what the ids of voices look like"
+    else:
+        return name
+    raise InvalidRequest(
+        f"the name {problem}; send 1 to {MAX_NAME_CHARACTERS} characters that people can read", field="name"
+    )
+
+
+def _check_texts(request: pb.CreateCustomVoiceRequest) -> None:
+    for field, longest in MAX_CHARACTERS.items():
+        if (length := len(getattr(request, field))) > longest:
+            raise InvalidRequest(f"{field} has {length} characters; send at most {longest}", field=field)
+    if request.language_code and not LANGUAGE_CODE.fullmatch(request.language_code):
+        raise InvalidRequest(
+            f"{request.language_code[:64]!r} is no BCP-47 language code; send one such as en or de-AT",
+            field="language_code",
+        )
