@@ -26,23 +26,30 @@ from audio_grpc.config import Settings
 from audio_grpc.server import Server
 
 COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
+GATEWAY_COMMAND = str(Path(sys.executable).with_name("audio-gateway"))
 DATA = Path(__file__).parent / "data"
 PATIENCE_SECONDS = 60
 
 
 class ServerProcess:
-    """``audio-grpc serve`` as a user starts it, on any free port."""
+    """``audio-grpc serve`` as a user starts it, on any free port; or another of our commands."""
 
-    def __init__(self, *arguments: str, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        command: tuple[str, ...] = (COMMAND, "serve"),
+        ready: str = r"serving on (\S+)",
+    ) -> None:
         self.process = subprocess.Popen(
-            [COMMAND, "serve", "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, cwd=cwd
+            [*command, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, cwd=cwd
         )
         self.log: list[str] = []
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         # Somebody has to empty the pipe, or the server would stop at its next line.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.address = self.wait_for(r"serving on (\S+)").group(1)
+        self.address = self.wait_for(ready).group(1)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -75,6 +82,16 @@ def embedded() -> Iterator[str]:
     server = ServerProcess()
     yield server.address
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(embedded: str) -> Iterator[str]:
+    """The address of ``audio-gateway`` in front of it."""
+    process = ServerProcess(
+        *("--server", embedded), command=(GATEWAY_COMMAND,), ready=r"running on http://(\S+)"
+    )
+    yield process.address
+    process.stop()
 
 
 @pytest.fixture

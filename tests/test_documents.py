@@ -16,12 +16,17 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"^audio-grpc (?:say|transcribe|models|doctor).*$", README, re.MULTILINE)
 
 
-@pytest.mark.parametrize("snippet", PYTHON, ids=["sync", "async"])
-def test_the_python_of_the_readme_runs(embedded: str, snippet: str) -> None:
-    code = snippet.replace("127.0.0.1:50051", embedded)
+SAID = ("Hello there. This arrives in pieces.", "VOICE_NOT_FOUND voice", "transcript.text.done")
+
+
+@pytest.mark.parametrize(
+    ("snippet", "said"), list(zip(PYTHON, SAID, strict=True)), ids=["sync", "async", "openai"]
+)
+def test_the_python_of_the_readme_runs(embedded: str, gateway: str, snippet: str, said: str) -> None:
+    code = snippet.replace("127.0.0.1:50051", embedded).replace("127.0.0.1:8081", gateway)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "Hello there. This arrives in pieces." in done.stdout or "VOICE_NOT_FOUND voice" in done.stdout
+    assert said in done.stdout
 
 
 def test_the_commands_of_the_readme_run(embedded: str, tmp_path: Path) -> None:

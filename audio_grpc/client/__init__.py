@@ -12,7 +12,7 @@ What comes back arrives while the server is still working. Leaving a stream earl
 
 from audio_grpc.client.aio import AsyncClient
 from audio_grpc.client.errors import ServiceError
-from audio_grpc.client.options import SpeechOptions, TranscriptOptions
+from audio_grpc.client.options import SpeechOptions, TranscriptOptions, UploadOptions
 from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, AsyncUpload, Speech, Transcript
 from audio_grpc.client.sync import Client
 from audio_grpc.types import Encoding, Segment, Strategy, Task, Word
@@ -32,5 +32,6 @@ __all__ = [
     "Task",
     "Transcript",
     "TranscriptOptions",
+    "UploadOptions",
     "Word",
 ]

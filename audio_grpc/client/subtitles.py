@@ -5,19 +5,30 @@ from html import escape
 
 from audio_grpc.types import Segment
 
+VTT_HEADER = "WEBVTT\n\n"
+
 
 def srt(segments: Iterable[Segment]) -> Iterator[str]:
     """The cues of a SubRip file."""
     for number, segment in enumerate(segments, start=1):
-        yield f"{number}\n{_clock(segment.start, ',')} --> {_clock(segment.end, ',')}\n{_line(segment)}\n\n"
+        yield srt_cue(number, segment)
+
+
+def srt_cue(number: int, segment: Segment) -> str:
+    """One cue of a SubRip file; the first has the number 1."""
+    return f"{number}\n{_clock(segment.start, ',')} --> {_clock(segment.end, ',')}\n{_line(segment)}\n\n"
 
 
 def vtt(segments: Iterable[Segment]) -> Iterator[str]:
     """The header and the cues of a WebVTT file."""
-    yield "WEBVTT\n\n"
-    for segment in segments:
-        text = escape(_line(segment), quote=False)
-        yield f"{_clock(segment.start, '.')} --> {_clock(segment.end, '.')}\n{text}\n\n"
+    yield VTT_HEADER
+    yield from map(vtt_cue, segments)
+
+
+def vtt_cue(segment: Segment) -> str:
+    """One cue of a WebVTT file."""
+    text = escape(_line(segment), quote=False)
+    return f"{_clock(segment.start, '.')} --> {_clock(segment.end, '.')}\n{text}\n\n"
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -1,0 +1,111 @@
+"""Assembles the gateway: the dialects, what surrounds every request, health, and the documentation."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from audio_grpc import __version__
+from audio_grpc.client import AsyncClient, ServiceError
+from gateway.config import Settings
+from gateway.dialects import openai
+from gateway.errors import SERVER, ApiError, translated
+from gateway.metrics import Metrics
+from gateway.middleware import Seen
+from gateway.problems import from_validation
+
+DESCRIPTION = """\
+Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Audio and
+transcripts are sent while they are being made. Errors say what to do about them.
+"""
+CLIENT_CLOSED_REQUEST = 499
+
+
+def make_app(settings: Settings) -> ASGIApp:
+    """The gateway as an ASGI application."""
+    metrics = Metrics()
+    app = FastAPIOffline(
+        title="audio-grpc",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_connected,
+        telemetry={"metrics": False, "logs": False, "operation_spans": False},
+    )
+    app.state.settings = settings
+    app.include_router(openai.router, prefix=openai.PREFIX)
+    app.include_router(openai.router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
+    _add_health(app)
+    _add_metrics(app, metrics)
+    _add_errors(app)
+    return Seen(app, metrics)
+
+
+@asynccontextmanager
+async def _connected(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with AsyncClient(settings.server) as client:
+        app.state.client = client
+        yield
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/livez", include_in_schema=False)
+    async def live() -> PlainTextResponse:
+        return PlainTextResponse("live\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(request: Request) -> PlainTextResponse:
+        client: AsyncClient = request.app.state.client
+        try:
+            serving = await client.is_serving()
+        except ServiceError:
+            serving = False
+        return PlainTextResponse("ready\n" if serving else "not ready\n", 200 if serving else 503)
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Every error is an :class:`ApiError`, whoever found it."""
+
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> JSONResponse:
+        return JSONResponse(error.body, error.status, error.headers)
+
+    @app.exception_handler(ServiceError)
+    async def failed(request: Request, error: ServiceError) -> JSONResponse:
+        return await refused(request, translated(error, request))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return await refused(request, from_validation(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def unroutable(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"{request.method} {request.url.path}: {error.detail}; see /docs for what there is"
+        code = HTTPStatus(error.status_code).name.lower()
+        answer = await refused(request, ApiError(error.status_code, message, code=code))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+    @app.exception_handler(Exception)
+    async def broke(request: Request, error: Exception) -> JSONResponse:
+        message = "an internal error; the gateway's log has the details"
+        return await refused(request, ApiError(500, message, type=SERVER, code="internal"))

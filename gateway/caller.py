@@ -1,0 +1,30 @@
+"""What a route needs of the request that it serves: the service on the caller's behalf, and the settings."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from opentelemetry import propagate
+
+from audio_grpc.client import AsyncClient
+from gateway.config import Settings
+
+
+def _service(request: Request) -> AsyncClient:
+    client = cast("AsyncClient", request.app.state.client)
+    metadata = {"x-request-id": request.state.request_id}
+    authorization = request.headers.get("authorization", "")
+    # Metadata is printable ASCII; a key that is anything else is none of the service's.
+    if authorization.isascii() and authorization.isprintable():
+        metadata["authorization"] = authorization
+    propagate.inject(metadata)
+    return client.with_metadata(metadata)
+
+
+def _settings(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+Service = Annotated[AsyncClient, Depends(_service)]
+"""The gRPC service; calls carry the caller's key, the request id and the trace."""
+
+Configured = Annotated[Settings, Depends(_settings)]

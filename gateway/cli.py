@@ -1,0 +1,88 @@
+"""The command ``audio-gateway``; the only reader of arguments and environment."""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from audio_grpc import __version__
+from gateway import config
+from gateway.app import make_app
+from gateway.config import ConfigurationError, Settings
+
+EXAMPLES = """
+Examples:
+
+audio-gateway
+
+audio-gateway --port 9000 --server 10.0.0.5:50051
+
+AUDIO_GATEWAY_LOG_LEVEL=DEBUG audio-gateway --config audio-grpc.toml
+"""
+BACKLOG = 2048
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command(epilog=EXAMPLES)
+def gateway(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any. [8081]")] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The gRPC service. [127.0.0.1:50051]")
+    ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Speak OpenAI's HTTP API for an audio-grpc service, until Ctrl-C; running requests may finish then."""
+    if version:
+        typer.echo(f"audio-gateway {__version__}")
+        return
+    settings = config.load(
+        config_file,
+        host=host,
+        port=port,
+        server=server,
+        log_level=log_level and log_level.upper(),
+    )
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve(settings)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    # uvicorn raises a signal again once it has shut down in good order; that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="auto" if sys.platform == "win32" else "uvloop",
+        http="auto" if sys.platform == "win32" else "httptools",
+        backlog=BACKLOG,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+    )
+
+
+def main() -> None:
+    """Run the command; errors that a person can mend are one line, and an exit status."""
+    try:
+        app()
+    except ConfigurationError as error:
+        typer.echo(f"error: configuration: {error}", err=True)
+        sys.exit(2)

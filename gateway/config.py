@@ -1,0 +1,96 @@
+"""The gateway's settings: command line over AUDIO_GATEWAY_* over [gateway] of audio-grpc.toml over these."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "AUDIO_GATEWAY_"
+DEFAULT_FILE = Path("audio-grpc.toml")
+TABLE = "gateway"
+
+
+class ConfigurationError(Exception):
+    """The operator has to change the configuration; the gateway does not start."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Unknown names are refused, wherever they come from."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Ge(0), Le(65535)] = 8081
+    """Port to listen on; 0 takes any free one."""
+    server: str = "127.0.0.1:50051"
+    """The gRPC service: itself, or a proxy in front of its replicas."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    shutdown_grace_seconds: Annotated[int, Ge(0)] = 30
+    """How long running requests may go on after SIGTERM or Ctrl-C."""
+    max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
+    """Largest recording of one request."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What was given in code, then the environment; :func:`load` adds the file below them."""
+        return init_settings, env_settings
+
+
+def load(file: Path | None = None, **given: Any) -> Settings:
+    """The settings, from the file's table [gateway] up to what is ``given``; None counts as not given.
+
+    ConfigurationError says which name is wrong, and how.
+    """
+    _refuse_unknown_variables()
+    from_file = _read(file or DEFAULT_FILE) if file or DEFAULT_FILE.exists() else {}
+
+    class WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            above = super().settings_customise_sources(settings_cls, *args, **sources)
+            return *above, InitSettingsSource(settings_cls, dict(from_file))
+
+    try:
+        return WithFile(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigurationError("; ".join(problems)) from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        table: Any = tomllib.loads(path.read_text()).get(TABLE, {})
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: {TABLE} is no table; write its settings below [{TABLE}]")
+    return table
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise ConfigurationError(f"{variable} is no setting; there are: {', '.join(sorted(known))}")

@@ -1,0 +1,126 @@
+"""Models and voices in OpenAI's shapes."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from audio_grpc.v1.model_pb2 import Model as ServiceModel
+from audio_grpc.v1.model_pb2 import ModelKind, ModelState
+from audio_grpc.v1.text_to_speech_pb2 import Voice as ServiceVoice
+from audio_grpc.v1.voice_pb2 import CustomVoice
+
+OWNER = "audio-grpc"
+
+
+class Model(BaseModel):
+    """A name that requests can use for a model; what follows ``owned_by`` is ours."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    """The service does not know when a model was made."""
+    owned_by: str = OWNER
+    root: str
+    """The model's own name, where the id is an alias."""
+    kind: str
+    state: str
+    backend: str
+    languages: list[str]
+    voices: list[str]
+
+
+class ModelList(BaseModel):
+    """Every name of every model."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Voice(BaseModel):
+    """A voice that speech can be made with; the model's own ones have their name as id."""
+
+    id: str
+    object: Literal["audio.voice"] = "audio.voice"
+    created_at: int
+    name: str
+    type: Literal["audio_sample", "builtin"]
+    models: list[str]
+    languages: list[str]
+    description: str
+    aliases: list[str]
+
+
+class VoiceList(BaseModel):
+    """Every voice of every model."""
+
+    object: Literal["list"] = "list"
+    data: list[Voice]
+
+
+class DeletedVoice(BaseModel):
+    """A voice that is gone."""
+
+    id: str
+    object: Literal["audio.voice.deleted"] = "audio.voice.deleted"
+    deleted: bool = True
+
+
+def named(model: ServiceModel, name: str) -> Model:
+    """A model under one of its names."""
+    return Model(
+        id=name,
+        root=model.name,
+        kind=_word(ModelKind.Name(model.kind)),
+        state=_word(ModelState.Name(model.state)),
+        backend=model.backend,
+        languages=list(model.language_codes),
+        voices=list(model.voices),
+    )
+
+
+def listed(models: list[ServiceModel]) -> ModelList:
+    """Every model under each of its names."""
+    return ModelList(data=[named(model, name) for model in models for name in (model.name, *model.aliases)])
+
+
+def _word(name: str) -> str:
+    """The part of an enum's name that is for people: READY of MODEL_STATE_READY."""
+    return name.split("_", 2)[2].lower()
+
+
+def voices(own: list[ServiceVoice], custom: list[CustomVoice]) -> VoiceList:
+    """The models' own voices, each once, and the custom ones."""
+    speakers: dict[str, list[str]] = {}
+    for voice in own:
+        speakers.setdefault(voice.name, []).append(voice.model)
+    builtin = {voice.name: builtin_voice(voice, speakers[voice.name]) for voice in own if not voice.custom}
+    made = [custom_voice(voice, speakers.get(voice.id, [])) for voice in custom]
+    return VoiceList(data=[*builtin.values(), *made])
+
+
+def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:
+    """A voice that came with its models."""
+    return Voice(
+        id=voice.name,
+        created_at=0,
+        name=voice.name,
+        type="builtin",
+        models=models,
+        languages=list(voice.language_codes),
+        description=voice.description,
+        aliases=list(voice.aliases),
+    )
+
+
+def custom_voice(voice: CustomVoice, models: list[str]) -> Voice:
+    """A voice that was made from a sample."""
+    return Voice(
+        id=voice.id,
+        created_at=voice.create_time.ToSeconds(),
+        name=voice.name,
+        type="audio_sample",
+        models=models,
+        languages=[voice.language_code] if voice.language_code else [],
+        description="",
+        aliases=[],
+    )

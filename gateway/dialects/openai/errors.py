@@ -1,0 +1,30 @@
+"""OpenAI's names for the fields of gRPC requests, for errors that name one."""
+
+from audio_grpc.client import ServiceError
+from gateway.errors import ApiError, from_service
+
+PARAMS = {
+    "text": "input",
+    "encoding": "response_format",
+    "sample_rate_hertz": "sample_rate",
+    "language_code": "language",
+    "audio": "file",
+    "hotwords": "keywords",
+    "sample": "audio_sample",
+    "voice_activity_parameters.threshold": "chunking_strategy",
+    "voice_activity_parameters.min_silence": "chunking_strategy",
+    "voice_activity_parameters.padding": "chunking_strategy",
+}
+
+
+MODEL_PARAMS = {"name": "model"}
+
+
+def translate_model(error: ServiceError) -> ApiError:
+    """The same, about a model itself."""
+    return from_service(error, MODEL_PARAMS)
+
+
+def translate(error: ServiceError) -> ApiError:
+    """What the service said, as OpenAI would."""
+    return from_service(error, PARAMS)

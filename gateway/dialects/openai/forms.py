@@ -1,0 +1,184 @@
+"""The fields of OpenAI's multipart requests."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from audio_grpc.client import Task, UploadOptions
+from audio_grpc.v1.speech_to_text_pb2 import VoiceActivityParameters
+from gateway.errors import ApiError
+from gateway.multipart import Fields
+from gateway.problems import from_validation
+
+LISTS = ("include", "timestamp_granularities", "keywords", "languages")
+SPEAKERS: tuple[str, ...] = ("known_speaker_names", "known_speaker_references")
+
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class ServerVad(BaseModel):
+    """How stretches of speech are found."""
+
+    type: Literal["server_vad"]
+    prefix_padding_ms: int = Field(300, ge=0, le=10_000)
+    silence_duration_ms: int = Field(200, ge=0, le=10_000)
+    threshold: float = Field(0.5, ge=0.0, le=1.0)
+
+
+class TranslationForm(BaseModel):
+    """What to hear, and how to write it down, in English. Fields that are not listed are ignored."""
+
+    model: str = Field(description="Name or alias of a model, such as whisper-1.")
+    prompt: str | None = Field(None, description="Text that came before, or spellings to expect.")
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    temperature: float | None = Field(None, ge=0.0, le=1.0)
+    stream: bool = Field(False, description="Server-sent events, for json and text.")
+
+    @property
+    def granularities(self) -> tuple[str, ...]:
+        """What verbose_json has times of."""
+        return ("segment",)
+
+    @property
+    def wants_logprobs(self) -> bool:
+        """Whether probabilities were asked for."""
+        return False
+
+    def options(self, task: Task) -> UploadOptions:
+        """The same as the service takes it."""
+        return {
+            "model": self.model,
+            "task": task,
+            "prompt": self.prompt,
+            "temperature": self.temperature,
+        }
+
+    @model_validator(mode="after")
+    def _streamed_as_events(self) -> Self:
+        if self.stream and self.response_format not in ("json", "text"):
+            raise ValueError(
+                "stream: events come with response_format json or text; "
+                "leave stream out, srt and vtt are sent as they are made anyway"
+            )
+        return self
+
+
+class TranscriptForm(TranslationForm):
+    """What to hear, and how to write it down. Fields that are not listed are ignored."""
+
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"  # type: ignore[assignment]
+    language: str | None = Field(None, description="ISO 639-1, such as en; detected if left out.")
+    languages: list[str] = Field([], description="The same, as a list of one.")
+    include: list[Literal["logprobs"]] = []
+    timestamp_granularities: list[Literal["word", "segment"]] = []
+    chunking_strategy: Literal["auto"] | ServerVad | None = Field(
+        None, description="auto, or the voice detector's parameters as a JSON object."
+    )
+    keywords: list[str] = Field([], description="Words to favour.")
+
+    @property
+    def granularities(self) -> tuple[str, ...]:
+        """What verbose_json has times of."""
+        return tuple(self.timestamp_granularities) or ("segment",)
+
+    @property
+    def wants_logprobs(self) -> bool:
+        """Whether probabilities were asked for."""
+        return "logprobs" in self.include
+
+    def options(self, task: Task) -> UploadOptions:
+        """The same as the service takes it."""
+        options: UploadOptions = {
+            **super().options(task),
+            "language_code": self.language or next(iter(self.languages), ""),
+            "hotwords": self.keywords,
+            "word_timestamps": "word" in self.granularities or self.wants_logprobs,
+        }
+        if self.chunking_strategy is not None:
+            options["voice_activity_detection"] = True
+        if isinstance(self.chunking_strategy, ServerVad):
+            options["voice_activity_parameters"] = _parameters(self.chunking_strategy)
+        return options
+
+    @field_validator("chunking_strategy", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.response_format == "diarized_json":
+            raise ValueError("response_format: no configured model can tell speakers apart; choose another")
+        if self.timestamp_granularities and self.response_format != "verbose_json":
+            raise ValueError("timestamp_granularities: they come with response_format verbose_json")
+        if self.include and self.response_format != "json":
+            raise ValueError("include: logprobs come with response_format json")
+        if len({self.language, *self.languages} - {None, ""}) > 1:
+            raise ValueError(
+                "languages: the models cannot choose among several; name one, or none to have it detected"
+            )
+        return self
+
+
+class VoiceForm(BaseModel):
+    """Whose voice it is. Fields that are not listed are ignored."""
+
+    name: str
+    type: Literal["audio_sample"] = "audio_sample"
+    consent: str = Field("", description="Where the speaker's agreement is recorded.")
+    transcript: str = Field("", description="What the sample says; some models need it.")
+    language: str = Field("", description="BCP-47 code of what the sample says.")
+
+
+def _parameters(vad: ServerVad) -> VoiceActivityParameters:
+    padding, silence = Duration(), Duration()
+    padding.FromMilliseconds(vad.prefix_padding_ms)
+    silence.FromMilliseconds(vad.silence_duration_ms)
+    return VoiceActivityParameters(threshold=vad.threshold, min_silence=silence, padding=padding)
+
+
+def read_transcript_form(fields: Fields) -> TranscriptForm:
+    """ApiError with status 400 for what cannot be."""
+    for name in SPEAKERS:
+        if _values(fields, name):
+            raise ApiError(400, "no configured model can tell speakers apart; leave it out", param=name)
+    lists = {name: values for name in LISTS if (values := _values(fields, name))}
+    nested = {
+        name.removeprefix("chunking_strategy[").removesuffix("]"): values[-1]
+        for name, values in fields.items()
+        if name.startswith("chunking_strategy[")
+    }
+    chunking = {"chunking_strategy": nested} if nested else {}
+    return _validated(TranscriptForm, {**_scalars(fields), **lists, **chunking})
+
+
+def read_translation_form(fields: Fields) -> TranslationForm:
+    """ApiError with status 400 for what cannot be."""
+    return _validated(TranslationForm, _scalars(fields))
+
+
+def read_voice_form(fields: Fields) -> VoiceForm:
+    """ApiError with status 400 for what cannot be."""
+    return _validated(VoiceForm, _scalars(fields))
+
+
+def _values(fields: Fields, name: str) -> list[str]:
+    """Of an array, with or without brackets: OpenAI's clients send ``name[]``, people ``name``."""
+    return [*fields.get(f"{name}[]", []), *fields.get(name, [])]
+
+
+def _scalars(fields: Fields) -> dict[str, Any]:
+    """The last value of each field; an empty one counts as left out, save for the model."""
+    last = {name: values[-1] for name, values in fields.items() if name not in LISTS}
+    return {name: value for name, value in last.items() if value or name == "model"}
+
+
+def _validated(kind: type[Form], values: Mapping[str, Any]) -> Form:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise from_validation(error.errors()) from error

@@ -1,0 +1,117 @@
+"""The paths of OpenAI's audio API, each a translation to one RPC and back."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from audio_grpc.client import AsyncClient, AsyncTranscript, Task
+from gateway.caller import Configured, Service
+from gateway.dialects.openai import directory, documents, speech, transcripts
+from gateway.dialects.openai.errors import translate, translate_model
+from gateway.dialects.openai.forms import (
+    TranslationForm,
+    read_transcript_form,
+    read_translation_form,
+    read_voice_form,
+)
+from gateway.errors import speaks
+from gateway.exchange import Exchange
+from gateway.multipart import Fields, File, collected, read_form
+
+PREFIX = "/v1"
+MAX_SAMPLE_BYTES = 10 << 20
+
+Form = TypeVar("Form", bound=TranslationForm)
+router = APIRouter(dependencies=[Depends(speaks(translate))], responses=documents.ERRORS)
+
+
+@router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)
+async def create_speech(body: speech.SpeechRequest, service: Service) -> Response:
+    """Speak a text; the audio is sent while later parts of the text are still being spoken."""
+    return Exchange(speech.answer(body, service))
+
+
+@router.post(
+    "/audio/transcriptions",
+    tags=["audio"],
+    response_class=Response,
+    responses=documents.TRANSCRIPT,
+    openapi_extra=documents.TRANSCRIPTION_FORM,
+)
+async def create_transcription(request: Request, service: Service, settings: Configured) -> Response:
+    """Write down a recording, in the language that was spoken."""
+    hear = partial(_hear, request, service, settings.max_file_bytes)
+    form, transcript = await hear(read_transcript_form, Task.TRANSCRIBE)
+    return Exchange(transcripts.answer(transcript, form, Task.TRANSCRIBE))
+
+
+@router.post(
+    "/audio/translations",
+    tags=["audio"],
+    response_class=Response,
+    responses=documents.TRANSCRIPT,
+    openapi_extra=documents.TRANSLATION_FORM,
+)
+async def create_translation(request: Request, service: Service, settings: Configured) -> Response:
+    """Write down a recording, in English."""
+    hear = partial(_hear, request, service, settings.max_file_bytes)
+    form, transcript = await hear(read_translation_form, Task.TRANSLATE)
+    return Exchange(transcripts.answer(transcript, form, Task.TRANSLATE))
+
+
+async def _hear(
+    request: Request,
+    service: AsyncClient,
+    max_bytes: int,
+    read: Callable[[Fields], Form],
+    task: Task,
+) -> tuple[Form, AsyncTranscript]:
+    """Pass the file on while it is being received, and begin its transcript."""
+    async with service.upload() as upload:
+        fields = await read_form(request, {"file": File(upload.write, max_bytes)})
+        form = read(fields)
+        return form, await upload.transcribe(**form.options(task))
+
+
+@router.get("/models", tags=["models"])
+async def list_models(service: Service) -> directory.ModelList:
+    """Every model, under each of its names."""
+    return directory.listed(await service.list_models())
+
+
+@router.get("/models/{model:path}", tags=["models"], dependencies=[Depends(speaks(translate_model))])
+async def retrieve_model(model: str, service: Service) -> directory.Model:
+    """One model, by name or alias."""
+    return directory.named(await service.get_model(model), model)
+
+
+@router.get("/audio/voices", tags=["voices"])
+async def list_voices(service: Service) -> directory.VoiceList:
+    """The voices that speech can be made with."""
+    return directory.voices(await service.list_voices(), await service.list_custom_voices())
+
+
+@router.post("/audio/voices", tags=["voices"], openapi_extra=documents.VOICE_FORM)
+async def create_voice(request: Request, service: Service) -> directory.Voice:
+    """Make a voice from a recording of a speaker."""
+    sample = bytearray()
+    fields = await read_form(request, {"audio_sample": File(partial(collected, sample), MAX_SAMPLE_BYTES)})
+    form = read_voice_form(fields)
+    voice = await service.create_voice(
+        form.name,
+        bytes(sample),
+        transcript=form.transcript,
+        language_code=form.language,
+        consent=form.consent,
+    )
+    return directory.custom_voice(voice, [])
+
+
+@router.delete("/audio/voices/{voice}", tags=["voices"])
+async def delete_voice(voice: str, service: Service) -> directory.DeletedVoice:
+    """Forget a voice that was made from a recording."""
+    await service.delete_custom_voice(voice)
+    return directory.DeletedVoice(id=voice)

@@ -1,0 +1,176 @@
+"""Transcripts in OpenAI's shapes: json, verbose_json, text, srt, vtt, and server-sent events."""
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from audio_grpc.client import AsyncTranscript, Segment, Task, Word
+from audio_grpc.client.subtitles import VTT_HEADER, srt_cue, vtt_cue
+from gateway import sse
+from gateway.dialects.openai.errors import translate
+from gateway.dialects.openai.forms import TranslationForm
+from gateway.exchange import Answer, Head
+
+UNDETERMINED = "und"
+SMALLEST_PROBABILITY = 1e-10
+"""So that the logarithm of a probability that was rounded to nothing is a number."""
+
+JSON = "application/json"
+TEXT_TYPES = {
+    "text": "text/plain; charset=utf-8",
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+}
+
+
+def answer(transcript: AsyncTranscript, form: TranslationForm, task: Task) -> Answer:
+    """The transcript in the form that was asked for."""
+    if form.stream:
+        return sse.stream(_events(transcript, form), translate)
+    if form.response_format in TEXT_TYPES:
+        return _text(transcript, form.response_format)
+    return _json(transcript, form, task)
+
+
+async def _text(transcript: AsyncTranscript, form: str) -> Answer:
+    """Line by line or cue by cue, as the segments come."""
+    async with transcript:
+        await transcript.start()
+        yield Head(TEXT_TYPES[form])
+        if form == "vtt":
+            yield VTT_HEADER.encode()
+        number = 0
+        async for segment in _trimmed(transcript):
+            number += 1
+            yield _written(segment, number, form).encode()
+        if form == "text":
+            yield b"\n"
+
+
+def _written(segment: Segment, number: int, form: str) -> str:
+    if form == "text":
+        return segment.text
+    return srt_cue(number, segment) if form == "srt" else vtt_cue(segment)
+
+
+async def _json(transcript: AsyncTranscript, form: TranslationForm, task: Task) -> Answer:
+    async with transcript:
+        segments = [segment async for segment in _trimmed(transcript)]
+    shape = _verbose if form.response_format == "verbose_json" else _brief
+    body = sse.dumps(shape(transcript, segments, form, task))
+    yield Head(JSON, {"content-length": str(len(body))})
+    yield body
+
+
+def _brief(
+    transcript: AsyncTranscript, segments: list[Segment], form: TranslationForm, task: Task
+) -> dict[str, Any]:
+    language = transcript.finished.language_code
+    body: dict[str, Any] = {
+        "text": _joined(segments),
+        "languages": [{"code": language}] if language != UNDETERMINED else [],
+        "usage": {"type": "duration", "seconds": _seconds(transcript)},
+    }
+    if form.wants_logprobs:
+        body["logprobs"] = [logprob for segment in segments for logprob in _logprobs(segment)]
+    return body
+
+
+def _verbose(
+    transcript: AsyncTranscript, segments: list[Segment], form: TranslationForm, task: Task
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "task": task.value,
+        "language": transcript.finished.language_code,
+        "duration": _seconds(transcript),
+        "text": _joined(segments),
+        "usage": {"type": "duration", "seconds": _seconds(transcript)},
+    }
+    if "segment" in form.granularities:
+        body["segments"] = [_segment(number, segment) for number, segment in enumerate(segments)]
+    if "word" in form.granularities:
+        body["words"] = [_word(word) for segment in segments for word in segment.words]
+    return body
+
+
+async def _events(
+    transcript: AsyncTranscript, form: TranslationForm
+) -> AsyncGenerator[dict[str, Any] | None, None]:
+    """A delta for each segment; together they are exactly the final text."""
+    async with transcript:
+        await transcript.start()
+        yield None
+        heard: list[Segment] = []
+        async for segment in _trimmed(transcript):
+            heard.append(segment)
+            yield {"type": "transcript.text.delta", "delta": segment.text, **_with_logprobs([segment], form)}
+        tokens = transcript.finished.usage.output_tokens
+        yield {
+            "type": "transcript.text.done",
+            "text": _joined(heard),
+            **_with_logprobs(heard, form),
+            "usage": {
+                "type": "tokens",
+                "input_tokens": 0,
+                "output_tokens": tokens,
+                "total_tokens": tokens,
+                "seconds": _seconds(transcript),
+            },
+        }
+
+
+def _with_logprobs(segments: list[Segment], form: TranslationForm) -> dict[str, Any]:
+    if not form.wants_logprobs:
+        return {}
+    return {"logprobs": [logprob for segment in segments for logprob in _logprobs(segment)]}
+
+
+def _logprobs(segment: Segment) -> list[dict[str, Any]]:
+    """Of words, which is as fine as the models tell."""
+    return [
+        {
+            "token": word.text,
+            "bytes": list(word.text.encode()),
+            "logprob": math.log(max(word.probability, SMALLEST_PROBABILITY)),
+        }
+        for word in segment.words
+    ]
+
+
+async def _trimmed(transcript: AsyncTranscript) -> AsyncIterator[Segment]:
+    """The segments; the first that says something without its leading space."""
+    begun = False
+    async for segment in transcript:
+        if not begun:
+            segment = replace(segment, text=segment.text.lstrip())
+            begun = bool(segment.text)
+        yield segment
+
+
+def _joined(segments: list[Segment]) -> str:
+    return "".join(segment.text for segment in segments)
+
+
+def _seconds(transcript: AsyncTranscript) -> float:
+    return transcript.finished.usage.audio_duration.ToMicroseconds() / 1e6
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    """With 0 where the model gives no measure, since OpenAI's clients expect a number."""
+    return {
+        "id": number,
+        "seek": segment.seek,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": segment.temperature or 0.0,
+        "avg_logprob": segment.avg_logprob or 0.0,
+        "compression_ratio": segment.compression_ratio or 0.0,
+        "no_speech_prob": segment.no_speech_prob or 0.0,
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {"word": word.text.strip(), "start": word.start, "end": word.end}

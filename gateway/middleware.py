@@ -1,0 +1,110 @@
+"""Around every request: an id, a line in the log, and the counters."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.metrics import Metrics
+
+REQUEST_ID = "x-request-id"
+ACCEPTABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+access = logging.getLogger("gateway.access")
+
+
+@dataclass
+class Visit:
+    """What is known of one request while it is being served."""
+
+    method: str
+    path: str
+    request_id: str
+    began: float = field(default_factory=time.perf_counter)
+    first_byte: float | None = None
+    status: int = 0
+    complete: bool = False
+
+
+class Seen:
+    """An ASGI application around another. It leaves what it does not know (WebSocket, lifespan) alone."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit(scope["method"], scope["path"], _request_id(scope))
+        scope.setdefault("state", {})["request_id"] = visit.request_id
+        with self._metrics.active.track_inprogress():
+            try:
+                await self._app(scope, receive, _watched(send, visit))
+            finally:
+                self._metrics.served(_route(scope), visit)
+                _log(visit)
+
+
+def _log(visit: Visit) -> None:
+    milliseconds = (time.perf_counter() - visit.began) * 1000
+    end = "" if visit.complete else " broken off" if visit.status else " left"
+    access.info(
+        "%s %s %d%s %.0f ms",
+        visit.method,
+        visit.path,
+        visit.status,
+        end,
+        milliseconds,
+        extra={
+            "request_id": visit.request_id,
+            "method": visit.method,
+            "path": visit.path,
+            "status": visit.status,
+            "complete": visit.complete,
+            "milliseconds": round(milliseconds, 1),
+        },
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's, if it has one that can be passed on."""
+    given = dict(scope["headers"]).get(REQUEST_ID.encode(), b"").decode("latin-1")
+    return given if ACCEPTABLE_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _route(scope: Scope) -> str:
+    """The path with names in place of its parameters.
+
+    Empty if it is no route's: it could be anything then, and must not make a label of its own.
+    """
+    if "route" not in scope:
+        return ""
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(str(value), f"{{{name}}}")
+    return path
+
+
+def _watched(send: Send, visit: Visit) -> Send:
+    async def watched(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            visit.status = message["status"]
+            message["headers"] = _with_id(message.get("headers", ()), visit.request_id)
+        elif message["type"] == "http.response.body":
+            if visit.first_byte is None and message.get("body"):
+                visit.first_byte = time.perf_counter()
+            visit.complete = not message.get("more_body", False)
+        await send(message)
+
+    return watched
+
+
+def _with_id(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    return [*headers, (REQUEST_ID.encode(), request_id.encode())]

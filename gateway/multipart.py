@@ -1,0 +1,174 @@
+"""Reads multipart/form-data (RFC 7578) as it arrives, so that a file is never held whole."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from gateway.errors import ApiError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MAX_FIELDS = 256
+MAX_FIELD_BYTES = 1 << 20
+"""Of all fields that are no files, together."""
+MAX_NAME_BYTES = 256
+
+Write = Callable[[bytes], Awaitable[None]]
+Fields = dict[str, list[str]]
+
+
+@dataclass
+class File:
+    """Where the bytes of a file go, and how many there may be."""
+
+    write: Write
+    max_bytes: int
+    size: int = 0
+    seen: bool = False
+
+
+@dataclass
+class _Part:
+    """A part of the body, as far as it has come."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    value: bytearray = field(default_factory=bytearray)
+    file: File | None = None
+
+
+async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
+    """Pass each file on as it comes; the other fields, each with its values in their order.
+
+    ApiError with status 400 if the body is no form, is cut short, has a file twice or lacks one, and with
+    413 if a file or the rest is too large.
+    """
+    parts = _Parts(files)
+    parser = MultipartParser(_boundary(request), parts.callbacks())
+    async for chunk in request.stream():
+        try:
+            parser.write(chunk)
+        except FormParserError as error:
+            _refuse(f"the body is not a well-formed multipart form ({error})")
+        await parts.flush()
+    if not parts.ended:
+        _refuse("the form was cut short: its closing boundary is missing; send it again")
+    for name, file in files.items():
+        if not file.seen:
+            _refuse(f"the form has no file {name!r}; send one", param=name)
+    return parts.fields
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        _refuse("the body must be multipart/form-data with a boundary, as forms with files are sent")
+    boundary: bytes = options[b"boundary"]
+    if len(boundary) > 70:
+        _refuse("the boundary of the form is longer than 70 characters (RFC 2046)")
+    return boundary
+
+
+class _Parts:
+    """Takes what the parser finds, and has it passed on."""
+
+    def __init__(self, files: Mapping[str, File]) -> None:
+        self.fields: Fields = {}
+        self.ended = False
+        self._files = files
+        self._waiting: list[tuple[File, bytes]] = []
+        self._part = _Part()
+        self._header = (bytearray(), bytearray())
+        self._count = self._bytes = 0
+
+    def callbacks(self) -> "MultipartCallbacks":
+        """By the parser's names."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._end_form,
+        }
+
+    async def flush(self) -> None:
+        """Pass on what has come of the files."""
+        waiting, self._waiting = self._waiting, []
+        for file, data in waiting:
+            await file.write(data)
+
+    def _begin(self) -> None:
+        self._count += 1
+        if self._count > MAX_FIELDS:
+            _refuse(f"the form has more than {MAX_FIELDS} fields", status=413)
+        self._part = _Part()
+
+    def _end_header(self) -> None:
+        name, value = (bytes(part).decode("latin-1") for part in self._header)
+        self._part.headers[name.lower()] = value
+        self._header = (bytearray(), bytearray())
+
+    def _end_headers(self) -> None:
+        part = self._part
+        kind, options = parse_options_header(part.headers.get("content-disposition"))
+        name = options.get(b"name", b"")
+        if kind != b"form-data" or not name or len(name) > MAX_NAME_BYTES:
+            _refuse("a part of the form has no Content-Disposition: form-data with a name")
+        part.name = _text(name, "the name of a field")
+        part.file = self._files.get(part.name)
+        if part.file is None:
+            return
+        if part.file.seen:
+            _refuse(f"the form has more than one {part.name!r}; send one file a request", param=part.name)
+        part.file.seen = True
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        part, size = self._part, end - start
+        if part.file is None:
+            self._bytes += size
+            if self._bytes > MAX_FIELD_BYTES:
+                _refuse("the fields of the form are too large", status=413, param=part.name)
+            part.value += data[start:end]
+            return
+        part.file.size += size
+        if part.file.size > part.file.max_bytes:
+            limit = part.file.max_bytes / (1 << 20)
+            _refuse(
+                f"the file is larger than {limit:g} MiB; send it compressed (Opus, FLAC, MP3) or in parts",
+                status=413,
+                param=part.name,
+            )
+        self._waiting.append((part.file, data[start:end]))
+
+    def _end(self) -> None:
+        part = self._part
+        if part.file is None:
+            value = _text(bytes(part.value), f"the field {part.name!r}")
+            self.fields.setdefault(part.name, []).append(value)
+
+    def _end_form(self) -> None:
+        self.ended = True
+
+
+def _text(data: bytes, what: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        _refuse(f"{what} is not UTF-8")
+
+
+def _refuse(message: str, *, status: int = 400, param: str | None = None) -> NoReturn:
+    raise ApiError(status, message, param=param, code="invalid_form" if status == 400 else "too_large")
+
+
+async def collected(into: bytearray, data: bytes) -> None:
+    """A :data:`Write` for small files: ``partial(collected, buffer)``."""
+    into += data

@@ -1,0 +1,117 @@
+"""What surrounds the dialects: ids, health, metrics, documentation, prefixes, and the command."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import GATEWAY_COMMAND, ServerProcess
+from tests.gateway.conftest import KEY, Door
+from tests.gateway.test_speech import TEXT, heard
+
+
+async def test_a_request_id_is_kept_or_made(door: Door) -> None:
+    kept = await door.http.get("/v1/models", headers={"x-request-id": "from-the-caller"})
+    assert kept.headers["x-request-id"] == "from-the-caller"
+    made = await door.http.get("/v1/models")
+    assert len(made.headers["x-request-id"]) == 36
+    for bad in ("", "two words", "x" * 129):
+        replaced = await door.http.get("/v1/models", headers={"x-request-id": bad})
+        assert len(replaced.headers["x-request-id"]) == 36
+
+
+async def test_health(door: Door) -> None:
+    assert (await door.http.get("/livez")).text == "live\n"
+    assert (await door.http.get("/readyz")).text == "ready\n"
+
+
+async def test_metrics_count_requests_by_route_and_status(door: Door) -> None:
+    for model in ("tts-1", "nothing"):
+        await door.http.post("/v1/audio/speech", json={"model": model, "input": "Hi."})
+    for name in ("a", "b"):
+        await door.http.get(f"/no/such/path/{name}")
+    families = text_string_to_metric_families((await door.http.get("/metrics")).text)
+    counted = {
+        (sample.labels["route"], sample.labels["status"]): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "audio_gateway_requests_total"
+    }
+    assert counted[("/v1/audio/speech", "200")] == 1
+    assert counted[("/v1/audio/speech", "404")] == 1
+    assert counted[("", "404")] == 2
+
+
+async def test_the_documentation_needs_no_other_host(door: Door) -> None:
+    document = (await door.http.get("/openapi.json")).json()
+    paths = {"/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations", "/v1/models"}
+    assert paths <= set(document["paths"])
+    for page in ("/docs", "/redoc"):
+        html = (await door.http.get(page)).text
+        for asset in re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', html):
+            assert (await door.http.get(asset)).status_code == 200, asset
+
+
+async def test_the_dialect_is_whole_under_its_own_prefix(door: Door) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{door.url}/openai/v1", api_key=KEY) as client:
+        reply = await client.audio.speech.create(
+            model="tts-1", voice="tone", input=TEXT, response_format="wav"
+        )
+        assert await heard(door, reply.content) == TEXT
+        assert [model.id async for model in client.models.list()] == ["speaker", "tts-1", "listener"]
+
+
+async def test_models_answer_to_each_of_their_names(door: Door) -> None:
+    model = await door.openai.models.retrieve("tts-1")
+    assert (model.id, model.object, model.owned_by) == ("tts-1", "model", "audio-grpc")
+    assert model.to_dict()["root"] == "speaker"
+
+
+def test_help_has_examples() -> None:
+    shown = subprocess.run([GATEWAY_COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "audio-gateway --port 9000 --server 10.0.0.5:50051" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "70000"], "port"),
+        (["--log-level", "loud"], "log_level"),
+        (["--config", "/no/such/file"], "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_status_2(arguments: list[str], message: str) -> None:
+    ended = subprocess.run([GATEWAY_COMMAND, *arguments], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_settings_come_from_the_table_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "audio-grpc.toml").write_text("[gateway]\nport = 70000\n")
+    ended = subprocess.run([GATEWAY_COMMAND], capture_output=True, text=True, cwd=tmp_path)
+    assert (ended.returncode, "port" in ended.stderr) == (2, True)
+
+
+def test_sigterm_lets_a_running_answer_finish(embedded: str) -> None:
+    process = ServerProcess(
+        *("--server", embedded), command=(GATEWAY_COMMAND,), ready=r"running on http://(\S+)"
+    )
+    size = _spoken_across_sigterm(f"http://{process.address}/v1/audio/speech", process.process)
+    assert size > 60 * 48000
+    assert process.stop() == 0
+
+
+def _spoken_across_sigterm(url: str, process: subprocess.Popen[str]) -> int:
+    """How many bytes of audio came."""
+    body = {"model": "tts-1", "input": "A sentence of some length. " * 100, "response_format": "pcm"}
+    with httpx2.stream("POST", url, json=body, timeout=60) as reply:
+        chunks = reply.iter_bytes()
+        size = len(next(chunks))
+        process.send_signal(signal.SIGTERM)
+        return size + sum(map(len, chunks))
