@@ -1,6 +1,7 @@
 """Custom voices over the wire: made from samples, found again, spoken with, and forgotten."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 
 from audio_grpc.audio import encode
 from audio_grpc.backends.base import ModelSpec
+from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
 from audio_grpc.server import VOICE
-from audio_grpc.types import Audio
+from audio_grpc.types import Audio, Speech, SynthesisOptions
 from tests.audio.files import made, wav
 from tests.conftest import Start
 
@@ -93,6 +95,30 @@ async def test_speech_borrows_from_the_sample(client: AsyncClient) -> None:
     assert await peak(client, voice=loud.name) == pytest.approx(0.75, abs=0.02)
     speech = b"".join([data async for data in client.synthesize("Every word.", voice="quiet")])
     assert "".join([segment.text async for segment in client.transcribe(speech)]) == "Every word."
+
+
+async def test_the_model_gets_the_sample_at_its_rate_and_what_it_says(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[SynthesisOptions] = []
+    synthesize = ToneSpeaker.synthesize
+
+    def overheard(self: ToneSpeaker, text: str, options: SynthesisOptions) -> Iterator[Speech]:
+        given.append(options)
+        return synthesize(self, text, options)
+
+    monkeypatch.setattr(ToneSpeaker, "synthesize", overheard)
+    voice = await client.create_voice(
+        "Anna", made(Encoding.OPUS), transcript="Grüß Gott.", language_code="de"
+    )
+    await peak(client, "Hi.", voice="Anna")
+    await peak(client, "Hi.")
+    with_it, without = given
+    assert with_it.sample is not None
+    assert with_it.voice == with_it.sample.voice_id == voice.id
+    assert (with_it.sample.transcript, with_it.sample.language_code) == ("Grüß Gott.", "de")
+    assert (with_it.sample.audio.sample_rate_hertz, with_it.sample.audio.seconds) == (16_000, 2.0)
+    assert (without.voice, without.sample) == ("tone", None)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.MP3, Encoding.OPUS, Encoding.FLAC])
