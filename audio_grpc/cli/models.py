@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from audio_grpc.cli.console import ServerOption, connected, console, results
+from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, results
 from audio_grpc.client import Client
 from audio_grpc.v1.model_pb2 import ModelKind, ModelState
 
@@ -31,9 +31,11 @@ def models(
     load: Annotated[str | None, typer.Option(metavar="NAME", help="Bring this model into memory.")] = None,
     unload: Annotated[str | None, typer.Option(metavar="NAME", help="Take this one out of memory.")] = None,
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """List the server's models, and what they are doing."""
-    with connected(server) as client:
+    with connected(server, key, tls_ca) as client:
         if load:
             _load(client, load)
         if unload:
@@ -42,11 +44,14 @@ def models(
 
 
 def voices(
-    model: Annotated[str, typer.Option(help="Only this model's.")] = "", server: ServerOption = None
+    model: Annotated[str, typer.Option(help="Only this model's.")] = "",
+    server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """List the voices that `say` can use."""
     table = Table("voice", "model", "languages", "description", "aliases")
-    with connected(server) as client:
+    with connected(server, key, tls_ca) as client:
         for voice in client.list_voices(model):
             table.add_row(
                 voice.name,
