@@ -19,6 +19,8 @@ from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
 
 PREFIX = "AUDIO_GRPC_"
+API_KEY_VARIABLE = PREFIX + "API_KEY"
+"""No setting of the server: where a command finds the key that it calls a server with."""
 DEFAULT_FILE = Path("audio-grpc.toml")
 OPENAI_VOICES = (
     *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
@@ -60,6 +62,16 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: Annotated[int, Ge(0), Le(65535)] = 50051
     """Port to listen on; 0 takes any free one."""
+    keys_file: Path | None = None
+    """The API keys that are let in, as `audio-grpc keys` writes them; None: calls need no key."""
+    tls_certificate: Path | None = None
+    """PEM file of the server's certificate and those between it and its authority; None: plain text."""
+    tls_key: Path | None = None
+    """PEM file of its private key."""
+    tls_client_ca: Path | None = None
+    """PEM file of authorities; callers need a certificate of one of them. None: they need none."""
+    allow_open: bool = False
+    """Whether to listen where others can reach the server, with neither keys nor TLS."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
@@ -73,6 +85,11 @@ class Settings(BaseSettings):
     """Folder of the voices that were made from samples; several servers can share it. None: the user's."""
     max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
     """Largest sample to make a voice of."""
+    max_upload_bytes_in_flight: Annotated[int, Gt(0)] = 512 << 20
+    """Largest sum of the uploads that all calls hold at once; beyond it an upload is told to come later.
+
+    A message that is still arriving counts only once it has: gRPC gives messages whole.
+    """
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)
@@ -138,5 +155,7 @@ def _read(file: Path | None) -> dict[str, Any]:
 def _refuse_unknown_variables() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for variable in os.environ:
+        if variable == API_KEY_VARIABLE:
+            continue
         if variable.startswith(PREFIX) and variable.partition("__")[0] not in known:
             raise ConfigurationError(f"{variable} is no setting; there are: {', '.join(sorted(known))}")

@@ -11,9 +11,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from platformdirs import user_data_path
 
+from audio_grpc.access.exposure import require_protection, target
+from audio_grpc.access.keys import KeyStore
+from audio_grpc.access.tls import server_credentials
+from audio_grpc.access.uploads import Uploads
 from audio_grpc.backends import registry
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.guard import Guard
 from audio_grpc.runtime.models import AnyModel, Model, Models
 from audio_grpc.services.model import ModelDirectory
@@ -50,6 +55,17 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.port = 0
+        self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
+        self.uploads = Uploads(settings.max_upload_bytes_in_flight)
+        self._credentials = server_credentials(
+            settings.tls_certificate, settings.tls_key, settings.tls_client_ca
+        )
+        require_protection(
+            settings.host,
+            keys=self.keys is not None,
+            tls=self._credentials is not None,
+            allow_open=settings.allow_open,
+        )
         self.models = _models(settings)
         self._health = health.aio.HealthServicer()
         self._server = self._assemble()
@@ -57,7 +73,7 @@ class Server:
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"{self.settings.host}:{self.port}"
+        return target(self.settings.host, self.port)
 
     async def start(self) -> None:
         """Listen, and load the resident models; then health says SERVING.
@@ -68,13 +84,7 @@ class Server:
             await self._health.set(service, NOT_SERVING)
         for service in (MODEL, VOICE):
             await self._health.set(service, SERVING)
-        wanted = f"{self.settings.host}:{self.settings.port}"
-        try:
-            self.port = self._server.add_insecure_port(wanted)
-        except RuntimeError as error:
-            raise ConfigurationError(
-                f"cannot listen on {wanted}; is another server running there? Choose another with --port"
-            ) from error
+        self.port = self._listen(target(self.settings.host, self.settings.port))
         await self._server.start()
         await asyncio.gather(
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
@@ -92,6 +102,17 @@ class Server:
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
 
+    def _listen(self, wanted: str) -> int:
+        """The port that it listens on now."""
+        try:
+            if self._credentials is None:
+                return self._server.add_insecure_port(wanted)
+            return self._server.add_secure_port(wanted, self._credentials)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"cannot listen on {wanted}; is another server running there? Choose another with --port"
+            ) from error
+
     async def _load_resident(self, service: str, models: Sequence[AnyModel]) -> None:
         await asyncio.gather(*(model.load() for model in models if model.spec.resident))
         await self._health.set(service, SERVING)
@@ -106,7 +127,7 @@ class Server:
         upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
         largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
         server = grpc.aio.server(
-            interceptors=[Guard()],
+            interceptors=[Guard(), Access(self.keys, self.uploads)],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 # Two servers on one port would share its calls between them, silently.

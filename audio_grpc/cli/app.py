@@ -5,7 +5,7 @@ import sys
 import typer
 
 from audio_grpc import __version__
-from audio_grpc.cli import doctor, models, say, serve, transcribe, voices
+from audio_grpc.cli import doctor, keys, models, say, serve, transcribe, voices
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
@@ -28,6 +28,7 @@ app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.add_typer(voices.app, name="voices", epilog=voices.EXAMPLES)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(keys.app)
 
 
 @app.callback(invoke_without_command=True)

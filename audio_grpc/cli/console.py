@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from audio_grpc import config
-from audio_grpc.client import Client, ServiceError
+from audio_grpc.access.exposure import target
+from audio_grpc.client import Client, ServiceError, Tls
 
 PIPE_WIDTH = 160
 """Wide enough for a table where nothing says how wide it is."""
@@ -24,6 +25,27 @@ results = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_W
 ServerOption = Annotated[
     str | None,
     typer.Option("--server", metavar="HOST:PORT", help="The server; the configured address by default."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        envvar=config.API_KEY_VARIABLE,
+        help="API key, if the server wants one; safer in the environment, where no list of processes has it.",
+    ),
+]
+TlsCaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        metavar="FILE",
+        help="Speak TLS, and trust the authorities in this PEM file, "
+        "such as /etc/ssl/certs/ca-certificates.crt.",
+    ),
+]
+KeysFileOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The API keys that are let in, see `audio-grpc keys`.")
 ]
 ConfigOption = Annotated[
     Path | None,
@@ -42,17 +64,27 @@ def server_address(server: str | None) -> str:
     if server:
         return server
     settings = config.load()
-    return f"{settings.host}:{settings.port}"
+    return target(settings.host, settings.port)
+
+
+def tls(ca: Path | None) -> Tls | None:
+    """TLS that trusts the authorities of a file; None without one. OSError."""
+    return Tls(ca=ca.read_bytes()) if ca else None
 
 
 @contextmanager
-def connected(server: str | None) -> Iterator[Client]:
-    """A client of the server; an unreachable one is an error that says how to start it."""
+def connected(server: str | None, key: str | None = None, tls_ca: Path | None = None) -> Iterator[Client]:
+    """A client of the server; what keeps a person from using it is an error that says what to do."""
     address = server_address(server)
     try:
-        with Client(address) as client:
+        with Client(address, api_key=key, tls=tls(tls_ca)) as client:
             yield client
     except ServiceError as error:
         if error.code is grpc.StatusCode.UNAVAILABLE and not error.reason:
-            fail(f"no answer from a server at {address} ({error}); start one with: audio-grpc serve")
+            fail(
+                f"no answer from a server at {address} ({error}); start one with: audio-grpc serve, "
+                "or name the authority of one that speaks TLS with --tls-ca"
+            )
+        if error.code is grpc.StatusCode.UNAUTHENTICATED:
+            fail(f"{error}. Give the key with --key, or in {config.API_KEY_VARIABLE}")
         raise

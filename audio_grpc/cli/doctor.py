@@ -11,10 +11,11 @@ import grpc
 import typer
 
 from audio_grpc import config
+from audio_grpc.access.exposure import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec, Synthesizer, Transcriber
-from audio_grpc.cli.console import ConfigOption, ServerOption, results
-from audio_grpc.client import Client, ServiceError
+from audio_grpc.cli.console import ConfigOption, KeyOption, ServerOption, TlsCaOption, results, tls
+from audio_grpc.client import Client, ServiceError, Tls
 
 EXAMPLES = """
 Examples:
@@ -34,6 +35,8 @@ ANSWER_SECONDS = 2.0
 def doctor(
     config_file: ConfigOption = None,
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
     load: Annotated[bool, typer.Option(help="Try to load every configured model, here.")] = True,
 ) -> None:
     """Say what is installed, which configured models can be loaded, and whether a server answers.
@@ -53,7 +56,7 @@ def doctor(
     ):
         failed += sum(not _try_model(name, kind, find, spec, load) for name, spec in models.items())
     results.print("\nServer")
-    results.print(_server(server or f"{settings.host}:{settings.port}"))
+    results.print(_server(server or target(settings.host, settings.port), key, tls(tls_ca)))
     sys.exit(1 if failed else 0)
 
 
@@ -90,9 +93,9 @@ def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec
     return True
 
 
-def _server(address: str) -> str:
+def _server(address: str, key: str | None, tls: Tls | None) -> str:
     try:
-        with Client(address) as client:
+        with Client(address, api_key=key, tls=tls) as client:
             serving = client.is_serving(timeout=ANSWER_SECONDS)
             models = ", ".join(model.name for model in client.list_models())
     except ServiceError as error:

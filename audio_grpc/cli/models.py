@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from audio_grpc.cli.console import ServerOption, connected, console, results
+from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, results
 from audio_grpc.client import Client
 from audio_grpc.v1.model_pb2 import ModelKind, ModelState
 
@@ -24,9 +24,11 @@ def models(
     load: Annotated[str | None, typer.Option(metavar="NAME", help="Bring this model into memory.")] = None,
     unload: Annotated[str | None, typer.Option(metavar="NAME", help="Take this one out of memory.")] = None,
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """List the server's models, and what they are doing."""
-    with connected(server) as client:
+    with connected(server, key, tls_ca) as client:
         if load:
             _load(client, load)
         if unload:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audio_grpc.cli.console import ServerOption, connected, console, fail
+from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, fail
 from audio_grpc.cli.sinks import STANDARD_STREAM, Output, opened
 from audio_grpc.client import Client, Encoding, SpeechOptions, Strategy
 
@@ -38,6 +38,8 @@ def say(
     sample_rate: Annotated[int | None, typer.Option(help="Hertz, 8000 to 48000.")] = None,
     split: Annotated[Strategy, typer.Option(help="Where the text may be cut.")] = Strategy.SENTENCE,
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """Turn text into speech: into a file, standard output, or the loudspeaker.
 
@@ -54,7 +56,7 @@ def say(
         "strategy": split,
     }
     said = sys.stdin.read() if text == STANDARD_STREAM else text
-    with connected(server) as client, opened(out, encoding, play) as output:
+    with connected(server, key, tls_ca) as client, opened(out, encoding, play) as output:
         _speak(client, said, options, output)
     if out not in (None, STANDARD_STREAM):
         console.print(f"wrote {out}")

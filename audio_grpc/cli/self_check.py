@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 
 from rich.panel import Panel
 
@@ -14,13 +15,21 @@ SENTENCE = "The quick brown fox jumps over the lazy dog."
 
 async def self_check(server: Server) -> None:
     """Speak a sentence through the server, transcribe it back, and say how it went and how to go on."""
-    async with AsyncClient(server.address) as client:
-        audio = await _speak(client) if server.models.synthesizers else b""
-        if audio and server.models.transcribers:
-            await _listen(client, audio)
+    if server.settings.tls_certificate:
+        console.print("No self-check: the server has no certificate with which to call itself by TLS.")
+    else:
+        with server.keys.temporary("self-check") if server.keys else nullcontext() as key:
+            await _speak_and_listen(server, key)
     console.print(
         Panel(_how_to_call(server), title=f"Serving on {server.address} (Ctrl-C ends)", expand=False)
     )
+
+
+async def _speak_and_listen(server: Server, key: str | None) -> None:
+    async with AsyncClient(server.address, api_key=key) as client:
+        audio = await _speak(client) if server.models.synthesizers else b""
+        if audio and server.models.transcribers:
+            await _listen(client, audio)
 
 
 async def _speak(client: AsyncClient) -> bytes:
@@ -56,19 +65,26 @@ async def _listen(client: AsyncClient, audio: bytes) -> None:
 def _how_to_call(server: Server) -> str:
     at, command = server.address, sys.argv[0]  # as it was started, so that the lines can be pasted
     to = "" if at == server_address(None) else f" --server {at}"
+    code, grpcurl, buf, scheme = "", "-plaintext", "--http2-prior-knowledge", "http"
+    if server.settings.tls_certificate:
+        to, code = f"{to} --tls-ca CA.pem", ', tls=Tls(ca=Path("CA.pem").read_bytes())'
+        grpcurl, buf, scheme = "-cacert CA.pem", "--cacert CA.pem", "https"
+    if server.keys:
+        to, code, header = f"{to} --key KEY", f'{code}, api_key="KEY"', "'authorization: Bearer KEY'"
+        grpcurl, buf = f"{grpcurl} -H {header}", f"{buf} -H {header}"
     return f"""\
 [bold]Command line[/bold]
   {command} say "Hello." --out hello.wav{to}
   {command} transcribe hello.wav --format srt{to}
 [bold]Python[/bold]
   from audio_grpc.client import Client
-  with Client("{at}") as client:
+  with Client("{at}"{code}) as client:
       audio = b"".join(client.synthesize("Hello."))
       text = "".join(segment.text for segment in client.transcribe(audio))
 [bold]grpcurl[/bold]
-  grpcurl -plaintext -d '{{"text": "Hello."}}' {at} \\
+  grpcurl {grpcurl} -d '{{"text": "Hello."}}' {at} \\
     audio_grpc.v1.TextToSpeechService/Synthesize
 [bold]buf curl[/bold]
-  buf curl --protocol grpc --http2-prior-knowledge \\
+  buf curl --protocol grpc {buf} \\
     --data '{{"text": "Hello."}}' \\
-    http://{at}/audio_grpc.v1.TextToSpeechService/Synthesize"""
+    {scheme}://{at}/audio_grpc.v1.TextToSpeechService/Synthesize"""

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 
 from audio_grpc import config, server
-from audio_grpc.cli.console import ConfigOption, console
+from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
 from audio_grpc.cli.self_check import self_check
 
 EXAMPLES = """
@@ -20,12 +21,28 @@ audio-grpc serve
 audio-grpc serve --port 6000 --config gpu.toml
 
 AUDIO_GRPC_LOG_LEVEL=DEBUG audio-grpc serve --self-check
+
+audio-grpc serve --host 0.0.0.0 --keys-file keys.json --tls-certificate server.pem --tls-key server.key
 """
 
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any. [50051]")] = None,
+    keys_file: KeysFileOption = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Callers need a certificate of these authorities (PEM)."),
+    ] = None,
+    allow_open: Annotated[
+        bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
+    ] = False,
     config_file: ConfigOption = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
     check: Annotated[
@@ -33,7 +50,17 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them."""
-    settings = config.load(config_file, host=host, port=port, log_level=log_level and log_level.upper())
+    settings = config.load(
+        config_file,
+        host=host,
+        port=port,
+        keys_file=keys_file,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        allow_open=allow_open or None,
+        log_level=log_level and log_level.upper(),
+    )
     start_logging(settings.log_level)
     run(server.serve(settings, self_check if check else None))
 

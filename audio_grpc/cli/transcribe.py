@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from audio_grpc.cli.console import ServerOption, connected, console
+from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console
 from audio_grpc.cli.sinks import STANDARD_STREAM
 from audio_grpc.client import Client, Segment, Task, Transcript, TranscriptOptions
 from audio_grpc.client.subtitles import srt, vtt
@@ -45,6 +45,8 @@ def transcribe(
     words: Annotated[bool, typer.Option("--words", help="With the times of the words (json only).")] = False,
     prompt: Annotated[str | None, typer.Option(help="Text that came before, or spellings to expect.")] = None,
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """Turn speech into text, written to standard output as it is recognised."""
     audio = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file).read_bytes()
@@ -55,7 +57,7 @@ def transcribe(
         "word_timestamps": words,
         "prompt": prompt,
     }
-    with connected(server) as client:
+    with connected(server, key, tls_ca) as client:
         for line in _lines(client, audio, options, form):
             sys.stdout.write(line)
             sys.stdout.flush()

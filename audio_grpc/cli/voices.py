@@ -1,13 +1,16 @@
 """``audio-grpc voices``, alone and with ``add`` and ``delete``."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from audio_grpc.cli.console import ServerOption, connected, console, results
+from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, results
+from audio_grpc.client import Client
+from audio_grpc.v1.text_to_speech_pb2 import Voice
 
 EXAMPLES = """
 Examples:
@@ -29,11 +32,14 @@ def voices(
     context: typer.Context,
     model: Annotated[str, typer.Option(help="Only this model's.")] = "",
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """List the voices that `say` can use; add one made from a recording, or delete it again."""
-    context.obj = server
+    context.obj = (server, key, tls_ca)
     if context.invoked_subcommand is None:
-        _list(model, server)
+        with connected(server, key, tls_ca) as client:
+            results.print(_table(client.list_voices(model)))
 
 
 @app.command()
@@ -45,9 +51,11 @@ def add(
     language: Annotated[str, typer.Option(help="Which language that is, such as en.")] = "",
     consent: Annotated[str, typer.Option(help="Where the speaker's agreement is recorded.")] = "",
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """Make a voice from a recording of a speaker; its id is written to standard output."""
-    with connected(server or context.obj) as client:
+    with _connected(context, server, key, tls_ca) as client:
         voice = client.create_voice(
             name, file.read_bytes(), transcript=transcript, language_code=language, consent=consent
         )
@@ -60,17 +68,23 @@ def delete(
     context: typer.Context,
     voice: Annotated[str, typer.Argument(help="Id or name of a voice that was added.")],
     server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
 ) -> None:
     """Forget a voice and its recording."""
-    with connected(server or context.obj) as client:
+    with _connected(context, server, key, tls_ca) as client:
         client.delete_custom_voice(voice)
 
 
-def _list(model: str, server: str | None) -> None:
+def _connected(context: typer.Context, *given: Any) -> AbstractContextManager[Client]:
+    """Each option may stand before the subcommand, or after it, which counts more."""
+    return connected(*(after or before for after, before in zip(given, context.obj, strict=True)))
+
+
+def _table(voices: list[Voice]) -> Table:
     table = Table("voice", "model", "languages", "description", "aliases")
-    with connected(server) as client:
-        for voice in client.list_voices(model):
-            languages, aliases = ", ".join(voice.language_codes), ", ".join(voice.aliases)
-            row = (voice.name, voice.model, languages, voice.description, aliases)
-            table.add_row(*map(escape, row))
-    results.print(table)
+    for voice in voices:
+        languages, aliases = ", ".join(voice.language_codes), ", ".join(voice.aliases)
+        row = (voice.name, voice.model, languages, voice.description, aliases)
+        table.add_row(*map(escape, row))
+    return table

@@ -11,6 +11,7 @@ What comes back arrives while the server is still working. Leaving a stream earl
 """
 
 from audio_grpc.client.aio import AsyncClient
+from audio_grpc.client.credentials import Tls
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import SpeechOptions, TranscriptOptions, UploadOptions
 from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, AsyncUpload, Speech, Transcript
@@ -30,6 +31,7 @@ __all__ = [
     "SpeechOptions",
     "Strategy",
     "Task",
+    "Tls",
     "Transcript",
     "TranscriptOptions",
     "UploadOptions",

@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import SpeechOptions, TranscriptOptions, synthesize_request, transcribe_request
 from audio_grpc.client.streams import (
@@ -43,11 +44,17 @@ Reply = TypeVar("Reply")
 
 
 class AsyncClient:
-    """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses."""
+    """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses.
 
-    def __init__(self, target: str) -> None:
-        self._metadata: tuple[tuple[str, str], ...] = ()
-        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
+    """
+
+    def __init__(self, target: str, *, api_key: str | None = None, tls: Tls | None = None) -> None:
+        self._metadata: Metadata = authorization(api_key)
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(target, tls.credentials(), options=CHANNEL_OPTIONS)
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
@@ -65,9 +72,12 @@ class AsyncClient:
         await self._channel.close()
 
     def with_metadata(self, metadata: Mapping[str, str]) -> Self:
-        """The same connection, for calls that carry ``metadata`` (such as authorization) as well."""
+        """The same connection, for calls that carry ``metadata`` as well.
+
+        An ``authorization`` in it takes the place of the client's own key.
+        """
         other = copy(self)
-        other._metadata = (*self._metadata, *metadata.items())
+        other._metadata = tuple({**dict(self._metadata), **metadata}.items())
         return other
 
     def synthesize(self, text: str, **options: Unpack[SpeechOptions]) -> AsyncSpeech:

@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import SpeechOptions, TranscriptOptions, synthesize_request, transcribe_request
 from audio_grpc.client.streams import CHANNEL_OPTIONS, Speech, Stream, Transcript, audio, segment
@@ -34,10 +35,17 @@ Reply = TypeVar("Reply")
 
 
 class Client:
-    """A connection to a server, for threads. Every method raises ServiceError for what the server refuses."""
+    """A connection to a server, for threads. Every method raises ServiceError for what the server refuses.
 
-    def __init__(self, target: str) -> None:
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
+    """
+
+    def __init__(self, target: str, *, api_key: str | None = None, tls: Tls | None = None) -> None:
+        self._metadata = authorization(api_key)
+        if tls is None:
+            self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(target, tls.credentials(), options=CHANNEL_OPTIONS)
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
@@ -58,37 +66,39 @@ class Client:
         """The bytes of a sound file, as they are made."""
         timeout = options.pop("timeout", None)
         request = synthesize_request(text, options)
-        return Stream(self._text_to_speech.Synthesize(request, timeout=timeout), audio)
+        call = self._text_to_speech.Synthesize(request, timeout=timeout, metadata=self._metadata)
+        return Stream(call, audio)
 
     def transcribe(self, recording: bytes, **options: Unpack[TranscriptOptions]) -> Transcript:
         """The segments of a transcript, as they are recognised."""
         timeout = options.pop("timeout", None)
         request = transcribe_request(recording, options)
-        return Stream(self._speech_to_text.Transcribe(request, timeout=timeout), segment)
+        call = self._speech_to_text.Transcribe(request, timeout=timeout, metadata=self._metadata)
+        return Stream(call, segment)
 
     def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""
-        return list(_called(self._text_to_speech.ListVoices, ListVoicesRequest(model=model)).voices)
+        return list(self._unary(self._text_to_speech.ListVoices, ListVoicesRequest(model=model)).voices)
 
     def list_models(self) -> list[Model]:
         """Every configured model."""
-        return list(_called(self._models.ListModels, ListModelsRequest()).models)
+        return list(self._unary(self._models.ListModels, ListModelsRequest()).models)
 
     def get_model(self, name: str) -> Model:
         """One model, by name or alias."""
-        return _called(self._models.GetModel, GetModelRequest(name=name)).model
+        return self._unary(self._models.GetModel, GetModelRequest(name=name)).model
 
     def load_model(self, name: str) -> Iterator[Model]:
         """The model whenever its state changes, until it is ready."""
         try:
-            for response in self._models.LoadModel(LoadModelRequest(name=name)):
+            for response in self._models.LoadModel(LoadModelRequest(name=name), metadata=self._metadata):
                 yield response.model
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
 
     def unload_model(self, name: str) -> Model:
         """The model, once its memory is free."""
-        return _called(self._models.UnloadModel, UnloadModelRequest(name=name)).model
+        return self._unary(self._models.UnloadModel, UnloadModelRequest(name=name)).model
 
     def create_voice(
         self, name: str, sample: bytes, *, transcript: str = "", language_code: str = "", consent: str = ""
@@ -97,30 +107,29 @@ class Client:
         request = CreateCustomVoiceRequest(
             name=name, sample=sample, transcript=transcript, language_code=language_code, consent=consent
         )
-        return _called(self._voices.CreateCustomVoice, request).voice
+        return self._unary(self._voices.CreateCustomVoice, request).voice
 
     def list_custom_voices(self) -> list[CustomVoice]:
         """The voices that were made from samples, oldest first."""
-        reply = _called(self._voices.ListCustomVoices, ListCustomVoicesRequest())
+        reply = self._unary(self._voices.ListCustomVoices, ListCustomVoicesRequest())
         return list(reply.voices)
 
     def get_custom_voice(self, id_or_name: str) -> CustomVoice:
         """One of them."""
         request = GetCustomVoiceRequest(id=id_or_name)
-        return _called(self._voices.GetCustomVoice, request).voice
+        return self._unary(self._voices.GetCustomVoice, request).voice
 
     def delete_custom_voice(self, id_or_name: str) -> None:
         """Have one of them forgotten, and its sample."""
-        _called(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
+        self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
 
     def is_serving(self, service: str = "", timeout: float | None = None) -> bool:
         """What the server's health service says of one of its services, or of the whole."""
-        reply = _called(self._health.Check, HealthCheckRequest(service=service), timeout=timeout)
+        reply = self._unary(self._health.Check, HealthCheckRequest(service=service), timeout=timeout)
         return bool(reply.status == HealthCheckResponse.SERVING)
 
-
-def _called(method: Callable[..., Reply], request: object, *, timeout: float | None = None) -> Reply:
-    try:
-        return method(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise ServiceError.of(error) from error
+    def _unary(self, method: Callable[..., Reply], request: object, *, timeout: float | None = None) -> Reply:
+        try:
+            return method(request, timeout=timeout, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error

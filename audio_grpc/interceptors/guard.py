@@ -1,4 +1,4 @@
-"""Around every call of ours: domain errors become gRPC statuses, and the call is logged."""
+"""Around every call: domain errors become gRPC statuses, and the call is logged."""
 
 import asyncio
 import logging
@@ -16,10 +16,9 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
 from audio_grpc.convert import from_seconds
-from audio_grpc.interceptors.handlers import Behaviour, rewrapped
+from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 
 DOMAIN = "audio-grpc"
-OURS = "/audio_grpc."
 STATUS_DETAILS = "grpc-status-details-bin"
 
 # The one table. A class that is not in it has the status of its nearest ancestor. A busy server is
@@ -123,7 +122,7 @@ async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 class Guard(ServerInterceptor):
-    """Guards the methods of our services; health, reflection and channelz are left alone."""
+    """Guards every method but those that are open to everybody (health and reflection)."""
 
     async def intercept_service(
         self,
@@ -132,8 +131,8 @@ class Guard(ServerInterceptor):
     ) -> Any:
         """The handler of the call, with its behaviour guarded."""
         handler = await continuation(details)
-        method: Any = details.method  # bytes in some versions of the stubs, text at run time
-        if handler is None or not method.startswith(OURS):
+        method: Any = details.method
+        if handler is None or is_open(method):
             return handler
         name = method.rpartition("/")[2]
         check = _each_checked if handler.request_streaming else _checked

@@ -7,6 +7,14 @@ import grpc
 
 Behaviour = Callable[..., Any]
 
+OPEN = ("/grpc.health.", "/grpc.reflection.")
+"""Services that answer by themselves and to everybody: balancers ask for health, and the schema is public."""
+
+
+def is_open(method: Any) -> bool:
+    """Whether a method (bytes in some versions of the stubs, text at run time) is of such a service."""
+    return bool(method.startswith(OPEN))
+
 
 def rewrapped(
     handler: Any, wrap: Callable[[Behaviour], Behaviour], deserialize: Callable[[bytes], Any] | None = None

@@ -1,0 +1,130 @@
+"""The file of API keys: what is kept of each, and how one is added and revoked.
+
+A key is 256 random bits, so nobody can guess one from its SHA-256. A slow hash, which is for passwords
+that people think up, would only make every call slow.
+"""
+
+import hashlib
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import MinLen
+from filelock import FileLock
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.errors import ConfigurationError
+
+PREFIX = "ag-"
+"""So that people, and scanners for leaked secrets, recognise one."""
+SECRET_BYTES = 32
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key: never the key itself."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    id: Annotated[str, MinLen(1)]
+    """Public: for logs, and to revoke it by."""
+    name: str
+    created: datetime
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    limits: KeyLimits = field(default_factory=KeyLimits)
+
+
+@dataclass(frozen=True)
+class _Content:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    keys: list[Key]
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret, and searched for."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def make(name: str, limits: KeyLimits) -> tuple[Key, str]:
+    """A new key, and its secret, which nobody can be told again."""
+    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    created = datetime.now(UTC).replace(microsecond=0)
+    return Key(f"key_{secrets.token_hex(6)}", name, created, digest(secret), limits), secret
+
+
+def read(path: Path) -> list[Key]:
+    """The keys of a file. ConfigurationError if there is none, or if it is not as :func:`add` writes it."""
+    try:
+        return TypeAdapter(_Content).validate_json(path.read_bytes()).keys
+    except OSError as error:
+        raise ConfigurationError(
+            f"the key file {path} cannot be read: {error.strerror}; make one with: "
+            f"audio-grpc keys add NAME --keys-file {path}"
+        ) from error
+    except ValidationError as error:
+        # Without what stands there, which could be a key in the wrong place; and without the cause, which
+        # would bring it into the log.
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    raise ConfigurationError(f"the key file {path} is malformed: {problems}")
+
+
+def add(path: Path, name: str, limits: KeyLimits) -> tuple[Key, str]:
+    """Make a key and keep it in the file, which is made if need be; the key, and its secret.
+
+    ConfigurationError for a name that is no name or is taken, and for a file that is malformed; OSError.
+    """
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ConfigurationError(f"a key's name has 1 to {LONGEST_NAME} printable characters")
+    with _changing(path) as keys:
+        if any(name in (key.id, key.name) for key in keys):
+            raise ConfigurationError(f"there is a key {name!r} already; revoke it, or choose another name")
+        key, secret = make(name, limits)
+        keys.append(key)
+    return key, secret
+
+
+def revoke(path: Path, id_or_name: str) -> Key:
+    """Take a key out of the file. ConfigurationError if it is not in there; OSError."""
+    with _changing(path) as keys:
+        for key in keys:
+            if id_or_name in (key.id, key.name):
+                keys.remove(key)
+                return key
+        known = ", ".join(key.name for key in keys) or "none"
+        raise ConfigurationError(f"there is no key {id_or_name!r}; there are: {known}")
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[list[Key]]:
+    """The keys, for a change that nobody else's change comes between."""
+    with FileLock(path.with_name(f"{path.name}.lock"), mode=0o600):
+        keys = read(path) if path.exists() else []
+        yield keys
+        _replace(path, TypeAdapter(_Content).dump_json(_Content(keys), indent=2, exclude_none=True) + b"\n")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """A server that reads meanwhile sees the file of before or the file of after."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable by its owner only
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if sys.platform != "win32" and path.exists():
+            # Root may add a key for a server that runs as somebody else and must still be able to read.
+            os.chown(unfinished, path.stat().st_uid, path.stat().st_gid)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Which key a call came with."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from audio_grpc.access.key_file import Key, digest, make, read
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.errors import ConfigurationError, StorageFailed, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+caller: ContextVar[Key | None] = ContextVar("caller", default=None)
+"""The key of the call that this task is serving; None if the server asks for no keys."""
+
+Version = tuple[int, int, int, int]
+
+
+class KeyStore:
+    """The keys that are let in: those of a file, followed through its changes.
+
+    A file that can no longer be read or understood lets nobody in until it can.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version = _version(path)
+        self._keys = _by_digest(read(path))
+        self._trouble = ""
+        self._temporary: dict[str, Key] = {}
+
+    def find(self, secret: str) -> Key:
+        """The key with this secret. Unauthenticated; StorageFailed if the file is in no order.
+
+        How long the search takes tells nothing of use: it compares digests, and whoever learned one
+        would still have to find what has it.
+        """
+        self._follow()
+        if self._trouble:
+            raise StorageFailed("the server cannot read its keys, and lets nobody in; its log says why")
+        wanted = digest(secret)
+        if found := self._keys.get(wanted) or self._temporary.get(wanted):
+            return found
+        raise Unauthenticated("the key is unknown or was revoked; ask the operator for another one")
+
+    @contextmanager
+    def temporary(self, name: str) -> Iterator[str]:
+        """The secret of a key that is in this process only, and only as long as the context."""
+        key, secret = make(name, KeyLimits())
+        self._temporary[key.sha256] = key
+        try:
+            yield secret
+        finally:
+            del self._temporary[key.sha256]
+
+    def _follow(self) -> None:
+        """Read the file again if it is another one than last time, or could not be read then."""
+        version = _version(self._path)
+        if version == self._version and not self._trouble:
+            return
+        try:
+            self._keys = _by_digest(read(self._path))
+        except ConfigurationError as error:
+            if self._trouble != str(error):  # once, and not for each call
+                log.error("nobody is let in any more: %s", error)
+            self._trouble = str(error)
+            return
+        self._version, self._trouble = version, ""
+        log.info("there are %d keys in %s now", len(self._keys), self._path)
+
+
+def _version(path: Path) -> Version | None:
+    """What differs once the file was replaced, edited, or given other permissions."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _by_digest(keys: list[Key]) -> dict[str, Key]:
+    return {key.sha256: key for key in keys}

@@ -1,0 +1,108 @@
+"""``audio-grpc keys``."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from audio_grpc import config
+from audio_grpc.access import key_file
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.cli.console import ConfigOption, KeysFileOption, console, results
+from audio_grpc.errors import ConfigurationError
+
+EXAMPLES = """
+Examples:
+
+audio-grpc keys add alice --keys-file keys.json
+
+audio-grpc keys list --keys-file keys.json
+
+audio-grpc keys revoke alice --keys-file keys.json
+"""
+ADD_EXAMPLES = """
+Examples:
+
+audio-grpc keys add alice --keys-file keys.json --streams 4 --characters-per-minute 20000
+
+export AUDIO_GRPC_API_KEY=$(audio-grpc keys add myself --keys-file keys.json)
+"""
+LIST_EXAMPLES = """
+Example:
+
+audio-grpc keys list --config audio-grpc.toml
+"""
+REVOKE_EXAMPLES = """
+Examples:
+
+audio-grpc keys revoke alice --keys-file keys.json
+
+audio-grpc keys revoke key_5e0c1d2f9a3b --keys-file keys.json
+"""
+
+app = typer.Typer(
+    name="keys",
+    help="Make, list and revoke API keys; a running server follows at once.",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def _limit(of_what: str) -> Any:
+    return typer.Option(min=1, metavar="N", help=f"Most {of_what}; no limit if left out.")
+
+
+@app.command(epilog=ADD_EXAMPLES)
+def add(
+    name: Annotated[str, typer.Argument(help="Who it is for.")],
+    streams: Annotated[int | None, _limit("calls in progress at once")] = None,
+    requests_per_minute: Annotated[int | None, _limit("calls a minute")] = None,
+    characters_per_minute: Annotated[int | None, _limit("characters to be spoken a minute")] = None,
+    upload_bytes_per_minute: Annotated[int | None, _limit("bytes of recordings a minute")] = None,
+    keys_file: KeysFileOption = None,
+    config_file: ConfigOption = None,
+) -> None:
+    """Make a key, and write it to standard output: this once, for the file keeps only its SHA-256."""
+    limits = KeyLimits(streams, requests_per_minute, characters_per_minute, upload_bytes_per_minute)
+    path = _path(keys_file, config_file)
+    key, secret = key_file.add(path, name, limits)
+    console.print(f"added {key.id} ({name}) to {path}; nobody can show the key again:", markup=False)
+    sys.stdout.write(f"{secret}\n")
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_keys(keys_file: KeysFileOption = None, config_file: ConfigOption = None) -> None:
+    """List the keys that are let in, and what each may use."""
+    table = Table("id", "name", "created", *(field.name.replace("_", " ") for field in fields(KeyLimits)))
+    for key in key_file.read(_path(keys_file, config_file)):
+        limits = (getattr(key.limits, field.name) for field in fields(KeyLimits))
+        amounts = ("" if limit is None else str(limit) for limit in limits)
+        table.add_row(key.id, escape(key.name), f"{key.created:%Y-%m-%d %H:%M %Z}", *amounts)
+    results.print(table)
+
+
+@app.command(epilog=REVOKE_EXAMPLES)
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="ID-OR-NAME", help="The key, as `list` shows it.")],
+    keys_file: KeysFileOption = None,
+    config_file: ConfigOption = None,
+) -> None:
+    """Let a key in no more; calls that are running may finish."""
+    revoked = key_file.revoke(_path(keys_file, config_file), key)
+    console.print(f"revoked {revoked.id} ({revoked.name})", markup=False)
+
+
+def _path(keys_file: Path | None, config_file: Path | None) -> Path:
+    """Where the keys are, as the server finds it."""
+    path = config.load(config_file, keys_file=keys_file).keys_file
+    if path is None:
+        raise ConfigurationError(
+            "nothing says where the keys are; name the file with --keys-file, AUDIO_GRPC_KEYS_FILE, or "
+            "keys_file in audio-grpc.toml"
+        )
+    return path

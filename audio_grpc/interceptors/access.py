@@ -1,0 +1,159 @@
+"""Who is let in, and how much: keys, their limits, and the bound on the uploads of all calls."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from audio_grpc.access.keys import KeyStore, caller
+from audio_grpc.access.limits import Cost, Limiter, Usage
+from audio_grpc.access.uploads import Uploads
+from audio_grpc.errors import KeyMissing, SpeechError
+from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
+from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
+
+AUTHORIZATION = "authorization"
+SCHEME = "bearer"
+UPLOADS = (TranscribeRequest, TranscribeUploadRequest, CreateCustomVoiceRequest)
+
+Context = ServicerContext[Any, Any]
+
+
+class Access(ServerInterceptor):
+    """Stands in front of every method but those that are open to everybody (health and reflection).
+
+    What it refuses it raises, so the guard has to stand around it.
+    """
+
+    def __init__(self, keys: KeyStore | None, uploads: Uploads) -> None:
+        self._keys = keys
+        self._uploads = uploads
+        self._limiter = Limiter()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler of the call, with its messages counted; for a caller without a key, a refusal."""
+        handler = await continuation(details)
+        if handler is None or is_open(details.method):
+            return handler
+        try:
+            usage = self._usage(details.invocation_metadata)
+        except SpeechError as error:
+            return _refusal(error)
+        tab = Tab(usage, self._uploads)
+        counted = _counted_stream if handler.response_streaming else _counted_unary
+        take = tab.take_each if handler.request_streaming else tab.take_first
+        return rewrapped(
+            handler,
+            lambda behaviour: counted(behaviour, tab, take),
+            tab.weighed(handler.request_deserializer),
+        )
+
+    def _usage(self, metadata: Any) -> Usage | None:
+        """What the caller's key is using, None if no keys are asked for.
+
+        KeyMissing, Unauthenticated, StorageFailed.
+        """
+        if self._keys is None:
+            return None
+        key = self._keys.find(_secret(metadata))
+        caller.set(key)
+        return self._limiter.usage(key.id, key.limits)
+
+
+def _secret(metadata: Any) -> str:
+    """Of ``authorization: Bearer KEY``: https://www.rfc-editor.org/rfc/rfc6750#section-2.1."""
+    authorization: str = dict(metadata or ()).get(AUTHORIZATION, "")
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != SCHEME or not secret.strip():
+        raise KeyMissing("this server wants a key; send it in the metadata, as `authorization: Bearer KEY`")
+    return secret.strip()
+
+
+def _refusal(error: SpeechError) -> Any:
+    """A handler that raises the error before it reads the request, which might be a large upload."""
+
+    async def refuse(requests: AsyncIterator[Any], context: Context) -> None:
+        raise error
+
+    return grpc.stream_unary_rpc_method_handler(refuse)
+
+
+class Tab:
+    """What one call takes: of its key's limits, and of the memory for uploads until it ends."""
+
+    def __init__(self, usage: Usage | None, uploads: Uploads) -> None:
+        self._usage = usage
+        self._uploads = uploads
+        self._weight = 0
+        self._uploaded = 0
+        self._running = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._uploads.release(self._uploaded)
+        if self._usage is not None and self._running:
+            self._usage.leave()
+
+    def weighed(self, deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        """Remembers how many bytes the message has: asking it for its audio would copy that."""
+
+        def parse(data: bytes) -> Any:
+            self._weight = len(data)
+            return deserialize(data)
+
+        return parse
+
+    def take_first(self, request: Any) -> Any:
+        """The request of a call that sends one; RateLimited and others, see :meth:`Usage.take`, and Busy."""
+        self._take(request, calls=1)
+        return request
+
+    def take_each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The requests of a call that sends many, each taken as it arrives."""
+        self._take(None, calls=1)
+        return self._rest(requests)
+
+    async def _rest(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._take(request)
+            yield request
+
+    def _take(self, request: Any, calls: int = 0) -> None:
+        """All or nothing: whoever is refused by one limit has used up nothing of the others."""
+        characters = len(request.text) if isinstance(request, SynthesizeRequest) else 0
+        size = self._weight if isinstance(request, UPLOADS) else 0
+        self._uploads.check(size, self._uploaded)
+        if self._usage is not None:
+            self._usage.take(Cost(calls, characters, size), self._uploaded)
+            self._running = True
+        self._uploads.hold(size)
+        self._uploaded += size
+
+
+def _counted_unary(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:
+    async def counted(request: Any, context: Context) -> Any:
+        with tab:
+            return await behaviour(take(request), context)
+
+    return counted
+
+
+def _counted_stream(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:
+    async def counted(request: Any, context: Context) -> AsyncIterator[Any]:
+        with tab:
+            async with aclosing(behaviour(take(request), context)) as responses:
+                async for response in responses:
+                    yield response
+
+    return counted
