@@ -151,8 +151,7 @@ async def test_what_is_not_there(door: Door, method: str, path: str, status: int
     assert error_of(reply)["message"]
 
 
-async def test_the_openai_package_raises_what_it_should(open_door: Open) -> None:
-    door = await open_door(**SLOW, queue=0)
+async def test_the_openai_package_raises_what_it_should(door: Door) -> None:
     speak = door.openai.audio.speech.create
     with pytest.raises(openai.BadRequestError, match=r"0\.25") as bad:
         await speak(model="tts-1", voice="tone", input="Hi.", speed=0.1)
@@ -164,6 +163,11 @@ async def test_the_openai_package_raises_what_it_should(open_door: Open) -> None
         await speak(model="tts-1", voice="nobody", input="Hi.")
     with pytest.raises(openai.NotFoundError):
         await door.openai.models.retrieve("none")
+
+
+async def test_a_full_queue_is_a_rate_limit_with_a_time_to_retry(open_door: Open) -> None:
+    door = await open_door(**SLOW, queue=0)
+    speak = door.openai.audio.speech.create
     busy = door.openai.audio.speech.with_streaming_response.create
     async with busy(model="tts-1", voice="tone", input=LONG, response_format="pcm") as reply:
         await anext(reply.iter_bytes())
