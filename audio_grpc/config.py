@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     allow_open: bool = False
     """Whether to listen where others can reach the server, with neither keys nor TLS."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or a JSON object each for programs."""
+    metrics_host: str = "127.0.0.1"
+    """Address to serve metrics on."""
+    metrics_port: Annotated[int, Ge(0), Le(65535)] | None = None
+    """Port to serve metrics on, over HTTP; 0 takes any free one. None: nowhere."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000

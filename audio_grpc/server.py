@@ -26,6 +26,9 @@ from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.voice import CustomVoices
+from audio_grpc.telemetry.endpoint import MetricsEndpoint
+from audio_grpc.telemetry.metrics import Metrics
+from audio_grpc.telemetry.observer import Observer
 from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
@@ -67,6 +70,10 @@ class Server:
             allow_open=settings.allow_open,
         )
         self.models = _models(settings)
+        self.metrics_url = ""
+        self._metrics = Metrics(self.models)
+        self._metrics_endpoint: MetricsEndpoint | None = None
+        self._observer = Observer(self._metrics)
         self._health = health.aio.HealthServicer()
         self._server = self._assemble()
 
@@ -85,6 +92,7 @@ class Server:
         for service in (MODEL, VOICE):
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
+        self._publish_metrics()
         await self._server.start()
         await asyncio.gather(
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
@@ -101,6 +109,18 @@ class Server:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
+        # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
+        endpoint, self._metrics_endpoint = self._metrics_endpoint, None
+        if endpoint is not None:
+            await asyncio.to_thread(endpoint.close)
+
+    def _publish_metrics(self) -> None:
+        if self.settings.metrics_port is not None:
+            self._metrics_endpoint = MetricsEndpoint(
+                self._metrics.registry, self.settings.metrics_host, self.settings.metrics_port
+            )
+            self.metrics_url = self._metrics_endpoint.url
+            log.info("metrics on %s", self.metrics_url)
 
     def _listen(self, wanted: str) -> int:
         """The port that it listens on now."""
@@ -127,7 +147,7 @@ class Server:
         upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
         largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
         server = grpc.aio.server(
-            interceptors=[Guard(), Access(self.keys, self.uploads)],
+            interceptors=[Guard(self._observer), Access(self.keys, self.uploads)],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 # Two servers on one port would share its calls between them, silently.

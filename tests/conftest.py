@@ -39,7 +39,7 @@ class ServerProcess:
         *arguments: str,
         cwd: Path | None = None,
         command: tuple[str, ...] = (COMMAND, "serve"),
-        ready: str = r"serving on (\S+)",
+        ready: str = r"serving on ([\w.:]+)",
     ) -> None:
         self.process = subprocess.Popen(
             [*command, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, cwd=cwd

@@ -158,6 +158,7 @@ def test_a_file_that_was_there_survives_a_failed_call(at: list[str], tmp_path: P
         (["serve", "--log-level", "loud"], "log_level"),
         (["voices", "add", "Anna"], "Missing argument"),
         (["voices", "add", "Anna", "nowhere.wav"], "nowhere.wav"),
+        (["serve", "--log-format", "xml"], "log_format"),
     ],
 )
 def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path) -> None:

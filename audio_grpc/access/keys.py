@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 from audio_grpc.access.key_file import Key, digest, make, read
@@ -11,9 +10,6 @@ from audio_grpc.access.limits import KeyLimits
 from audio_grpc.errors import ConfigurationError, StorageFailed, Unauthenticated
 
 log = logging.getLogger(__name__)
-
-caller: ContextVar[Key | None] = ContextVar("caller", default=None)
-"""The key of the call that this task is serving; None if the server asks for no keys."""
 
 Version = tuple[int, int, int, int]
 

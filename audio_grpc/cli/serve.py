@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 from audio_grpc import config, server
 from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
 from audio_grpc.cli.self_check import self_check
+from audio_grpc.telemetry.logs import JsonFormatter, TextFormatter
 
 EXAMPLES = """
 Examples:
@@ -19,6 +20,8 @@ Examples:
 audio-grpc serve
 
 audio-grpc serve --port 6000 --config gpu.toml
+
+audio-grpc serve --log-format json --metrics-port 9464
 
 AUDIO_GRPC_LOG_LEVEL=DEBUG audio-grpc serve --self-check
 
@@ -45,6 +48,10 @@ def serve(
     ] = False,
     config_file: ConfigOption = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port to serve Prometheus metrics on; 0: any. [none]")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
     ] = False,
@@ -60,18 +67,25 @@ def serve(
         tls_client_ca=tls_client_ca,
         allow_open=allow_open or None,
         log_level=log_level and log_level.upper(),
+        log_format=log_format,
+        metrics_port=metrics_port,
     )
-    start_logging(settings.log_level)
+    start_logging(settings)
     run(server.serve(settings, self_check if check else None))
 
 
-def start_logging(level: str) -> None:
-    """Log lines with colours on a terminal, plain ones elsewhere."""
+def start_logging(settings: config.Settings) -> None:
+    """Log lines with colours on a terminal, plain ones elsewhere, or JSON."""
     handler: logging.Handler = logging.StreamHandler()
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    if console.is_terminal:
-        handler, form = RichHandler(console=console, show_path=False), "%(message)s"
-    logging.basicConfig(level=level, handlers=[handler], format=form)
+    if settings.log_format == "json":
+        handler.setFormatter(JsonFormatter())
+    elif console.is_terminal:
+        handler = RichHandler(console=console, show_path=False)
+        handler.setFormatter(TextFormatter("%(message)s"))
+    else:
+        handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
+    logging.captureWarnings(True)
     for chatty in ("faster_whisper", "httpx", "huggingface_hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

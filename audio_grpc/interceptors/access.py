@@ -8,11 +8,13 @@ from typing import Any, Self
 import grpc
 from grpc.aio import ServerInterceptor, ServicerContext
 
-from audio_grpc.access.keys import KeyStore, caller
+from audio_grpc.access.key_file import Key
+from audio_grpc.access.keys import KeyStore
 from audio_grpc.access.limits import Cost, Limiter, Usage
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
@@ -45,10 +47,11 @@ class Access(ServerInterceptor):
         if handler is None or is_open(details.method):
             return handler
         try:
-            usage = self._usage(details.invocation_metadata)
+            key = self._key(details.invocation_metadata)
         except SpeechError as error:
             return _refusal(error)
-        tab = Tab(usage, self._uploads)
+        usage = self._limiter.usage(key.id, key.limits) if key else None
+        tab = Tab(key.name if key else "", usage, self._uploads)
         counted = _counted_stream if handler.response_streaming else _counted_unary
         take = tab.take_each if handler.request_streaming else tab.take_first
         return rewrapped(
@@ -57,16 +60,9 @@ class Access(ServerInterceptor):
             tab.weighed(handler.request_deserializer),
         )
 
-    def _usage(self, metadata: Any) -> Usage | None:
-        """What the caller's key is using, None if no keys are asked for.
-
-        KeyMissing, Unauthenticated, StorageFailed.
-        """
-        if self._keys is None:
-            return None
-        key = self._keys.find(_secret(metadata))
-        caller.set(key)
-        return self._limiter.usage(key.id, key.limits)
+    def _key(self, metadata: Any) -> Key | None:
+        """The caller's, None if no keys are asked for. KeyMissing, Unauthenticated, StorageFailed."""
+        return None if self._keys is None else self._keys.find(_secret(metadata))
 
 
 def _secret(metadata: Any) -> str:
@@ -90,7 +86,8 @@ def _refusal(error: SpeechError) -> Any:
 class Tab:
     """What one call takes: of its key's limits, and of the memory for uploads until it ends."""
 
-    def __init__(self, usage: Usage | None, uploads: Uploads) -> None:
+    def __init__(self, key: str, usage: Usage | None, uploads: Uploads) -> None:
+        self._key = key
         self._usage = usage
         self._uploads = uploads
         self._weight = 0
@@ -98,6 +95,7 @@ class Tab:
         self._running = False
 
     def __enter__(self) -> Self:
+        current_call.get().key = self._key
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:

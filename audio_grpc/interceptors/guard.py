@@ -1,10 +1,10 @@
-"""Around every call: domain errors become gRPC statuses, and the call is logged."""
+"""Around every call of ours: domain errors become gRPC statuses, and the call is observed."""
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
@@ -17,9 +17,12 @@ from grpc.aio import ServerInterceptor, ServicerContext
 from audio_grpc import errors
 from audio_grpc.convert import from_seconds
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.telemetry.call import Call
+from audio_grpc.telemetry.observer import REQUEST_ID, Observer
 
 DOMAIN = "audio-grpc"
 STATUS_DETAILS = "grpc-status-details-bin"
+DEADLINE_MARGIN_SECONDS = 0.1
 
 # The one table. A class that is not in it has the status of its nearest ancestor. A busy server is
 # never UNAVAILABLE: a proxy would take a healthy replica out of service for it.
@@ -37,7 +40,6 @@ STATUSES = {
 
 Context = ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
-access = logging.getLogger("audio_grpc.access")
 
 
 def status_code(error: errors.SpeechError) -> grpc.StatusCode:
@@ -60,32 +62,46 @@ def status(error: errors.SpeechError) -> Status:
     return rich
 
 
-async def _abort(context: Context, error: errors.SpeechError) -> NoReturn:
+async def _abort(call: Call, context: Context, error: errors.SpeechError) -> NoReturn:
+    call.fail(status_code(error).name, error.reason, error.field)
     details = (STATUS_DETAILS, status(error).SerializeToString())
-    await context.abort(status_code(error), error.message, trailing_metadata=(details,))
+    named = (REQUEST_ID, call.request_id)
+    await context.abort(status_code(error), error.message, trailing_metadata=(details, named))
+
+
+async def _announce(call: Call, context: Context) -> None:
+    """Send the request id ahead of the first message, and not before.
+
+    Until then a failure is a single frame ("Trailers-Only"), which proxies may retry; it has the id too.
+    """
+    await context.send_initial_metadata(((REQUEST_ID, call.request_id),))
+
+
+def _left(context: Context) -> str:
+    """Why a call was cancelled: callers cancel at their deadline, which is a little before ours."""
+    remaining: Any = context.time_remaining()  # None without a deadline, whatever the stubs say
+    at_deadline = remaining is not None and remaining < DEADLINE_MARGIN_SECONDS
+    return "DEADLINE_EXCEEDED" if at_deadline else "CANCELLED"
 
 
 @asynccontextmanager
-async def _guarded(method: str, context: Context) -> AsyncIterator[None]:
-    """Turn what the body raises into the status of the call, and log how it went."""
-    began = time.perf_counter()
-    outcome = "OK"
-    try:
-        yield
-    except errors.SpeechError as error:
-        outcome = f"{status_code(error).name} {error.reason}: {error.message}"
-        if isinstance(error, errors.ModelFailed):
-            log.exception("%s failed", method, exc_info=error.__cause__)
-        await _abort(context, error)
-    except (asyncio.CancelledError, GeneratorExit):
-        outcome = "CANCELLED"
-        raise
-    except Exception as error:
-        outcome = f"INTERNAL: {error!r}"
-        log.exception("%s failed", method)
-        await _abort(context, errors.SpeechError("an internal error; the server's log has the details"))
-    finally:
-        access.info("%s %s %.0f ms", method, outcome, (time.perf_counter() - began) * 1000)
+async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIterator[Call]:
+    """Turn what the body raises into the status of the call, and have the call observed."""
+    with observer.observe(path, context.invocation_metadata() or ()) as call:
+        try:
+            yield call
+        except errors.SpeechError as error:
+            if isinstance(error, errors.ModelFailed):
+                log.exception("%s failed", call.method, exc_info=error.__cause__)
+            await _abort(call, context, error)
+        except (asyncio.CancelledError, GeneratorExit):
+            call.fail(_left(context))
+            raise
+        except Exception:
+            log.exception("%s failed", call.method)
+            await _abort(
+                call, context, errors.SpeechError("an internal error; the server's log has the details")
+            )
 
 
 class Malformed:
@@ -124,6 +140,9 @@ async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 class Guard(ServerInterceptor):
     """Guards every method but those that are open to everybody (health and reflection)."""
 
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
@@ -134,31 +153,40 @@ class Guard(ServerInterceptor):
         method: Any = details.method
         if handler is None or is_open(method):
             return handler
-        name = method.rpartition("/")[2]
+        guarded = partial(_guarded, self._observer, method)
         check = _each_checked if handler.request_streaming else _checked
-        guard = _guarded_stream if handler.response_streaming else _guarded_unary
+        guard = _stream if handler.response_streaming else _unary
         return rewrapped(
-            handler, lambda behaviour: guard(name, behaviour, check), _tolerant(handler.request_deserializer)
+            handler,
+            lambda behaviour: guard(guarded, behaviour, check),
+            _tolerant(handler.request_deserializer),
         )
 
 
+Guarded = Callable[[Context], AbstractAsyncContextManager[Call]]
 Check = Callable[[Any], Any]
 
 
-def _guarded_unary(name: str, behaviour: Behaviour, check: Check) -> Behaviour:
-    async def guarded(request: Any, context: Context) -> Any:
-        async with _guarded(name, context):
-            return await behaviour(check(request), context)
+def _unary(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
+    async def respond(request: Any, context: Context) -> Any:
+        async with guarded(context) as call:
+            response = await behaviour(check(request), context)
+            await _announce(call, context)
+            return response
 
-    return guarded
+    return respond
 
 
-def _guarded_stream(name: str, behaviour: Behaviour, check: Check) -> Behaviour:
+def _stream(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
-    async def guarded(request: Any, context: Context) -> None:
-        async with _guarded(name, context), aclosing(behaviour(check(request), context)) as responses:
+    async def respond(request: Any, context: Context) -> None:
+        async with guarded(context) as call, aclosing(behaviour(check(request), context)) as responses:
+            announced = False
             async for response in responses:
+                if not announced:
+                    await _announce(call, context)
+                    announced = True
                 await context.write(response)
 
-    return guarded
+    return respond

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from enum import Enum
 from functools import partial
 from typing import Generic, TypeVar
@@ -174,7 +175,10 @@ class Model(Generic[Backend]):
         self._cancel_idle_timer()
         after = None if self.spec.resident else self.spec.idle_unload_seconds
         if after is not None and self._loaded is not None and not self._loaded.users:
-            self._idle_timer = asyncio.get_running_loop().call_later(after, self._unload_idle)
+            # In no call's context: what happens then is not the doing of the call that was the last.
+            self._idle_timer = asyncio.get_running_loop().call_later(
+                after, self._unload_idle, context=Context()
+            )
 
     def _cancel_idle_timer(self) -> None:
         if self._idle_timer is not None:

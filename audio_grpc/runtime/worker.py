@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -43,6 +44,8 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         self._ready = ready
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
+        # What is logged on the model's thread belongs to the call, too.
+        self._context = copy_context()
         self._generator: Generator[T, None, None] | None = None
         # The lock guards what both sides touch: everything below.
         self._lock = threading.Lock()
@@ -91,6 +94,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
 
     def take_turn(self, others_wait: Callable[[], bool]) -> bool:
         """Pull results; whether the call wants another turn as soon as the others had theirs."""
+        return self._context.run(self._pull, others_wait)
+
+    def _pull(self, others_wait: Callable[[], bool]) -> bool:
         try:
             if not self._closed and self._generator is None:
                 self._generator = self._generate()

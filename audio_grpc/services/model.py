@@ -7,6 +7,7 @@ from grpc.aio import ServicerContext
 
 from audio_grpc.backends.base import SynthesizerInfo
 from audio_grpc.runtime.models import AnyModel, Models, State
+from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import model_pb2 as pb
 from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer
 
@@ -32,13 +33,13 @@ class ModelDirectory(ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """One of them."""
-        return pb.GetModelResponse(model=describe(self._models.any(request.name)))
+        return pb.GetModelResponse(model=describe(self._find(request.name)))
 
     async def LoadModel(
         self, request: pb.LoadModelRequest, context: Context
     ) -> AsyncIterator[pb.LoadModelResponse]:
         """Its states until it is ready."""
-        model = self._models.any(request.name)
+        model = self._find(request.name)
         if model.state is not State.READY:
             loading = describe(model)
             loading.state = pb.MODEL_STATE_LOADING
@@ -48,9 +49,14 @@ class ModelDirectory(ModelServiceServicer):
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """Its state once the memory is free."""
-        model = self._models.any(request.name)
+        model = self._find(request.name)
         await model.unload()
         return pb.UnloadModelResponse(model=describe(model))
+
+    def _find(self, name: str) -> AnyModel:
+        model = self._models.any(name)
+        current_call.get().model = model.name
+        return model
 
 
 def describe(model: AnyModel) -> pb.Model:

@@ -14,7 +14,7 @@ from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
-from audio_grpc.services.timing import Stopwatch
+from audio_grpc.telemetry.call import Call
 from audio_grpc.text import clean, has_words, split
 from audio_grpc.types import Audio, Encoding, Language, Segment, Voice, VoiceSample
 
@@ -38,7 +38,6 @@ class SpeechFinished:
     """The last event of a speech stream: what was spoken."""
 
     input_tokens: int = 0
-    audio_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,13 @@ def speak(
     job: SpeechJob,
     voice_aliases: Mapping[str, str],
     sample: VoiceSample | None,
-    watch: Stopwatch,
+    call: Call,
 ) -> Generator[SpeechEvent, None, None]:
     """The events of a speech stream; everything that can be refused is, before the first.
 
     ``sample`` is that of the custom voice of the name, if there is one.
     """
-    watch.begin()
+    call.begin()
     info = backend.info
     voice = find_voice(info, job.options.voice, voice_aliases, sample)
     _check_language(voice, job.options.language_code)
@@ -99,22 +98,22 @@ def speak(
     )
     total = SpeechFinished()
     started = SpeechStarted(voice.name, job.encoding, rate, ignored)
-    with closing(encode(_utter(backend, pieces, job, total), job.encoding, rate)) as encoded:
+    with closing(encode(_utter(backend, pieces, job, total, call), job.encoding, rate)) as encoded:
         for data in encoded:
-            if watch.first_result is None:
-                watch.result()
+            if call.first_result is None:
+                call.result()
                 yield started
             yield data
     yield total
 
 
 def _utter(
-    backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished
+    backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished, call: Call
 ) -> Generator[Audio, None, None]:
-    """The sound of every piece of the text; what it amounts to is added to ``total``."""
+    """The sound of every piece of the text; what it amounts to is added to ``total`` and ``call``."""
     for piece in pieces:
         for audio in _say(backend, piece, job, total):
-            total.audio_seconds += audio.seconds
+            call.audio_seconds_out += audio.seconds
             yield audio
 
 
@@ -191,10 +190,10 @@ def _check_language(voice: Voice, language_code: str | None) -> None:
 
 
 def recognise(
-    backend: Transcriber, job: TranscriptionJob, watch: Stopwatch
+    backend: Transcriber, job: TranscriptionJob, call: Call
 ) -> Generator[TranscriptEvent, None, None]:
     """The events of a transcript stream."""
-    watch.begin()
+    call.begin()
     info = backend.info
     audio = decode(
         job.audio,
@@ -202,14 +201,14 @@ def recognise(
         max_seconds=job.max_seconds,
         raw=job.raw_format,
     )
+    seconds = call.audio_seconds_in = audio.seconds
     transcript = backend.transcribe(audio, job.options)
-    seconds = audio.seconds
     del audio  # the model has its own idea of how long it needs the samples
     yield TranscriptStarted(transcript.language, seconds, ignored_fields(job.options, info.options))
     tokens = 0
     with closing(transcript.segments) as segments:
         for segment in segments:
-            watch.result()
+            call.result()
             tokens += len(segment.tokens)
             yield segment
     yield TranscriptFinished(transcript.language, seconds, tokens)

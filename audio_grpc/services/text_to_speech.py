@@ -12,8 +12,9 @@ from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
 from audio_grpc.runtime.models import Model, Models
 from audio_grpc.services.cloning import find_sample
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
-from audio_grpc.services.requests import Limits, SpeechJob, read_synthesis
-from audio_grpc.services.timing import Stopwatch
+from audio_grpc.services.requests import Limits, read_synthesis
+from audio_grpc.services.timing import timing
+from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import CustomVoice, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat
@@ -35,12 +36,14 @@ class TextToSpeech(TextToSpeechServiceServicer):
         self, request: pb.SynthesizeRequest, context: Context
     ) -> AsyncIterator[pb.SynthesizeResponse]:
         """The events of :func:`speak`, as messages."""
-        watch = Stopwatch()
-        job = read_synthesis(request, self._limits)
+        call = current_call.get()
         model = self._models.synthesizer(request.model)
+        call.model = model.name
+        job = read_synthesis(request, self._limits)
+        call.characters = len(job.text)
         sample = await find_sample(self._voices, model, request.voice)
         aliases = model.spec.voice_aliases
-        generate = partial(speak, job=job, voice_aliases=aliases, sample=sample, watch=watch)
+        generate = partial(speak, job=job, voice_aliases=aliases, sample=sample, call=call)
         async with model.stream(generate) as events:
             async for ready in events:
                 for event in joined(ready):
@@ -49,7 +52,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
                     elif isinstance(event, SpeechStarted):
                         yield _started(model, event)
                     else:
-                        yield _finished(job, event, watch)
+                        yield _finished(event, call)
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
         """The voices of one model, or of all."""
@@ -74,15 +77,15 @@ def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesizeRe
     )
 
 
-def _finished(job: SpeechJob, event: SpeechFinished, watch: Stopwatch) -> pb.SynthesizeResponse:
+def _finished(event: SpeechFinished, call: Call) -> pb.SynthesizeResponse:
     return pb.SynthesizeResponse(
         finished=pb.SynthesisFinished(
             usage=pb.SynthesisUsage(
-                characters=len(job.text),
+                characters=call.characters,
                 input_tokens=event.input_tokens,
-                audio_duration=from_seconds(event.audio_seconds),
+                audio_duration=from_seconds(call.audio_seconds_out),
             ),
-            timing=watch.timing(),
+            timing=timing(call),
         )
     )
 

@@ -8,11 +8,7 @@ import pytest
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.errors import Busy
-from audio_grpc.interceptors.access import Access
-from audio_grpc.interceptors.guard import Guard
 from audio_grpc.server import Server
-from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest, CreateCustomVoiceResponse
-from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 from tests.conftest import Start
 
 PIECE = bytes(40_000)
@@ -78,27 +74,16 @@ async def test_an_upload_alone_is_taken_whatever_its_size(start: Start) -> None:
     await holds(server, 0)
 
 
-async def test_the_sample_of_a_custom_voice_is_an_upload() -> None:
-    async def create(request: CreateCustomVoiceRequest, context: object) -> CreateCustomVoiceResponse:
-        return CreateCustomVoiceResponse()
-
-    uploads = Uploads(1000)
-    uploads.hold(500)
-    server = grpc.aio.server(interceptors=[Guard(), Access(None, uploads)])
-    handler = grpc.unary_unary_rpc_method_handler(
-        create, CreateCustomVoiceRequest.FromString, CreateCustomVoiceResponse.SerializeToString
-    )
-    server.add_registered_method_handlers("audio_grpc.v1.VoiceService", {"CreateCustomVoice": handler})
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = VoiceServiceStub(channel)
-        assert await stub.CreateCustomVoice(CreateCustomVoiceRequest(sample=bytes(400)))
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await stub.CreateCustomVoice(CreateCustomVoiceRequest(sample=bytes(501)))
-    assert ServiceError.of(failure.value).reason == "BUSY"
-    assert uploads.held == 500
-    await server.stop(0)
+async def test_the_sample_of_a_custom_voice_is_an_upload(start: Start) -> None:
+    server, client = await start(max_upload_bytes_in_flight=1000)
+    server.uploads.hold(500)
+    reasons = []
+    for size in (400, 501):
+        with pytest.raises(ServiceError) as failure:
+            await client.create_voice("Anna", bytes(size))
+        reasons.append(failure.value.reason)
+    assert reasons == ["CLONING_UNAVAILABLE", "BUSY"]
+    assert server.uploads.held == 500
 
 
 def test_a_message_without_audio_is_never_refused() -> None:

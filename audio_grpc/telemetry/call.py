@@ -1,0 +1,94 @@
+"""One call, as it is known while it runs."""
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Call:
+    """What metrics, traces and log lines tell of a call. Moments are on ``time.perf_counter``; None: not yet.
+
+    The guard makes it, whoever learns something fills it in, and the observer reads it when the call ends.
+    Texts and secrets have no place in it.
+    """
+
+    service: str
+    """Full name, such as audio_grpc.v1.TextToSpeechService."""
+    method: str
+    """Such as Synthesize."""
+    request_id: str
+    key: str = ""
+    """Name of the API key, never the key itself."""
+    model: str = ""
+    """The model's own name; empty until one is found, as what callers write would make labels without end."""
+    characters: int = 0
+    """Length of the text to speak."""
+    audio_seconds_in: float = 0.0
+    """Length of the recording, once it is decoded."""
+    audio_seconds_out: float = 0.0
+    """Sound that was made so far."""
+
+    code: str = "OK"
+    """Name of the gRPC status."""
+    reason: str = ""
+    """The stable name of the error, as in google.rpc.ErrorInfo."""
+    wrong_field: str = ""
+    """The request field at fault."""
+
+    started: float = field(default_factory=time.perf_counter)
+    arrived: float = field(default_factory=time.perf_counter)
+    """The request is complete; later than ``started`` for an upload that comes piece by piece."""
+    began: float | None = None
+    first_result: float | None = None
+    ended: float | None = None
+
+    def arrive(self) -> None:
+        """The last message of the request is here."""
+        self.arrived = time.perf_counter()
+
+    def begin(self) -> None:
+        """The model has a place for the call, and starts on it."""
+        self.began = time.perf_counter()
+
+    def result(self) -> None:
+        """A result is ready; only the first counts."""
+        if self.first_result is None:
+            self.first_result = time.perf_counter()
+
+    def fail(self, code: str, reason: str = "", wrong_field: str | None = None) -> None:
+        """Say how the call ends, if not well."""
+        self.code, self.reason, self.wrong_field = code, reason, wrong_field or ""
+
+    def end(self) -> None:
+        """Nothing more will happen to it."""
+        self.ended = time.perf_counter()
+
+    @property
+    def audio_seconds(self) -> float:
+        """Sound that went in or came out, whichever way the call has."""
+        return self.audio_seconds_in or self.audio_seconds_out
+
+    @property
+    def seconds(self) -> float:
+        """How long the call took, or has taken until now."""
+        return (self.ended or time.perf_counter()) - self.started
+
+    @property
+    def worked_seconds(self) -> float | None:
+        """How long after the model's beginning the call ended, if both have come."""
+        return None if self.began is None or self.ended is None else self.ended - self.began
+
+    @property
+    def queued_seconds(self) -> float | None:
+        """How long the complete request waited for the model: for a place, for its loading, for a thread."""
+        return None if self.began is None else self.began - self.arrived
+
+    @property
+    def first_result_seconds(self) -> float | None:
+        """How long after the complete request its first sound or segment was ready."""
+        return None if self.first_result is None else self.first_result - self.arrived
+
+
+current_call: ContextVar[Call] = ContextVar("current_call")
+"""The call that is being served; set by the observer, and on the model's threads while they work on it."""

@@ -1,0 +1,27 @@
+"""/metrics over HTTP, beside the gRPC port."""
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from audio_grpc.errors import ConfigurationError
+
+
+class MetricsEndpoint:
+    """A small HTTP server on a thread of its own, so that a busy event loop can still be looked at."""
+
+    def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
+        """Listen; port 0 is any free one. ConfigurationError if the port cannot be had."""
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot serve metrics on {host}:{port} ({error.strerror}); is something else listening "
+                "there? Choose another metrics_port (0: any free one) or metrics_host"
+            ) from error
+        written = f"[{host}]" if ":" in host else host
+        self.url = f"http://{written}:{self._server.server_port}/metrics"
+
+    def close(self) -> None:
+        """Stop listening; blocks for up to half a second."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

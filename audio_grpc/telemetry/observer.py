@@ -1,0 +1,67 @@
+"""Sees every call come and go."""
+
+import logging
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.metrics import Metrics
+
+REQUEST_ID = "x-request-id"
+VISIBLE = re.compile(r"[!-~]{1,128}")
+
+Metadata = Iterable[tuple[str, str | bytes]]
+
+calls = logging.getLogger("audio_grpc.calls")
+
+
+class Observer:
+    """Counts and logs calls."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    @contextmanager
+    def observe(self, path: str, metadata: Metadata) -> Iterator[Call]:
+        """The record of the call to ``path`` (/service/method), which the body fills in."""
+        _, service, method = path.split("/")
+        call = Call(service, method, _request_id(metadata))
+        token = current_call.set(call)
+        try:
+            yield call
+        finally:
+            call.end()
+            self._metrics.record(call)
+            calls.info("call ended", extra={"fields": _fields(call)})
+            current_call.reset(token)
+
+
+def _request_id(metadata: Metadata) -> str:
+    """The caller's, if it is 1 to 128 visible ASCII characters; else a new one."""
+    for name, value in metadata:
+        if name == REQUEST_ID and isinstance(value, str) and VISIBLE.fullmatch(value):
+            return value
+    return uuid.uuid4().hex
+
+
+def _fields(call: Call) -> dict[str, object]:
+    """What the log says of a call beside its id and method; never its text, nor an error's words about it."""
+    found = {
+        "code": call.code,
+        "reason": call.reason or None,
+        "field": call.wrong_field or None,
+        "model": call.model or None,
+        "key": call.key or None,
+        "milliseconds": _milliseconds(call.seconds),
+        "queued_milliseconds": _milliseconds(call.queued_seconds),
+        "first_milliseconds": _milliseconds(call.first_result_seconds),
+        "audio_seconds": round(call.audio_seconds, 3) or None,
+        "characters": call.characters or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
