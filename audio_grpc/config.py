@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     """Address to serve metrics on."""
     metrics_port: Annotated[int, Ge(0), Le(65535)] | None = None
     """Port to serve metrics on, over HTTP; 0 takes any free one. None: nowhere."""
+    otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
+    """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000

@@ -9,6 +9,7 @@ import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from opentelemetry.trace import TracerProvider
 from platformdirs import user_data_path
 
 from audio_grpc.access.exposure import require_protection, target
@@ -29,6 +30,7 @@ from audio_grpc.services.voice import CustomVoices
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
+from audio_grpc.telemetry.tracing import CallTracer
 from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
@@ -53,9 +55,9 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """One server on one port, with its models."""
+    """One server on one port, with its models; ``tracer_provider`` is where its spans go, if anywhere."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracer_provider: TracerProvider | None = None) -> None:
         self.settings = settings
         self.port = 0
         self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
@@ -73,7 +75,7 @@ class Server:
         self.metrics_url = ""
         self._metrics = Metrics(self.models)
         self._metrics_endpoint: MetricsEndpoint | None = None
-        self._observer = Observer(self._metrics)
+        self._observer = Observer(self._metrics, CallTracer(tracer_provider))
         self._health = health.aio.HealthServicer()
         self._server = self._assemble()
 
@@ -183,12 +185,14 @@ def _models(settings: Settings) -> Models:
 OnReady = Callable[[Server], Awaitable[None]]
 
 
-async def serve(settings: Settings, on_ready: OnReady | None = None) -> None:
+async def serve(
+    settings: Settings, on_ready: OnReady | None = None, tracer_provider: TracerProvider | None = None
+) -> None:
     """Run a server until SIGTERM or Ctrl-C; a second one cuts the calls that are still running.
 
     ``on_ready`` runs once it serves; what it raises ends the server.
     """
-    server = Server(settings)
+    server = Server(settings, tracer_provider)
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)

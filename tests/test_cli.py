@@ -159,6 +159,7 @@ def test_a_file_that_was_there_survives_a_failed_call(at: list[str], tmp_path: P
         (["voices", "add", "Anna"], "Missing argument"),
         (["voices", "add", "Anna", "nowhere.wav"], "nowhere.wav"),
         (["serve", "--log-format", "xml"], "log_format"),
+        (["serve", "--otlp-endpoint", "localhost:4318"], "otlp_endpoint"),
     ],
 )
 def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path) -> None:

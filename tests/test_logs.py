@@ -22,6 +22,7 @@ from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from tests.conftest import ServerProcess, Start
 
 SECRET_TEXT = "Xylophones quarrel."
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TONES = """
 [synthesizers.speaker]
 backend = "tone"
@@ -77,7 +78,8 @@ async def speak(client: AsyncClient, text: str = "abc", voice: str = "") -> None
 async def test_a_call_ends_with_a_line_of_fields(start: Start, lines: Lines) -> None:
     _, client = await start()
     began = datetime.now(UTC).replace(microsecond=0)
-    await speak(named(client, "one"))
+    traced = named(client, "one").with_metadata({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    await speak(traced)
     line = await lines.ended("one")
     written = line.pop("time")
     assert written.endswith("Z")
@@ -89,6 +91,7 @@ async def test_a_call_ends_with_a_line_of_fields(start: Start, lines: Lines) -> 
         "logger": "audio_grpc.calls",
         "message": "call ended",
         "request_id": "one",
+        "trace_id": TRACE,
         "method": "Synthesize",
         "code": "OK",
         "model": "speaker",

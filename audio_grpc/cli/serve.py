@@ -12,7 +12,8 @@ from rich.logging import RichHandler
 from audio_grpc import config, server
 from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
 from audio_grpc.cli.self_check import self_check
-from audio_grpc.telemetry.logs import JsonFormatter, TextFormatter
+from audio_grpc.telemetry.export import exporting
+from audio_grpc.telemetry.logs import JsonFormatter, Sparingly, TextFormatter
 
 EXAMPLES = """
 Examples:
@@ -21,7 +22,7 @@ audio-grpc serve
 
 audio-grpc serve --port 6000 --config gpu.toml
 
-audio-grpc serve --log-format json --metrics-port 9464
+audio-grpc serve --log-format json --metrics-port 9464 --otlp-endpoint http://127.0.0.1:4318/v1/traces
 
 AUDIO_GRPC_LOG_LEVEL=DEBUG audio-grpc serve --self-check
 
@@ -52,6 +53,9 @@ def serve(
     metrics_port: Annotated[
         int | None, typer.Option(help="Port to serve Prometheus metrics on; 0: any. [none]")
     ] = None,
+    otlp_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to send traces, over OTLP/HTTP. [nowhere]")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
     ] = False,
@@ -69,9 +73,11 @@ def serve(
         log_level=log_level and log_level.upper(),
         log_format=log_format,
         metrics_port=metrics_port,
+        otlp_endpoint=otlp_endpoint,
     )
     start_logging(settings)
-    run(server.serve(settings, self_check if check else None))
+    with exporting(settings.otlp_endpoint) as tracer_provider:
+        run(server.serve(settings, self_check if check else None, tracer_provider))
 
 
 def start_logging(settings: config.Settings) -> None:
@@ -84,6 +90,7 @@ def start_logging(settings: config.Settings) -> None:
         handler.setFormatter(TextFormatter("%(message)s"))
     else:
         handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(Sparingly("opentelemetry"))  # which complains of each batch that it cannot send
     logging.basicConfig(level=settings.log_level, handlers=[handler])
     logging.captureWarnings(True)
     for chatty in ("faster_whisper", "httpx", "huggingface_hub"):

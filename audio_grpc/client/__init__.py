@@ -16,6 +16,7 @@ from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import SpeechOptions, TranscriptOptions, UploadOptions
 from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, AsyncUpload, Speech, Transcript
 from audio_grpc.client.sync import Client
+from audio_grpc.client.tracing import trace_metadata
 from audio_grpc.types import Encoding, Segment, Strategy, Task, Word
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "TranscriptOptions",
     "UploadOptions",
     "Word",
+    "trace_metadata",
 ]

@@ -18,6 +18,8 @@ class Call:
     method: str
     """Such as Synthesize."""
     request_id: str
+    trace_id: str = ""
+    """32 hex digits; empty if nobody traces the call."""
     key: str = ""
     """Name of the API key, never the key itself."""
     model: str = ""

@@ -3,37 +3,44 @@
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from opentelemetry.trace import use_span
 
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.telemetry.metrics import Metrics
+from audio_grpc.telemetry.tracing import CallTracer, Metadata
 
 REQUEST_ID = "x-request-id"
 VISIBLE = re.compile(r"[!-~]{1,128}")
-
-Metadata = Iterable[tuple[str, str | bytes]]
 
 calls = logging.getLogger("audio_grpc.calls")
 
 
 class Observer:
-    """Counts and logs calls."""
+    """Counts, traces and logs calls."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, tracer: CallTracer) -> None:
         self._metrics = metrics
+        self._tracer = tracer
 
     @contextmanager
     def observe(self, path: str, metadata: Metadata) -> Iterator[Call]:
         """The record of the call to ``path`` (/service/method), which the body fills in."""
         _, service, method = path.split("/")
+        metadata = tuple(metadata)
         call = Call(service, method, _request_id(metadata))
+        span = self._tracer.start(call, metadata)
         token = current_call.set(call)
         try:
-            yield call
+            # Made current for whoever traces below (a backend that asks another service).
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                yield call
         finally:
             call.end()
             self._metrics.record(call)
+            self._tracer.finish(span, call)
             calls.info("call ended", extra={"fields": _fields(call)})
             current_call.reset(token)
 
