@@ -153,11 +153,13 @@ def load(file: Path | None = None, **given: Any) -> Settings:
 def _read(file: Path | None) -> dict[str, Any]:
     path = file or DEFAULT_FILE
     try:
-        return tomllib.loads(path.read_text())
+        settings = tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
+    settings.pop("gateway", None)  # the gateway reads its table itself
+    return settings
 
 
 def _refuse_unknown_variables() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from audio_grpc import config
 from audio_grpc.errors import ConfigurationError
+from gateway import config as gateway_config
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,13 @@ def test_models_of_the_file_take_the_place_of_the_default_ones(elsewhere: Path) 
     settings = config.load(file)
     assert list(settings.transcribers) == ["large"]
     assert list(settings.synthesizers) == ["hibari"]
+
+
+def test_one_file_serves_the_server_and_the_gateway(elsewhere: Path) -> None:
+    (elsewhere / "audio-grpc.toml").write_text('port = 1\n[gateway]\nport = 2\nserver = "speech:1"\n')
+    assert config.load().port == 1
+    gateway = gateway_config.load()
+    assert (gateway.port, gateway.server) == (2, "speech:1")
 
 
 @pytest.mark.parametrize(
