@@ -1,6 +1,5 @@
 """The command ``audio-gateway``; the only reader of arguments and environment."""
 
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 import uvicorn
 
 from audio_grpc import __version__
+from audio_grpc.telemetry.logs import start_logging, stream_handler
 from gateway import config
 from gateway.app import make_app
 from gateway.config import ConfigurationError, Settings
@@ -20,6 +20,8 @@ Examples:
 audio-gateway
 
 audio-gateway --port 9000 --server 10.0.0.5:50051
+
+audio-gateway --log-format json
 
 AUDIO_GATEWAY_LOG_LEVEL=DEBUG audio-gateway --config audio-grpc.toml
 """
@@ -44,6 +46,7 @@ def gateway(
         typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     """Speak OpenAI's HTTP API for an audio-grpc service, until Ctrl-C; running requests may finish then."""
@@ -56,8 +59,9 @@ def gateway(
         port=port,
         server=server,
         log_level=log_level and log_level.upper(),
+        log_format=log_format,
     )
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_logging(settings.log_level, stream_handler(settings.log_format))
     serve(settings)
 
 

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     server: str = "127.0.0.1:50051"
     """The gRPC service: itself, or a proxy in front of its replicas."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or a JSON object each for programs."""
     shutdown_grace_seconds: Annotated[int, Ge(0)] = 30
     """How long running requests may go on after SIGTERM or Ctrl-C."""
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20

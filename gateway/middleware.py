@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from audio_grpc.telemetry.logs import common_fields
 from gateway.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -44,6 +45,8 @@ class Seen:
             return
         visit = Visit(scope["method"], scope["path"], _request_id(scope))
         scope.setdefault("state", {})["request_id"] = visit.request_id
+        # Never taken back: the task ends with the request, and uvicorn has the last word in it.
+        common_fields.set({"request_id": visit.request_id})
         with self._metrics.active.track_inprogress():
             try:
                 await self._app(scope, receive, _watched(send, visit))
@@ -53,24 +56,14 @@ class Seen:
 
 
 def _log(visit: Visit) -> None:
-    milliseconds = (time.perf_counter() - visit.began) * 1000
-    end = "" if visit.complete else " broken off" if visit.status else " left"
-    access.info(
-        "%s %s %d%s %.0f ms",
-        visit.method,
-        visit.path,
-        visit.status,
-        end,
-        milliseconds,
-        extra={
-            "request_id": visit.request_id,
-            "method": visit.method,
-            "path": visit.path,
-            "status": visit.status,
-            "complete": visit.complete,
-            "milliseconds": round(milliseconds, 1),
-        },
-    )
+    fields = {
+        "method": visit.method,
+        "path": visit.path,
+        "status": visit.status,
+        "complete": visit.complete,
+        "milliseconds": round((time.perf_counter() - visit.began) * 1000, 1),
+    }
+    access.info("request ended", extra={"fields": fields})
 
 
 def _request_id(scope: Scope) -> str:

@@ -58,6 +58,13 @@ def test_every_setting_is_in_the_readme() -> None:
     assert [name for name in names if f"`{name}`" not in README] == []
 
 
+def test_every_setting_of_the_gateway_is_in_its_part_of_the_readme() -> None:
+    from gateway.config import Settings
+
+    part = README.partition("### With OpenAI's clients")[2].partition("\n## ")[0]
+    assert [name for name in Settings.model_fields if f"`{name}`" not in part] == []
+
+
 def test_the_stubs_are_those_of_the_contract() -> None:
     done = subprocess.run([sys.executable, "scripts/protos.py", "--check"], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr

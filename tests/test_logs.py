@@ -1,13 +1,11 @@
 """Log lines: for programs and for people, each with its call, and none with what was said."""
 
 import asyncio
-import io
 import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -16,10 +14,10 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Client, ServiceError
-from audio_grpc.telemetry.logs import JsonFormatter
 from audio_grpc.v1.model_pb2 import ListModelsRequest
 from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from tests.conftest import ServerProcess, Start
+from tests.lines import Lines, reading
 
 SECRET_TEXT = "Xylophones quarrel."
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -32,38 +30,10 @@ backend = "tone"
 """
 
 
-class Lines:
-    """What was logged as JSON in this process."""
-
-    def __init__(self) -> None:
-        self.stream = io.StringIO()
-
-    @property
-    def all(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
-
-    def of(self, request_id: str) -> list[dict[str, Any]]:
-        return [line for line in self.all if line.get("request_id") == request_id]
-
-    async def ended(self, request_id: str) -> dict[str, Any]:
-        """The line that says how a call ended, which may come just after its caller was told."""
-        while not (found := [line for line in self.of(request_id) if line["message"] == "call ended"]):
-            await asyncio.sleep(0)
-        (line,) = found
-        return line
-
-
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    lines = Lines()
-    handler = logging.StreamHandler(lines.stream)
-    handler.setFormatter(JsonFormatter())
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield lines
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with reading() as lines:
+        yield lines
 
 
 def named(client: AsyncClient, request_id: str) -> AsyncClient:

@@ -12,8 +12,8 @@ from rich.logging import RichHandler
 from audio_grpc import config, server
 from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
 from audio_grpc.cli.self_check import self_check
+from audio_grpc.telemetry import logs
 from audio_grpc.telemetry.export import exporting
-from audio_grpc.telemetry.logs import JsonFormatter, Sparingly, TextFormatter
 
 EXAMPLES = """
 Examples:
@@ -82,17 +82,11 @@ def serve(
 
 def start_logging(settings: config.Settings) -> None:
     """Log lines with colours on a terminal, plain ones elsewhere, or JSON."""
-    handler: logging.Handler = logging.StreamHandler()
-    if settings.log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    elif console.is_terminal:
+    handler = logs.stream_handler(settings.log_format)
+    if settings.log_format == "text" and console.is_terminal:
         handler = RichHandler(console=console, show_path=False)
-        handler.setFormatter(TextFormatter("%(message)s"))
-    else:
-        handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(Sparingly("opentelemetry"))  # which complains of each batch that it cannot send
-    logging.basicConfig(level=settings.log_level, handlers=[handler])
-    logging.captureWarnings(True)
+        handler.setFormatter(logs.TextFormatter("%(message)s"))
+    logs.start_logging(settings.log_level, handler)
     for chatty in ("faster_whisper", "httpx", "huggingface_hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

@@ -1,20 +1,38 @@
-"""Log lines for people and for programs; those of a call carry its request id."""
+"""Log lines for people and for programs; those of a call or request carry its ids."""
 
 import json
 import logging
 import time
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from audio_grpc.telemetry.call import current_call
-
+PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 QUIET_SECONDS = 60.0
+
+common_fields: ContextVar[Mapping[str, str]] = ContextVar("common_fields")
+"""What every line says of the call or request that is being served, by name; what is empty is left out."""
+
+
+def stream_handler(log_format: str) -> logging.Handler:
+    """Writes to standard error: JSON for ``json``, else lines for people."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(PLAIN))
+    return handler
+
+
+def start_logging(level: str, handler: logging.Handler) -> None:
+    """Send the lines of this process from ``level`` on to ``handler``, and Python's warnings as well."""
+    handler.addFilter(Sparingly("opentelemetry"))  # which complains of each batch that it cannot send
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(True)
 
 
 class TextFormatter(logging.Formatter):
     """A line for people, with what else is known behind it as name=value."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, D102 (logging's name)
-        known = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        known = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
         return super().formatMessage(record) + known
 
 
@@ -36,12 +54,15 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """The call that is being served, and the ``fields`` that the line was logged with (``extra=``)."""
-    fields: dict[str, object] = {}
-    if call := current_call.get(None):
-        known = {"request_id": call.request_id, "trace_id": call.trace_id, "method": call.method}
-        fields = {name: value for name, value in known.items() if value}
-    return {**fields, **getattr(record, "fields", {})}
+    """What is being served, and the ``fields`` that the line was logged with (``extra=``)."""
+    common = {name: value for name, value in common_fields.get({}).items() if value}
+    return {**common, **getattr(record, "fields", {})}
+
+
+def _shown(value: object) -> str:
+    """As it is, or quoted where it could pass for several values or lines: callers choose paths."""
+    text = str(value)
+    return text if text.isprintable() and not {" ", '"'} & set(text) else json.dumps(text)
 
 
 class Sparingly(logging.Filter):

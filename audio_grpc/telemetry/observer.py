@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from opentelemetry.trace import use_span
 
 from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.logs import common_fields
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.tracing import CallTracer, Metadata
 
@@ -33,6 +34,9 @@ class Observer:
         call = Call(service, method, _request_id(metadata))
         span = self._tracer.start(call, metadata)
         token = current_call.set(call)
+        logged = common_fields.set(
+            {"request_id": call.request_id, "trace_id": call.trace_id, "method": method}
+        )
         try:
             # Made current for whoever traces below (a backend that asks another service).
             with use_span(span, record_exception=False, set_status_on_exception=False):
@@ -42,6 +46,7 @@ class Observer:
             self._metrics.record(call)
             self._tracer.finish(span, call)
             calls.info("call ended", extra={"fields": _fields(call)})
+            common_fields.reset(logged)
             current_call.reset(token)
 
 

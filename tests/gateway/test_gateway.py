@@ -82,6 +82,7 @@ def test_help_has_examples() -> None:
     [
         (["--port", "70000"], "port"),
         (["--log-level", "loud"], "log_level"),
+        (["--log-format", "xml"], "log_format"),
         (["--config", "/no/such/file"], "cannot be read"),
     ],
 )
