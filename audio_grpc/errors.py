@@ -167,4 +167,4 @@ class ModelFailed(SpeechError):
 
 
 class ConfigurationError(Exception):
-    """The operator has to change the configuration; the server does not start."""
+    """The operator has to change the configuration; the server, or the gateway, does not start."""

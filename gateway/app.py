@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
+from opentelemetry.trace import TracerProvider
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -22,6 +23,7 @@ from gateway.errors import SERVER, ApiError, translated
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
 from gateway.problems import from_validation
+from gateway.tracing import RequestTracer
 
 DESCRIPTION = """\
 Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Audio and
@@ -30,15 +32,16 @@ transcripts are sent while they are being made. Errors say what to do about them
 CLIENT_CLOSED_REQUEST = 499
 
 
-def make_app(settings: Settings) -> ASGIApp:
-    """The gateway as an ASGI application."""
+def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> ASGIApp:
+    """The gateway as an ASGI application; ``tracer_provider`` is where its spans go, if anywhere."""
     metrics = Metrics()
     app = FastAPIOffline(
         title="audio-grpc",
         version=__version__,
         description=DESCRIPTION,
         lifespan=_connected,
-        telemetry={"metrics": False, "logs": False, "operation_spans": False},
+        # Its spans would carry query strings, and without a provider would lose the caller's trace.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.settings = settings
     app.include_router(openai.router, prefix=openai.PREFIX)
@@ -46,7 +49,7 @@ def make_app(settings: Settings) -> ASGIApp:
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
-    return Seen(app, metrics)
+    return Seen(app, metrics, RequestTracer(tracer_provider))
 
 
 @asynccontextmanager

@@ -3,20 +3,18 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from opentelemetry import propagate
 
-from audio_grpc.client import AsyncClient
+from audio_grpc.client import AsyncClient, trace_metadata
 from gateway.config import Settings
 
 
 def _service(request: Request) -> AsyncClient:
     client = cast("AsyncClient", request.app.state.client)
-    metadata = {"x-request-id": request.state.request_id}
+    metadata = {"x-request-id": request.state.request_id, **trace_metadata()}
     authorization = request.headers.get("authorization", "")
     # Metadata is printable ASCII; a key that is anything else is none of the service's.
     if authorization.isascii() and authorization.isprintable():
         metadata["authorization"] = authorization
-    propagate.inject(metadata)
     return client.with_metadata(metadata)
 
 

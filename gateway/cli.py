@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from opentelemetry.trace import TracerProvider
 
 from audio_grpc import __version__
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.telemetry.export import exporting
 from audio_grpc.telemetry.logs import start_logging, stream_handler
 from gateway import config
 from gateway.app import make_app
-from gateway.config import ConfigurationError, Settings
+from gateway.config import Settings
 
 EXAMPLES = """
 Examples:
@@ -21,11 +24,12 @@ audio-gateway
 
 audio-gateway --port 9000 --server 10.0.0.5:50051
 
-audio-gateway --log-format json
+audio-gateway --log-format json --otlp-endpoint http://127.0.0.1:4318/v1/traces
 
 AUDIO_GATEWAY_LOG_LEVEL=DEBUG audio-gateway --config audio-grpc.toml
 """
 BACKLOG = 2048
+SERVICE_NAME = "audio-gateway"
 
 app = typer.Typer(
     add_completion=False,
@@ -47,6 +51,9 @@ def gateway(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
+    otlp_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to send traces, over OTLP/HTTP. [nowhere]")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     """Speak OpenAI's HTTP API for an audio-grpc service, until Ctrl-C; running requests may finish then."""
@@ -60,17 +67,19 @@ def gateway(
         server=server,
         log_level=log_level and log_level.upper(),
         log_format=log_format,
+        otlp_endpoint=otlp_endpoint,
     )
     start_logging(settings.log_level, stream_handler(settings.log_format))
-    serve(settings)
+    with exporting(settings.otlp_endpoint, SERVICE_NAME) as tracer_provider:
+        serve(settings, tracer_provider)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
     """Run until SIGTERM or Ctrl-C."""
     # uvicorn raises a signal again once it has shut down in good order; that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        make_app(settings),
+        make_app(settings, tracer_provider),
         host=settings.host,
         port=settings.port,
         loop="auto" if sys.platform == "win32" else "uvloop",

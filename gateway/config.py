@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -15,13 +15,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from audio_grpc.errors import ConfigurationError
+
 PREFIX = "AUDIO_GATEWAY_"
 DEFAULT_FILE = Path("audio-grpc.toml")
 TABLE = "gateway"
-
-
-class ConfigurationError(Exception):
-    """The operator has to change the configuration; the gateway does not start."""
 
 
 class Settings(BaseSettings):
@@ -38,6 +36,8 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
+    otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
+    """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
     shutdown_grace_seconds: Annotated[int, Ge(0)] = 30
     """How long running requests may go on after SIGTERM or Ctrl-C."""
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20

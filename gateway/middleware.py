@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, and the counters."""
+"""Around every request: an id, a span, a line in the log, and the counters."""
 
 import logging
 import re
@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from opentelemetry.trace import use_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audio_grpc.telemetry.logs import common_fields
 from gateway.metrics import Metrics
+from gateway.tracing import RequestTracer, trace_id
 
 REQUEST_ID = "x-request-id"
 ACCEPTABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -29,14 +31,17 @@ class Visit:
     first_byte: float | None = None
     status: int = 0
     complete: bool = False
+    left: bool = False
+    """The caller hung up before the answer was complete."""
 
 
 class Seen:
     """An ASGI application around another. It leaves what it does not know (WebSocket, lifespan) alone."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: RequestTracer) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -45,13 +50,18 @@ class Seen:
             return
         visit = Visit(scope["method"], scope["path"], _request_id(scope))
         scope.setdefault("state", {})["request_id"] = visit.request_id
+        span = self._tracer.start(scope, visit)
         # Never taken back: the task ends with the request, and uvicorn has the last word in it.
-        common_fields.set({"request_id": visit.request_id})
-        with self._metrics.active.track_inprogress():
+        common_fields.set({"request_id": visit.request_id, "trace_id": trace_id(span)})
+        with (
+            self._metrics.active.track_inprogress(),
+            use_span(span, record_exception=False, set_status_on_exception=False),
+        ):
             try:
-                await self._app(scope, receive, _watched(send, visit))
+                await self._app(scope, _listened(receive, visit), _watched(send, visit))
             finally:
                 self._metrics.served(_route(scope), visit)
+                self._tracer.finish(span, _route(scope), visit)
                 _log(visit)
 
 
@@ -83,6 +93,16 @@ def _route(scope: Scope) -> str:
     for name, value in scope.get("path_params", {}).items():
         path = path.replace(str(value), f"{{{name}}}")
     return path
+
+
+def _listened(receive: Receive, visit: Visit) -> Receive:
+    async def listened() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect" and not visit.complete:
+            visit.left = True
+        return message
+
+    return listened
 
 
 def _watched(send: Send, visit: Visit) -> Send:

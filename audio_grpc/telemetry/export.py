@@ -16,11 +16,13 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def exporting(endpoint: str | None) -> Iterator[TracerProvider | None]:
+def exporting(endpoint: str | None, service: str = SERVICE_NAME) -> Iterator[TracerProvider | None]:
     """A provider whose spans go to the OTLP/HTTP ``endpoint``; what waits is sent at the end. None: none.
 
+    They come from ``service``, unless OTEL_SERVICE_NAME names another.
+
     A collector that does not answer costs the spans, and at the end a few seconds, nothing else.
-    OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER and the SDK's other variables count.
+    OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER and the SDK's other variables count as well.
     ConfigurationError without the extra that brings the SDK.
     """
     if endpoint is None:
@@ -36,7 +38,7 @@ def exporting(endpoint: str | None) -> Iterator[TracerProvider | None]:
             f"otlp_endpoint needs what is not installed ({error}); install it with: "
             "pip install 'audio-grpc[telemetry]'"
         ) from error
-    named = Resource.create({"service.name": SERVICE_NAME}).merge(OTELResourceDetector().detect())
+    named = Resource.create({"service.name": service}).merge(OTELResourceDetector().detect())
     provider = trace.TracerProvider(resource=named, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     log.info("sending traces to %s", endpoint)

@@ -10,12 +10,13 @@ import httpx2
 import openai
 import pytest
 import uvicorn
+from opentelemetry.trace import TracerProvider
 
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
 from gateway.app import make_app
 from gateway.config import Settings
-from tests.conftest import Start
+from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start
 
 KEY = "any"
 
@@ -54,11 +55,16 @@ class Door:
         await self.openai.close()
 
 
+def gateway_process(*arguments: str) -> ServerProcess:
+    """``audio-gateway`` as an operator starts it, on any free port."""
+    return ServerProcess(*arguments, command=(GATEWAY_COMMAND,), ready=r"running on http://([\w.:]+)")
+
+
 @asynccontextmanager
-async def running(**settings: Any) -> AsyncIterator[str]:
+async def running(tracer_provider: TracerProvider | None = None, **settings: Any) -> AsyncIterator[str]:
     """The URL of a gateway with these settings."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = make_app(Settings(**settings))
+        app = make_app(Settings(**settings), tracer_provider)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, loop="none"))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started:

@@ -10,8 +10,8 @@ import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import GATEWAY_COMMAND, ServerProcess
-from tests.gateway.conftest import KEY, Door
+from tests.conftest import GATEWAY_COMMAND
+from tests.gateway.conftest import KEY, Door, gateway_process
 from tests.gateway.test_speech import TEXT, heard
 
 
@@ -83,6 +83,7 @@ def test_help_has_examples() -> None:
         (["--port", "70000"], "port"),
         (["--log-level", "loud"], "log_level"),
         (["--log-format", "xml"], "log_format"),
+        (["--otlp-endpoint", "localhost:4318"], "otlp_endpoint"),
         (["--config", "/no/such/file"], "cannot be read"),
     ],
 )
@@ -100,9 +101,7 @@ def test_settings_come_from_the_table_of_the_file(tmp_path: Path) -> None:
 
 
 def test_sigterm_lets_a_running_answer_finish(embedded: str) -> None:
-    process = ServerProcess(
-        *("--server", embedded), command=(GATEWAY_COMMAND,), ready=r"running on http://(\S+)"
-    )
+    process = gateway_process("--server", embedded)
     size = _spoken_across_sigterm(f"http://{process.address}/v1/audio/speech", process.process)
     assert size > 60 * 48000
     assert process.stop() == 0

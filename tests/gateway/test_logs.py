@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from audio_grpc.client import AsyncClient
-from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start
-from tests.gateway.conftest import Door, Open
+from tests.conftest import Start
+from tests.gateway.conftest import Door, Open, gateway_process
 from tests.lines import Lines, reading
 
 ACCESS = "request ended"
@@ -21,11 +21,6 @@ SECRETS = ("Xylophones", "sk-very-secret", "in-the-query")
 def lines() -> Iterator[Lines]:
     with reading() as lines:
         yield lines
-
-
-def gateway_process(*arguments: str) -> ServerProcess:
-    """``audio-gateway`` as an operator starts it."""
-    return ServerProcess(*arguments, command=(GATEWAY_COMMAND,), ready=r"running on http://([\w.:]+)")
 
 
 async def test_the_command_logs_json_and_neither_texts_nor_keys_nor_queries(start: Start) -> None:
