@@ -24,6 +24,7 @@ from gateway.metrics import Metrics
 from gateway.middleware import Seen
 from gateway.problems import from_validation
 from gateway.tracing import RequestTracer
+from gateway.upstream import server_tls
 
 DESCRIPTION = """\
 Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Audio and
@@ -33,7 +34,10 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> ASGIApp:
-    """The gateway as an ASGI application; ``tracer_provider`` is where its spans go, if anywhere."""
+    """The gateway as an ASGI application; ``tracer_provider`` is where its spans go, if anywhere.
+
+    ConfigurationError for settings that cannot be.
+    """
     metrics = Metrics()
     app = FastAPIOffline(
         title="audio-grpc",
@@ -44,6 +48,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.settings = settings
+    app.state.server_tls = server_tls(settings)
     app.include_router(openai.router, prefix=openai.PREFIX)
     app.include_router(openai.router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
     _add_health(app)
@@ -55,7 +60,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
 @asynccontextmanager
 async def _connected(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    async with AsyncClient(settings.server) as client:
+    async with AsyncClient(settings.server, tls=app.state.server_tls) as client:
         app.state.client = client
         yield
 

@@ -24,6 +24,8 @@ audio-gateway
 
 audio-gateway --port 9000 --server 10.0.0.5:50051
 
+audio-gateway --server speech.example.com:50051 --server-tls-ca ca.pem
+
 audio-gateway --log-format json --otlp-endpoint http://127.0.0.1:4318/v1/traces
 
 AUDIO_GATEWAY_LOG_LEVEL=DEBUG audio-gateway --config audio-grpc.toml
@@ -45,6 +47,14 @@ def gateway(
     server: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="The gRPC service. [127.0.0.1:50051]")
     ] = None,
+    server_tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Speak TLS to it, and trust the authorities in this PEM file, "
+            "such as /etc/ssl/certs/ca-certificates.crt.",
+        ),
+    ] = None,
     config_file: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
@@ -65,6 +75,7 @@ def gateway(
         host=host,
         port=port,
         server=server,
+        server_tls_ca=server_tls_ca,
         log_level=log_level and log_level.upper(),
         log_format=log_format,
         otlp_endpoint=otlp_endpoint,

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes any free one."""
     server: str = "127.0.0.1:50051"
     """The gRPC service: itself, or a proxy in front of its replicas."""
+    server_tls_ca: Path | None = None
+    """PEM file of the authorities to trust; with it the gateway speaks TLS to the service."""
+    server_tls_certificate: Path | None = None
+    """PEM file of the gateway's own certificate, for a service that asks for one (mutual TLS)."""
+    server_tls_key: Path | None = None
+    """PEM file of its private key."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
