@@ -12,10 +12,11 @@ from grpc_reflection.v1alpha import reflection
 from opentelemetry.trace import TracerProvider
 from platformdirs import user_data_path
 
-from audio_grpc.access.exposure import require_protection, target
+from audio_grpc.access.exposure import require_protection
 from audio_grpc.access.keys import KeyStore
 from audio_grpc.access.tls import server_credentials
 from audio_grpc.access.uploads import Uploads
+from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError

@@ -16,6 +16,7 @@ from audio_grpc.telemetry.logs import start_logging, stream_handler
 from gateway import config
 from gateway.app import make_app
 from gateway.config import Settings
+from gateway.exposure import require_consent
 
 EXAMPLES = """
 Examples:
@@ -25,6 +26,8 @@ audio-gateway
 audio-gateway --port 9000 --server 10.0.0.5:50051
 
 audio-gateway --server speech.example.com:50051 --server-tls-ca ca.pem
+
+audio-gateway --host 0.0.0.0 --allow-open
 
 audio-gateway --log-format json --otlp-endpoint http://127.0.0.1:4318/v1/traces
 
@@ -55,6 +58,9 @@ def gateway(
             "such as /etc/ssl/certs/ca-certificates.crt.",
         ),
     ] = None,
+    allow_open: Annotated[
+        bool, typer.Option("--allow-open", help="Listen where others can call, without TLS.")
+    ] = False,
     config_file: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
@@ -76,6 +82,7 @@ def gateway(
         port=port,
         server=server,
         server_tls_ca=server_tls_ca,
+        allow_open=allow_open or None,
         log_level=log_level and log_level.upper(),
         log_format=log_format,
         otlp_endpoint=otlp_endpoint,
@@ -87,6 +94,7 @@ def gateway(
 
 def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
     """Run until SIGTERM or Ctrl-C."""
+    require_consent(settings.host, allow_open=settings.allow_open)
     # uvicorn raises a signal again once it has shut down in good order; that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(

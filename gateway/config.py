@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """PEM file of the gateway's own certificate, for a service that asks for one (mutual TLS)."""
     server_tls_key: Path | None = None
     """PEM file of its private key."""
+    allow_open: bool = False
+    """Whether to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from audio_grpc import config
-from audio_grpc.access.exposure import target
+from audio_grpc.addresses import target
 from audio_grpc.client import Client, ServiceError, Tls
 
 PIPE_WIDTH = 160

@@ -11,7 +11,7 @@ import grpc
 import typer
 
 from audio_grpc import config
-from audio_grpc.access.exposure import target
+from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec, Synthesizer, Transcriber
 from audio_grpc.cli.console import ConfigOption, KeyOption, ServerOption, TlsCaOption, results, tls

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from audio_grpc.access import key_file
-from audio_grpc.access.exposure import is_local, require_protection, target
+from audio_grpc.access.exposure import require_protection
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.addresses import is_local, target
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
 from tests.conftest import ServerProcess, Start, tone_settings

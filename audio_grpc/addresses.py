@@ -1,0 +1,28 @@
+"""Addresses: who reaches them, and how gRPC is told of them."""
+
+import ipaddress
+
+SOCKET_SCHEMES = ("unix:", "unix-abstract:")
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches the address: a loopback one, localhost, or a Unix socket.
+
+    Any other name counts as public, whatever it resolves to today.
+    """
+    if host.startswith(SOCKET_SCHEMES):
+        return True
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return bare.lower() == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def target(host: str, port: int) -> str:
+    """How gRPC is told of an address: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+    if host.startswith(SOCKET_SCHEMES):
+        return host
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
