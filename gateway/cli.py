@@ -66,9 +66,9 @@ def gateway(
         typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
+    log_format: Annotated[str | None, typer.Option(help=r"text or json. \[text]")] = None,
     otlp_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where to send traces, over OTLP/HTTP. [nowhere]")
+        str | None, typer.Option(metavar="URL", help=r"Where to send traces, over OTLP/HTTP. \[nowhere]")
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:

@@ -49,12 +49,12 @@ def serve(
     ] = False,
     config_file: ConfigOption = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
+    log_format: Annotated[str | None, typer.Option(help=r"text or json. \[text]")] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Port to serve Prometheus metrics on; 0: any. [none]")
+        int | None, typer.Option(help=r"Port to serve Prometheus metrics on; 0: any. \[none]")
     ] = None,
     otlp_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where to send traces, over OTLP/HTTP. [nowhere]")
+        str | None, typer.Option(metavar="URL", help=r"Where to send traces, over OTLP/HTTP. \[nowhere]")
     ] = None,
     check: Annotated[
         bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")

@@ -72,9 +72,10 @@ async def test_models_answer_to_each_of_their_names(door: Door) -> None:
     assert model.to_dict()["root"] == "speaker"
 
 
-def test_help_has_examples() -> None:
+def test_help_has_examples_and_defaults() -> None:
     shown = subprocess.run([GATEWAY_COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     assert "audio-gateway --port 9000 --server 10.0.0.5:50051" in shown
+    assert "[text]" in shown, "a default in brackets is no markup"
 
 
 @pytest.mark.parametrize(
