@@ -18,26 +18,26 @@ HEADERS, DATA, SETTINGS = 1, 0, 4
 END_STREAM, END_HEADERS = 1, 4
 
 
-async def initial_id(address: str, *given: str) -> str:
-    """What a stream's initial metadata says, which comes with its first message."""
+async def told_id(address: str, *given: str) -> str:
+    """What a stream's trailers say."""
     async with grpc.aio.insecure_channel(address) as channel:
         metadata = tuple(("x-request-id", value) for value in given)
         call = TextToSpeechServiceStub(channel).Synthesize(SynthesizeRequest(text="x"), metadata=metadata)
         async for _ in call:
             pass
-        return str(dict(await call.initial_metadata())["x-request-id"])
+        return str(dict(await call.trailing_metadata())["x-request-id"])
 
 
 @pytest.mark.parametrize("given", ["7", "f4be3e1e-21d1-4a7b-8e4d-77f2a8b7b8d0", "~" * 128])
 async def test_the_callers_id_is_returned(start: Start, given: str) -> None:
     server, _ = await start()
-    assert await initial_id(server.address, given) == given
+    assert await told_id(server.address, given) == given
 
 
 @pytest.mark.parametrize("given", [(), ("",), ("two words",), ("x" * 129,)], ids=repr)
 async def test_no_id_or_a_bad_one_is_replaced(start: Start, given: tuple[str, ...]) -> None:
     server, _ = await start()
-    ids = [await initial_id(server.address, *given) for _ in range(2)]
+    ids = [await told_id(server.address, *given) for _ in range(2)]
     assert all(NEW.fullmatch(one) for one in ids)
     assert ids[0] != ids[1]
 
@@ -47,7 +47,7 @@ async def test_a_reply_in_one_message_has_the_id_too(start: Start) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         call = ModelServiceStub(channel).ListModels(ListModelsRequest(), metadata=(("x-request-id", "one"),))
         await call
-        assert dict(await call.initial_metadata())["x-request-id"] == "one"
+        assert dict(await call.trailing_metadata())["x-request-id"] == "one"
 
 
 async def test_a_failed_call_has_the_id_in_its_status(start: Start) -> None:
@@ -66,9 +66,8 @@ async def test_an_early_failure_is_one_frame_that_proxies_may_retry(start: Start
     refused = await _frames(server.address, SynthesizeRequest(text=" ").SerializeToString())
     assert refused == [(HEADERS, True)]
     frames = await _frames(server.address, SynthesizeRequest(text="x").SerializeToString())
-    assert frames[0] == (HEADERS, False)
+    assert frames[:2] == [(HEADERS, False), (DATA, False)]
     assert frames[-1] == (HEADERS, True)
-    assert len(frames) > 2
 
 
 async def _frames(address: str, message: bytes) -> list[tuple[int, bool]]:

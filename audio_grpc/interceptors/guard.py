@@ -69,14 +69,6 @@ async def _abort(call: Call, context: Context, error: errors.SpeechError) -> NoR
     await context.abort(status_code(error), error.message, trailing_metadata=(details, named))
 
 
-async def _announce(call: Call, context: Context) -> None:
-    """Send the request id ahead of the first message, and not before.
-
-    Until then a failure is a single frame ("Trailers-Only"), which proxies may retry; it has the id too.
-    """
-    await context.send_initial_metadata(((REQUEST_ID, call.request_id),))
-
-
 def _left(context: Context) -> str:
     """Why a call was cancelled: callers cancel at their deadline, which is a little before ours."""
     remaining: Any = context.time_remaining()  # None without a deadline, whatever the stubs say
@@ -86,8 +78,13 @@ def _left(context: Context) -> str:
 
 @asynccontextmanager
 async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIterator[Call]:
-    """Turn what the body raises into the status of the call, and have the call observed."""
+    """Turn what the body raises into the status of the call, and have the call observed.
+
+    The request id is in the trailers. Sending it ahead would tell proxies that the answer has begun while
+    none has, and they send only those calls to another server that got no answer from the first.
+    """
     with observer.observe(path, context.invocation_metadata() or ()) as call:
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         try:
             yield call
         except errors.SpeechError as error:
@@ -169,10 +166,8 @@ Check = Callable[[Any], Any]
 
 def _unary(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
     async def respond(request: Any, context: Context) -> Any:
-        async with guarded(context) as call:
-            response = await behaviour(check(request), context)
-            await _announce(call, context)
-            return response
+        async with guarded(context):
+            return await behaviour(check(request), context)
 
     return respond
 
@@ -181,12 +176,8 @@ def _stream(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
     async def respond(request: Any, context: Context) -> None:
-        async with guarded(context) as call, aclosing(behaviour(check(request), context)) as responses:
-            announced = False
+        async with guarded(context), aclosing(behaviour(check(request), context)) as responses:
             async for response in responses:
-                if not announced:
-                    await _announce(call, context)
-                    announced = True
                 await context.write(response)
 
     return respond
