@@ -4,8 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all: -r
-# The compiled contract: what Envoy translates JSON by, and what `buf breaking` compares with. `make protos`
-# renews it after changes that break nobody.
+# The compiled contract, with Google's messages for the details of errors: what Envoy translates JSON by, and what
+# `buf breaking` compares with. `make protos` renews it after changes that break nobody.
 COMPILED := protos/audio_grpc.binpb
 
 .PHONY: help run test lint format protos bench lock clean
@@ -32,8 +32,8 @@ $(VENV)/.dev: constraints-dev.txt $(VENV)/.run
 	@$(PIP) $(LOCKED) constraints-dev.txt
 	@touch $@
 
-run: $(VENV)/.run               ## start the service, let it speak and listen to itself, and keep serving
-	@$(BIN)/audio-grpc serve --self-check
+run: $(VENV)/.run               ## start server, gateway and Envoy, let them speak and listen, and keep serving
+	@$(BIN)/audio-grpc up --self-check
 
 test: lint                      ## check everything, then run the whole test suite
 	@$(BIN)/python -m pytest
@@ -56,7 +56,7 @@ format: $(VENV)/.dev            ## rewrite the code in the house style
 protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 	@$(BIN)/buf breaking protos --against $(COMPILED)
 	@$(BIN)/python scripts/protos.py
-	@$(BIN)/buf build protos --exclude-source-info -o $(COMPILED)
+	@$(BIN)/buf build --exclude-source-info -o $(COMPILED)
 
 bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks

@@ -1,13 +1,23 @@
 """The one settings object: command line over environment over audio-grpc.toml over these defaults."""
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -51,6 +61,59 @@ DEFAULT_TRANSCRIBERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no IP address, such as 127.0.0.1, 0.0.0.0 or ::") from error
+
+
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:50051")
+    return value
+
+
+Port = Annotated[int, Gt(0), Le(65535)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+
+
+class EnvoySettings(BaseModel):
+    """What can be configured of the sidecar; envoy.yaml has the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: Annotated[str, AfterValidator(_ip_address)] = "127.0.0.1"
+    """Address that callers come to."""
+    port: Port = 8080
+    """Port that callers come to, whatever they speak."""
+    inside_port: Port = 8082
+    """Port on the loopback that the gateway calls the servers through."""
+    admin_port: Port = 9901
+    """Port on the loopback for metrics and for draining."""
+    servers: tuple[HostAndPort, ...] = ()
+    """Replicas of the server; empty for the one that these settings describe."""
+    gateway: HostAndPort = "127.0.0.1:8081"
+    """Where the gateway listens."""
+    tls_certificate: Path | None = None
+    """Certificate chain in PEM, for TLS on the public port."""
+    tls_key: Path | None = None
+    """Its private key in PEM."""
+    tls_client_ca: Path | None = None
+    """Certificates in PEM, one of which must have signed the certificate of every caller (mTLS)."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call, such as https://app.example.com; "*" for any. Empty: this machine's."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_ca and not self.tls_certificate:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Unknown names are refused, wherever they come from."""
 
@@ -83,6 +146,11 @@ class Settings(BaseSettings):
     """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
+    drain_seconds: Annotated[float, Ge(0)] = 3.0
+    """How long calls are still taken after SIGTERM while health says NOT_SERVING, for whoever sends them to
+    notice; after Ctrl-C they are refused at once."""
+    replicas: Annotated[int, Ge(1)] = 1
+    """How many servers `audio-grpc up` runs, on ports from `port` on."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000
     """Longest text of one request."""
     max_audio_bytes: Annotated[int, Gt(0)] = 64 << 20
@@ -102,6 +170,8 @@ class Settings(BaseSettings):
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)
     """Speech-to-text models by name; the first is the default."""
+    envoy: EnvoySettings = EnvoySettings()
+    """The sidecar."""
 
     @field_validator("synthesizers", "transcribers", mode="before")
     @classmethod

@@ -104,9 +104,13 @@ class Server:
         await self._health.set(EVERYTHING, SERVING)
         log.info("serving on %s", self.address)
 
+    async def drain(self) -> None:
+        """Say NOT_SERVING, so that calls go elsewhere; those that still come are served."""
+        await self._health.enter_graceful_shutdown()
+
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let running ones finish within the grace period, and unload the models."""
-        await self._health.enter_graceful_shutdown()
+        await self.drain()
         await self._server.stop(grace_seconds)
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
@@ -191,6 +195,9 @@ async def serve(
 ) -> None:
     """Run a server until SIGTERM or Ctrl-C; a second one cuts the calls that are still running.
 
+    After SIGTERM it takes calls for a while yet: a proxy that was just told goes on sending them until it has
+    asked for the server's health again. After Ctrl-C, which a person waits for, it does not.
+
     ``on_ready`` runs once it serves; what it raises ends the server.
     """
     server = Server(settings, tracer_provider)
@@ -206,9 +213,13 @@ async def serve(
             await told_to_stop
         starting.cancel()
     finally:
+        told_again = asyncio.create_task(signals.get())
+        if told_to_stop.done() and told_to_stop.result() == signal.SIGTERM:
+            log.info("draining; calls are taken for %g s more", settings.drain_seconds)
+            await server.drain()
+            await asyncio.wait((told_again,), timeout=settings.drain_seconds)
         log.info("stopping; running calls have %g s to finish", settings.shutdown_grace_seconds)
         stopping = asyncio.create_task(server.stop(settings.shutdown_grace_seconds))
-        told_again = asyncio.create_task(signals.get())
         await asyncio.wait((stopping, told_again), return_when=asyncio.FIRST_COMPLETED)
         if told_again.done():
             await server.stop(0)

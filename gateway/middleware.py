@@ -15,6 +15,7 @@ from gateway.metrics import Metrics
 from gateway.tracing import RequestTracer, trace_id
 
 REQUEST_ID = "x-request-id"
+PROBES = ("/livez", "/readyz", "/metrics")
 ACCEPTABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 access = logging.getLogger("gateway.access")
@@ -33,6 +34,11 @@ class Visit:
     complete: bool = False
     left: bool = False
     """The caller hung up before the answer was complete."""
+    is_probe: bool = field(init=False)
+    """Whether it only asks how the gateway is, as machines do every few seconds."""
+
+    def __post_init__(self) -> None:
+        self.is_probe = self.path in PROBES
 
 
 class Seen:
@@ -73,7 +79,8 @@ def _log(visit: Visit) -> None:
         "complete": visit.complete,
         "milliseconds": round((time.perf_counter() - visit.began) * 1000, 1),
     }
-    access.info("request ended", extra={"fields": fields})
+    level = logging.DEBUG if visit.is_probe else logging.INFO
+    access.log(level, "request ended", extra={"fields": fields})
 
 
 def _request_id(scope: Scope) -> str:

@@ -18,8 +18,6 @@ from starlette.types import Scope
 from audio_grpc import __version__
 
 METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
-PROBES = ("/livez", "/readyz", "/metrics")
-"""Asked every few seconds by machines; their traces would bury the others."""
 
 
 class Traced(Protocol):
@@ -27,6 +25,7 @@ class Traced(Protocol):
 
     method: str
     path: str
+    is_probe: bool
     request_id: str
     status: int
     complete: bool
@@ -42,7 +41,7 @@ class RequestTracer:
 
     def start(self, scope: Scope, visit: Traced) -> Span:
         """The request's span, under the caller's if there is one (https://www.w3.org/TR/trace-context)."""
-        if visit.path in PROBES:
+        if visit.is_probe:  # their traces would bury the others
             return INVALID_SPAN
         headers = Headers(scope=scope)
         return self._tracer.start_span(

@@ -23,12 +23,21 @@ class Collector:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                requests.append(ExportTraceServiceRequest.FromString(body))
+                requests.append(ExportTraceServiceRequest.FromString(self._body()))
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(ExportTraceServiceResponse().SerializeToString())
                 received.release()
+
+            def _body(self) -> bytes:
+                if "Content-Length" in self.headers:
+                    return self.rfile.read(int(self.headers["Content-Length"]))
+                body = b""  # Envoy sends chunks
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -5,12 +5,13 @@ a server in the test's own event loop, on the tone backends: what is about strea
 no neural network.
 """
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,30 +32,29 @@ DATA = Path(__file__).parent / "data"
 PATIENCE_SECONDS = 60
 
 
-class ServerProcess:
-    """``audio-grpc serve`` as a user starts it, on any free port; or another of our commands."""
+class CommandProcess:
+    """A command of ours that runs until it is told to stop, as a user starts it."""
 
-    def __init__(
-        self,
-        *arguments: str,
-        cwd: Path | None = None,
-        command: tuple[str, ...] = (COMMAND, "serve"),
-        ready: str = r"serving on ([\w.:]+)",
-    ) -> None:
+    def __init__(self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [*command, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, cwd=cwd
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
         )
         self.log: list[str] = []
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         # Somebody has to empty the pipe, or the server would stop at its next line.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.address = self.wait_for(ready).group(1)
 
     def _read(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr:
-            for line in self.process.stderr:
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            for line in self.process.stdout:
                 self._lines.put(line)
         self._lines.put(None)
 
@@ -64,16 +64,35 @@ class ServerProcess:
             self.log.append(line)
             if found := re.search(pattern, line):
                 return found
-        raise AssertionError(f"the server ended before it logged {pattern!r}:\n{''.join(self.log)}")
+        raise AssertionError(f"it ended before it logged {pattern!r}:\n{''.join(self.log)}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it as an operator does; the exit status."""
         self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """The exit status, once it has ended."""
         status = self.process.wait(PATIENCE_SECONDS)
         self._reader.join()
         while line := self._lines.get():
             self.log.append(line)
         return status
+
+
+class ServerProcess(CommandProcess):
+    """``audio-grpc serve``, on any free port, or another of our commands; it does not drain for long."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        command: tuple[str, ...] = (COMMAND, "serve"),
+        ready: str = r"serving on ([\w.:]+)",
+    ) -> None:
+        without_draining = {"AUDIO_GRPC_DRAIN_SECONDS": "0"}
+        super().__init__(*command, "--port", "0", *arguments, cwd=cwd, env=without_draining)
+        self.address = self.wait_for(ready).group(1)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ SAID = ("Hello there. This arrives in pieces.", "VOICE_NOT_FOUND voice", "transc
     ("snippet", "said"), list(zip(PYTHON, SAID, strict=True)), ids=["sync", "async", "openai"]
 )
 def test_the_python_of_the_readme_runs(embedded: str, gateway: str, snippet: str, said: str) -> None:
-    code = snippet.replace("127.0.0.1:50051", embedded).replace("127.0.0.1:8081", gateway)
+    code = snippet.replace("127.0.0.1:50051", embedded).replace("127.0.0.1:8080", gateway)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout

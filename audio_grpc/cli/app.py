@@ -5,24 +5,27 @@ import sys
 import typer
 
 from audio_grpc import __version__
-from audio_grpc.cli import doctor, keys, models, say, serve, transcribe, voices
+from audio_grpc.cli import doctor, envoy, keys, models, say, serve, transcribe, up, voices
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
+from audio_grpc.supervisor import ServiceEnded
 
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="audio-grpc",
     help="Speech to text and text to speech as typed gRPC streams.",
-    epilog="Start with: audio-grpc serve, and in another terminal: audio-grpc say 'Hello.' --play",
+    epilog="Start with: audio-grpc up, and in another terminal: audio-grpc say 'Hello.' --play",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog=up.EXAMPLES)(up.up)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=envoy.EXAMPLES)(envoy.envoy)
 app.command(epilog=say.EXAMPLES)(say.say)
 app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
 app.command(epilog=models.EXAMPLES)(models.models)
@@ -47,7 +50,7 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         fail(f"configuration: {error}", status=2)
-    except (ServiceError, ModelLoadFailed, OSError) as error:
+    except (ServiceError, ServiceEnded, ModelLoadFailed, OSError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

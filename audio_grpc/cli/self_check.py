@@ -1,35 +1,32 @@
 """The first thing a new user sees: the service speaks a sentence and hears it."""
 
-import sys
+import asyncio
+import json
 import time
-from contextlib import nullcontext
+from http.client import HTTPConnection
 
-from rich.panel import Panel
-
-from audio_grpc.cli.console import console, server_address
+from audio_grpc.cli.console import console
 from audio_grpc.client import AsyncClient, Encoding
-from audio_grpc.server import Server
+from audio_grpc.v1.model_pb2 import MODEL_KIND_SYNTHESIZER, MODEL_KIND_TRANSCRIBER
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
+SPEECH_PATH = "/v1/audio/speech"
+ANSWER_SECONDS = 60.0
+OK = 200
 
 
-async def self_check(server: Server) -> None:
-    """Speak a sentence through the server, transcribe it back, and say how it went and how to go on."""
-    if server.settings.tls_certificate:
-        console.print("No self-check: the server has no certificate with which to call itself by TLS.")
-    else:
-        with server.keys.temporary("self-check") if server.keys else nullcontext() as key:
-            await _speak_and_listen(server, key)
-    console.print(
-        Panel(_how_to_call(server), title=f"Serving on {server.address} (Ctrl-C ends)", expand=False)
-    )
+async def self_check(address: str, *, key: str | None = None, http: str | None = None) -> None:
+    """Speak a sentence through the server at ``address``, transcribe it back, and say how it went.
 
-
-async def _speak_and_listen(server: Server, key: str | None) -> None:
-    async with AsyncClient(server.address, api_key=key) as client:
-        audio = await _speak(client) if server.models.synthesizers else b""
-        if audio and server.models.transcribers:
+    ``http`` is the HOST:PORT of the HTTP door, if there is one. ServiceError, or OSError from that door.
+    """
+    async with AsyncClient(address, api_key=key) as client:
+        models = {model.kind: model.name for model in reversed(await client.list_models())}
+        audio = await _speak(client) if MODEL_KIND_SYNTHESIZER in models else b""
+        if audio and MODEL_KIND_TRANSCRIBER in models:
             await _listen(client, audio)
+    if http and MODEL_KIND_SYNTHESIZER in models:
+        await asyncio.to_thread(_speak_by_http, http, models[MODEL_KIND_SYNTHESIZER], key)
 
 
 async def _speak(client: AsyncClient) -> bytes:
@@ -62,29 +59,17 @@ async def _listen(client: AsyncClient, audio: bytes) -> None:
     console.print("       " + " ".join(f"{word.text.strip()}[dim]@{word.start:.2f}s[/dim]" for word in words))
 
 
-def _how_to_call(server: Server) -> str:
-    at, command = server.address, sys.argv[0]  # as it was started, so that the lines can be pasted
-    to = "" if at == server_address(None) else f" --server {at}"
-    code, grpcurl, buf, scheme = "", "-plaintext", "--http2-prior-knowledge", "http"
-    if server.settings.tls_certificate:
-        to, code = f"{to} --tls-ca CA.pem", ', tls=Tls(ca=Path("CA.pem").read_bytes())'
-        grpcurl, buf, scheme = "-cacert CA.pem", "--cacert CA.pem", "https"
-    if server.keys:
-        to, code, header = f"{to} --key KEY", f'{code}, api_key="KEY"', "'authorization: Bearer KEY'"
-        grpcurl, buf = f"{grpcurl} -H {header}", f"{buf} -H {header}"
-    return f"""\
-[bold]Command line[/bold]
-  {command} say "Hello." --out hello.wav{to}
-  {command} transcribe hello.wav --format srt{to}
-[bold]Python[/bold]
-  from audio_grpc.client import Client
-  with Client("{at}"{code}) as client:
-      audio = b"".join(client.synthesize("Hello."))
-      text = "".join(segment.text for segment in client.transcribe(audio))
-[bold]grpcurl[/bold]
-  grpcurl {grpcurl} -d '{{"text": "Hello."}}' {at} \\
-    audio_grpc.v1.TextToSpeechService/Synthesize
-[bold]buf curl[/bold]
-  buf curl --protocol grpc {buf} \\
-    --data '{{"text": "Hello."}}' \\
-    {scheme}://{at}/audio_grpc.v1.TextToSpeechService/Synthesize"""
+def _speak_by_http(door: str, model: str, key: str | None) -> None:
+    """The same sentence as an OpenAI client asks for it."""
+    request = {"model": model, "input": SENTENCE, "response_format": "wav"}
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key or 'none'}"}
+    connection = HTTPConnection(door, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("POST", SPEECH_PATH, json.dumps(request), headers)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != OK:
+        raise OSError(f"{SPEECH_PATH} answered {response.status}: {body.decode(errors='replace')}")
+    console.print(f"spoke  through {SPEECH_PATH}: {len(body) / 1000:.0f} kB of wav")

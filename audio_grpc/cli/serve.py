@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.logging import RichHandler
 
 from audio_grpc import config, server
 from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
+from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.telemetry import logs
 from audio_grpc.telemetry.export import exporting
@@ -77,7 +79,18 @@ def serve(
     )
     start_logging(settings)
     with exporting(settings.otlp_endpoint) as tracer_provider:
-        run(server.serve(settings, self_check if check else None, tracer_provider))
+        run(server.serve(settings, _greet if check else None, tracer_provider))
+
+
+async def _greet(running: server.Server) -> None:
+    """Show that it works, and how to go on."""
+    tls = running.settings.tls_certificate is not None
+    if tls:
+        console.print("No self-check: the server has no certificate with which to call itself by TLS.")
+    else:
+        with running.keys.temporary("self-check") if running.keys else nullcontext() as key:
+            await self_check(running.address, key=key)
+    show_how_to_call(Door(running.address, keys=running.keys is not None, tls=tls))
 
 
 def start_logging(settings: config.Settings) -> None:

@@ -1,0 +1,115 @@
+"""``audio-grpc up``."""
+
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from audio_grpc import config
+from audio_grpc.addresses import target
+from audio_grpc.cli.console import ConfigOption, KeyOption, KeysFileOption, console
+from audio_grpc.cli.how_to_call import Door, show_how_to_call
+from audio_grpc.cli.self_check import self_check
+from audio_grpc.config import Settings
+from audio_grpc.envoy.render import ANY_ADDRESS, LOOPBACK
+from audio_grpc.supervisor import House, Log, plan, run
+
+EXAMPLES = """
+Examples:
+
+audio-grpc up
+
+audio-grpc up --replicas 2 --self-check
+
+audio-grpc up --host 0.0.0.0 --keys-file keys.json --tls-certificate server.pem --tls-key server.key
+
+kill -HUP $(pgrep -f 'audio-grpc up')    # new servers, with the configuration as it is now
+"""
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address that callers come to. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port that callers come to. [8080]")] = None,
+    replicas: Annotated[int | None, typer.Option(help="How many servers to run. [1]")] = None,
+    keys_file: KeysFileOption = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Callers need a certificate of these authorities (PEM)."),
+    ] = None,
+    allow_open: Annotated[
+        bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
+    ] = False,
+    config_file: ConfigOption = None,
+    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
+    otlp_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Collector of traces: http://127.0.0.1:4318/v1/traces")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
+    ] = False,
+    key: KeyOption = None,
+) -> None:
+    """Run servers, gateway and Envoy until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them.
+
+    What crashes is started again, after a pause that grows. SIGHUP puts new servers in the place of the
+    running ones, and no call fails for it; while it lasts, there is one server more.
+    """
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
+    }
+    settings = config.load(
+        config_file,
+        replicas=replicas,
+        keys_file=keys_file,
+        allow_open=allow_open or None,
+        log_level=log_level and log_level.upper(),
+        log_format=log_format,
+        otlp_endpoint=otlp_endpoint,
+        envoy={name: value for name, value in given.items() if value is not None},
+    )
+    log = Log(sys.stderr, as_json=settings.log_format == "json")
+
+    async def on_ready() -> None:
+        if check:
+            await _check(settings, key)
+        show_how_to_call(_door(settings))
+
+    with TemporaryDirectory(prefix="audio-grpc-") as folder:
+        house = House(plan(settings, Path(folder) / "envoy.yaml", log, config_file), settings, log)
+        asyncio.run(run(house, log, on_ready))
+
+
+async def _check(settings: Settings, key: str | None) -> None:
+    """Through Envoy: by its public port, or, if that speaks TLS, by the one that the gateway calls."""
+    envoy = settings.envoy
+    if settings.keys_file and not key:
+        console.print(f"No self-check: give it a key with --key, or in {config.API_KEY_VARIABLE}.")
+    elif envoy.tls_certificate:
+        await self_check(target(LOOPBACK, envoy.inside_port), key=key, http=envoy.gateway)
+    else:
+        await self_check(_public(settings), key=key, http=_public(settings))
+
+
+def _public(settings: Settings) -> str:
+    """Where this machine can call Envoy: HOST:PORT."""
+    host = settings.envoy.host
+    return target(LOOPBACK if host in ANY_ADDRESS else host, settings.envoy.port)
+
+
+def _door(settings: Settings) -> Door:
+    tls = settings.envoy.tls_certificate is not None
+    return Door(_public(settings), keys=settings.keys_file is not None, tls=tls, http=True)

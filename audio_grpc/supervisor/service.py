@@ -1,0 +1,129 @@
+"""A process that is kept up."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from audio_grpc.supervisor import tether
+from audio_grpc.supervisor.log import Log
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+STEADY_SECONDS = 60.0
+"""Who ran so long before it ended is not in a loop of crashes, and is started again soon."""
+LAST_LINES = 20
+READ_BYTES = 1 << 16
+
+
+class ServiceEnded(Exception):
+    """A process ended before it was ready; the message has its last lines."""
+
+
+def tethered(command: Sequence[str]) -> list[str]:
+    """The command, so that it ends with this process. Its first word is a path."""
+    return [sys.executable, "-S", "-E", str(Path(tether.__file__)), str(os.getpid()), *command]
+
+
+class Service:
+    """One of the processes of the house: its lines go to the log, and if it ends it is started again.
+
+    ``settled`` says that it has been ready once. Before that its end is an error that starting again would
+    not mend.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Log) -> None:
+        self.name = name
+        self.settled = False
+        self._command = command
+        self._log = log
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    def start(self) -> asyncio.Task[None]:
+        """Run it; the task ends when it was stopped, or with ServiceEnded."""
+        self._leaving = False
+        self._task = asyncio.create_task(self._keep_up(), name=self.name)
+        return self._task
+
+    async def stop(self, number: int, grace_seconds: float) -> None:
+        """Send it a signal, and wait until it has ended; kill it after the grace period."""
+        if self._task is None:
+            return
+        self._leaving = True
+        if self._process is None or self._process.returncode is not None:
+            self._task.cancel()
+        else:
+            self._process.send_signal(number)
+        _, late = await asyncio.wait((self._task,), timeout=grace_seconds)
+        if late:
+            self._log.say(f"{self.name} has not ended after {grace_seconds:g} s; killing it")
+            await self.cut()
+
+    async def cut(self) -> None:
+        """Kill it, if it runs."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep_up(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            status = await self._run()
+            if self._leaving:
+                return
+            if not self.settled:
+                lines = "".join(f"\n  {line}" for line in self._last_lines)
+                raise ServiceEnded(f"{self.name} ended {_how(status)} before it was ready:{lines}")
+            if time.monotonic() - began > STEADY_SECONDS:
+                pause = FIRST_PAUSE
+            self._log.say(f"{self.name} ended {_how(status)}; starting it again in {pause:g} s")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _run(self) -> int:
+        """Its exit status, once it has ended and all that it wrote is in the log."""
+        process = await asyncio.create_subprocess_exec(
+            *tethered(self._command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C in a terminal goes to all of its processes; these end in their order, when we say so.
+            start_new_session=True,
+        )
+        self._process = process
+        try:
+            assert process.stdout is not None
+            await self._copy(process.stdout)
+            return await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _copy(self, output: asyncio.StreamReader) -> None:
+        """Every line into the log, however long it is."""
+        begun: list[bytes] = []
+        while data := await output.read(READ_BYTES):
+            first, *others = data.split(b"\n")
+            begun.append(first)
+            for other in others:
+                self._write(begun)
+                begun = [other]
+        if any(begun):
+            self._write(begun)
+
+    def _write(self, pieces: list[bytes]) -> None:
+        line = b"".join(pieces).decode(errors="replace").rstrip("\r")
+        self._last_lines.append(line)
+        self._log.write(self.name, line)
+
+
+def _how(status: int) -> str:
+    return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"

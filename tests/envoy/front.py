@@ -1,0 +1,101 @@
+"""Envoy as ``audio-grpc envoy`` runs it, on free ports, and what tests ask it."""
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from tests.conftest import COMMAND, PATIENCE_SECONDS, CommandProcess
+
+LOOK_EVERY_SECONDS = 0.05
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what nothing tells of."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(LOOK_EVERY_SECONDS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.body.splitlines()]
+
+
+def ask(address: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+    """A request; headers are named with underscores, and a body that is no bytes is sent as JSON."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_SECONDS)
+    try:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, data, named)
+        response = connection.getresponse()
+        return Answer(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        )
+    finally:
+        connection.close()
+
+
+class Front:
+    """A running Envoy; ``options`` are those of the command."""
+
+    def __init__(self, servers: Iterable[str], *options: str, gateway: str | None = None) -> None:
+        self.servers = tuple(servers)
+        port, inside, admin, nobody = free_ports(4)
+        self.address, self.inside, self.admin = (f"127.0.0.1:{number}" for number in (port, inside, admin))
+        gateway = gateway or f"127.0.0.1:{nobody}"
+        to = [word for server in self.servers for word in ("--server", server)]
+        ports = ("--port", str(port), "--inside-port", str(inside), "--admin-port", str(admin))
+        self.process = CommandProcess(COMMAND, "envoy", *ports, "--gateway", gateway, *to, *options)
+        eventually(self._lives)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        return ask(self.address, method, path, body, **headers)
+
+    def stats(self, pattern: str) -> dict[str, int]:
+        lines = ask(self.admin, "GET", f"/stats?filter={pattern}").body.decode().splitlines()
+        return {name: int(value) for name, _, value in (line.partition(": ") for line in lines)}
+
+    def healthy(self) -> int:
+        """How many replicas of the server get calls."""
+        return self.stats("^cluster.server.membership_healthy$")["cluster.server.membership_healthy"]
+
+    def logged(self, request_id: str) -> dict[str, Any]:
+        """The line of the access log about a request."""
+        line: dict[str, Any] = json.loads(self.process.wait_for(f'.*"request_id":"{request_id}".*').group())
+        return line
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _lives(self) -> bool:
+        assert self.process.process.poll() is None, self.process.wait_for("never")
+        try:
+            return ask(self.admin, "GET", "/ready").status == 200
+        except OSError:
+            return False

@@ -1,0 +1,70 @@
+"""``audio-grpc up`` as a user starts it, on free ports, with tone models."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+
+from audio_grpc.client import AsyncClient
+from tests.conftest import COMMAND, CommandProcess
+from tests.envoy.front import Answer, ask, free_ports
+
+MODELS = """
+[synthesizers.speaker]
+backend = "tone"
+resident = true
+concurrency = 64
+aliases = ["tts-1"]
+[synthesizers.slow]
+backend = "tone"
+concurrency = 64
+options = { delay_seconds = 0.2 }
+[transcribers.listener]
+backend = "tone"
+"""
+
+
+class House(CommandProcess):
+    """Its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        settings: Iterable[str] = (),
+        envoy: Iterable[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port, self.inside_port, self.admin_port, self.gateway_port = free_ports(4)
+        self.address, self.admin, self.gateway = (
+            f"127.0.0.1:{port}" for port in (self.port, self.admin_port, self.gateway_port)
+        )
+        self.file = folder / "audio-grpc.toml"
+        lines = (
+            *("port = 0", *settings, "[envoy]", f"port = {self.port}", f"inside_port = {self.inside_port}"),
+            *(f"admin_port = {self.admin_port}", f'gateway = "{self.gateway}"', *envoy),
+        )
+        self.file.write_text("\n".join(lines) + MODELS)
+        super().__init__(COMMAND, "up", *arguments, cwd=folder, env=env)
+
+    def ready(self) -> "House":
+        """This, once it serves."""
+        self.wait_for("Serving on")
+        return self
+
+    def processes(self) -> list[psutil.Process]:
+        """All that it has started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def servers(self) -> list[psutil.Process]:
+        return [process for process in self.processes() if "serve" in process.cmdline()]
+
+    def client(self) -> AsyncClient:
+        return AsyncClient(self.address)
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        return ask(self.address, method, path, body, **headers)
+
+    def healthy_servers(self) -> int:
+        name = "cluster.server.membership_healthy"
+        return int(ask(self.admin, "GET", f"/stats?filter=^{name}$").body.rpartition(b":")[2])

@@ -1,0 +1,115 @@
+"""How a house ends: in order, at once, or without its supervisor; and never with anybody left behind."""
+
+import asyncio
+import json
+import signal
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+
+from audio_grpc.access import key_file
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.client import Encoding, ServiceError
+from tests.conftest import PATIENCE_SECONDS
+from tests.envoy.front import eventually
+from tests.supervisor.conftest import Start
+
+SLOW = {"model": "slow", "encoding": Encoding.PCM_S16LE}
+
+
+def nobody_is_left(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
+    assert alive == []
+
+
+async def test_sigterm_lets_running_calls_finish_and_takes_new_ones_meanwhile(start: Start) -> None:
+    house = start(settings=["drain_seconds = 1"]).ready()
+    processes = house.processes()
+    async with house.client() as client:
+        speech = client.synthesize("Hello there.", model="slow", encoding=Encoding.PCM_S16LE)
+        received = len(await anext(speech))
+        house.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(eventually, lambda: house.ask("GET", "/readyz").status == 503)
+        assert await client.list_voices(), "who was not told yet"
+        received += sum([len(data) async for data in speech])
+    assert received == len("Hello there.") * 4800
+    assert await asyncio.to_thread(house.ended) == 0
+    nobody_is_left(processes)
+
+
+async def test_a_second_signal_cuts_what_runs(start: Start) -> None:
+    house = start().ready()
+    processes = house.processes()
+    async with house.client() as client:
+        speech = client.synthesize("Hello there. " * 50, model="slow", encoding=Encoding.PCM_S16LE)
+        await anext(speech)
+        house.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(house.wait_for, r"ending; running calls have 30 s")
+        house.process.send_signal(signal.SIGINT)
+        with pytest.raises(ServiceError):
+            async for _ in speech:
+                pass
+    assert await asyncio.to_thread(house.ended) == 0
+    nobody_is_left(processes)
+
+
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(start: Start) -> None:
+    house = start().ready()
+    processes = house.processes()
+    assert len(processes) == 3
+    house.process.kill()
+    nobody_is_left(processes)
+    house.ended()
+
+
+def test_it_does_not_start_beside_another_one(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        house = start("--port", str(taken.getsockname()[1]))
+        house.wait_for(r"error: envoy ended with status 1 before it was ready")
+        house.wait_for("Address already in use")
+        assert house.ended() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "complaint"),
+    [
+        (["--host", "0.0.0.0"], [], "nothing protects the server there"),
+        ([], ['tls_certificate = "a.pem"', 'tls_key = "b.pem"'], r"move it.*\[envoy\]"),
+        (["--otlp-endpoint", "https://example.com/v1/traces"], [], "http:// only"),
+        (["--replicas", "0"], [], "replicas"),
+        (["--tls-certificate", "a.pem"], [], "tls_key"),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(
+    start: Start, arguments: list[str], settings: list[str], complaint: str
+) -> None:
+    house = start(*arguments, settings=settings)
+    house.wait_for(complaint)
+    assert house.ended() == 2
+
+
+async def test_a_log_of_json_is_json_throughout(start: Start) -> None:
+    house = start("--log-format", "json").ready()
+    house.ask("GET", "/v1/models", x_request_id="mine")
+    house.wait_for('"process": "envoy".*"request_id": "mine"')
+    assert house.stop() == 0
+    entries = [json.loads(line) for line in house.log if line.startswith("{")]
+    assert {entry["process"] for entry in entries} == {"server-1", "gateway", "envoy", "up"}
+    of_the_request = {entry["process"] for entry in entries if entry.get("request_id") == "mine"}
+    assert of_the_request == {"server-1", "gateway", "envoy"}
+
+
+async def test_the_self_check_goes_through_envoy_with_a_key(start: Start, tmp_path: Path) -> None:
+    _, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
+    options = ("--self-check", "--keys-file", "keys.json")
+    house = start(*options, env={"AUDIO_GRPC_API_KEY": secret})
+    house.wait_for("spoke +through /v1/audio/speech")
+    house.ready()
+    assert house.ask("GET", "/v1/models").status == 401
+    assert house.ask("GET", "/v1/models", authorization=f"Bearer {secret}").status == 200
+    assert house.stop() == 0
+    assert secret not in "".join(house.log)

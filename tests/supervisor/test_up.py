@@ -1,0 +1,85 @@
+"""``audio-grpc up``: all doors under one command, and what happens when one of its processes ends."""
+
+import asyncio
+import signal
+
+import openai
+
+from tests.conftest import PATIENCE_SECONDS
+from tests.envoy.front import eventually
+from tests.supervisor.house import House
+from tests.supervisor.load import calling
+
+
+async def test_every_door_answers(house: House) -> None:
+    async with house.client() as client:
+        audio = b"".join([data async for data in client.synthesize("Hi.")])
+        assert "".join([segment.text async for segment in client.transcribe(audio)]) == "Hi."
+    events = house.ask("POST", "/api/v1/synthesize", {"text": "Hi."}, accept="text/event-stream")
+    assert b'data: {"finished"' in events.body
+    async with openai.AsyncOpenAI(base_url=f"http://{house.address}/v1", api_key="none") as caller:
+        speech = await caller.audio.speech.create(
+            model="tts-1", voice="tone", input="Hi.", response_format="wav"
+        )
+        heard = await caller.audio.transcriptions.create(model="listener", file=("a.wav", speech.content))
+    assert heard.text == "Hi."
+    assert house.ask("GET", "/livez").status == 200
+    assert house.ask("GET", "/readyz").status == 200
+
+
+def test_the_log_is_one_and_says_who_wrote_each_line(house: House) -> None:
+    house.ask("GET", "/v1/models", x_request_id="one-of-all")
+    wrote = set[str]()
+    while wrote != {"server", "gateway", "envoy"}:
+        wrote.add(house.wait_for(r"^(server|gateway|envoy)[-\d]* *\| .*one-of-all").group(1))
+
+
+async def test_a_replica_that_is_killed_costs_only_what_it_had_begun(house: House) -> None:
+    eventually(lambda: house.healthy_servers() == 2)
+    async with calling(house) as load:
+        house.servers()[0].kill()
+        await load.of_each(10)
+        await until_healthy(house, 2)
+        await load.of_each(2)
+    assert load.failed == []
+    assert len(load.broken) <= 24, "at most what was running when it was killed"
+    house.wait_for(r"^up +\| server-\d ended by SIGKILL; starting it again")
+
+
+async def test_renewing_the_servers_fails_nobody(house: House) -> None:
+    eventually(lambda: house.healthy_servers() == 2)
+    before = {process.pid for process in house.servers()}
+    async with calling(house) as load:
+        house.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(house.wait_for, r"^up +\| the servers are renewed")
+        await load.of_each(2)
+    assert (load.failed, load.broken) == ([], [])
+    eventually(lambda: len(house.servers()) == 2)
+    assert not before & {process.pid for process in house.servers()}
+
+
+def test_a_configuration_that_cannot_work_leaves_all_as_it_was(house: House) -> None:
+    before = {process.pid for process in house.processes()}
+    good = house.file.read_text()
+    house.file.write_text(good.replace('backend = "tone"', 'backend = "nobody"', 1))
+    house.process.send_signal(signal.SIGHUP)
+    house.wait_for("no backend 'nobody'")
+    house.wait_for(r"^up +\| the servers stay as they were")
+    house.file.write_text(good)
+    assert {process.pid for process in house.processes()} == before
+    assert house.ask("GET", "/readyz").status == 200
+
+
+def test_a_gateway_that_is_killed_comes_back(house: House) -> None:
+    [gateway] = [process for process in house.processes() if "audio-gateway" in " ".join(process.cmdline())]
+    gateway.kill()
+    house.wait_for(r"^up +\| gateway ended by SIGKILL")
+    eventually(lambda: house.ask("GET", "/v1/models").status == 200)
+    [again] = [process for process in house.processes() if "audio-gateway" in " ".join(process.cmdline())]
+    assert again.pid != gateway.pid
+
+
+async def until_healthy(house: House, count: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await asyncio.to_thread(house.healthy_servers) < count:
+            await asyncio.sleep(0.05)
