@@ -102,6 +102,12 @@ class EnvoySettings(BaseModel):
     """Its private key in PEM."""
     tls_client_ca: Path | None = None
     """Certificates in PEM, one of which must have signed the certificate of every caller (mTLS)."""
+    servers_tls_ca: Path | None = None
+    """Authorities in PEM that signed the servers' certificates; None: the servers speak plain text."""
+    servers_tls_certificate: Path | None = None
+    """Envoy's own certificate in PEM, for servers that ask for one."""
+    servers_tls_key: Path | None = None
+    """Its private key in PEM."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, such as https://app.example.com; "*" for any. Empty: this machine's."""
 
@@ -111,6 +117,10 @@ class EnvoySettings(BaseModel):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca and not self.tls_certificate:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        if (self.servers_tls_certificate is None) != (self.servers_tls_key is None):
+            raise ValueError("servers_tls_certificate and servers_tls_key go together")
+        if self.servers_tls_certificate and not self.servers_tls_ca:
+            raise ValueError("servers_tls_certificate needs servers_tls_ca")
         return self
 
 

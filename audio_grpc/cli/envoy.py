@@ -40,6 +40,9 @@ def envoy(
     tls_client_ca: Annotated[
         Path | None, typer.Option(help="Who signs the certificates that callers must show, PEM.")
     ] = None,
+    servers_tls_ca: Annotated[
+        Path | None, typer.Option(help="Call the servers by TLS, and trust these authorities, PEM.")
+    ] = None,
     allow_open: Annotated[
         bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
     ] = False,
@@ -70,6 +73,7 @@ def envoy(
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
         "tls_client_ca": tls_client_ca,
+        "servers_tls_ca": servers_tls_ca,
         "cors_origins": cors_origin or None,
     }
     told = {name: value for name, value in given.items() if value is not None}

@@ -1,5 +1,6 @@
 """envoy.yaml with the settings in it."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -37,11 +38,15 @@ def render(settings: Settings) -> str:
     _listen(public, envoy.host, envoy.port)
     _listen(inside, LOOPBACK, envoy.inside_port)
     _listen(document["admin"], LOOPBACK, envoy.admin_port)
-    _send_to(clusters["server"], envoy.servers or [_own_server(settings)])
+    servers = envoy.servers or (_own_server(settings),)
+    _send_to(clusters["server"], servers)
     _send_to(clusters["gateway"], [envoy.gateway])
     if envoy.tls_certificate and envoy.tls_key:
         check_files(envoy.tls_certificate, envoy.tls_key, envoy.tls_client_ca)
         public["filter_chains"][0]["transport_socket"] = _tls(envoy)
+    if envoy.servers_tls_ca:
+        check_files(envoy.servers_tls_certificate, envoy.servers_tls_key, envoy.servers_tls_ca)
+        clusters["server"]["transport_socket"] = _tls_to_servers(envoy, servers)
     if envoy.cors_origins:
         _allow_origins(_manager(public), envoy.cors_origins)
     if settings.otlp_endpoint:
@@ -99,27 +104,53 @@ def _own_server(settings: Settings) -> str:
 
 
 def _tls(envoy: EnvoySettings) -> Node:
-    common: Node = {
-        "alpn_protocols": ["h2", "http/1.1"],
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-        "tls_certificates": [
-            {"certificate_chain": _file(envoy.tls_certificate), "private_key": _file(envoy.tls_key)}
-        ],
-    }
-    if envoy.tls_client_ca:
-        common["validation_context"] = {"trusted_ca": _file(envoy.tls_client_ca)}
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {
-            "@type": f"{EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+    return _tls_socket(
+        "Downstream",
+        {
             "require_client_certificate": envoy.tls_client_ca is not None,
-            "common_tls_context": common,
+            "common_tls_context": {
+                **_pem(envoy.tls_certificate, envoy.tls_key, envoy.tls_client_ca),
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            },
         },
-    }
+    )
 
 
-def _file(path: Path | None) -> Node:
-    return {"filename": str(path and path.resolve())}
+def _tls_to_servers(envoy: EnvoySettings, servers: Iterable[str]) -> Node:
+    pem = _pem(envoy.servers_tls_certificate, envoy.servers_tls_key, envoy.servers_tls_ca)
+    # A server shows a certificate for the name, or the address, of one of them.
+    pem["validation_context"]["match_typed_subject_alt_names"] = [_named(server) for server in servers]
+    return _tls_socket(
+        "Upstream", {"auto_host_sni": True, "common_tls_context": {**pem, "alpn_protocols": ["h2"]}}
+    )
+
+
+def _named(server: str) -> Node:
+    host = server.rpartition(":")[0].strip("[]")
+    try:
+        return {"san_type": "IP_ADDRESS", "matcher": {"exact": str(ipaddress.ip_address(host))}}
+    except ValueError:
+        return {"san_type": "DNS", "matcher": {"exact": host}}
+
+
+def _tls_socket(side: str, context: Node) -> Node:
+    kind = f"{EXTENSIONS}.transport_sockets.tls.v3.{side}TlsContext"
+    return {"name": "envoy.transport_sockets.tls", "typed_config": {"@type": kind, **context}}
+
+
+def _pem(certificate: Path | None, key: Path | None, ca: Path | None) -> Node:
+    files: Node = {}
+    if certificate and key:
+        own = {"certificate_chain": _file(certificate), "private_key": _file(key)}
+        files["tls_certificates"] = [own]
+    if ca:
+        files["validation_context"] = {"trusted_ca": _file(ca)}
+    return files
+
+
+def _file(path: Path) -> Node:
+    return {"filename": str(path.resolve())}
 
 
 def _allow_origins(manager: Node, origins: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """TLS and mutual TLS on the public port."""
 
+import asyncio
 import http.client
 import json
 import ssl
@@ -11,7 +12,7 @@ import pytest
 
 from audio_grpc.client import AsyncClient, ServiceError
 from tests.access.test_tls import authority, certified, tls
-from tests.conftest import PATIENCE_SECONDS
+from tests.conftest import PATIENCE_SECONDS, Start
 from tests.envoy.front import Front
 
 
@@ -19,7 +20,9 @@ from tests.envoy.front import Front
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificates")
     authority(folder, "ca")
+    authority(folder, "stranger")
     certified(folder, "server", by="ca")
+    certified(folder, "impostor", by="stranger")
     certified(folder, "caller", by="ca")
     return folder
 
@@ -49,6 +52,37 @@ def test_rest_over_tls(secured: Front, files: Path) -> None:
     with connection.getresponse() as response:
         assert json.load(response)["models"][0]["name"] == "speaker"
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "host", "reached"),
+    [
+        ("server", "127.0.0.1", True),
+        ("impostor", "127.0.0.1", False),
+        ("server", "localhost", False),
+    ],
+    ids=["trusted", "another authority's", "for another name"],
+)
+async def test_servers_that_speak_tls(
+    start: Start, files: Path, certificate: str, host: str, reached: bool
+) -> None:
+    own = {"tls_certificate": files / f"{certificate}.pem", "tls_key": files / f"{certificate}.key"}
+    server, _ = await start(**own)
+    options = ("--servers-tls-ca", str(files / "ca.pem"))
+    envoy = await asyncio.to_thread(Front, [f"{host}:{server.port}"], *options)
+    try:
+        async with AsyncClient(envoy.address) as client:
+            assert await answers(client) is reached
+    finally:
+        await asyncio.to_thread(envoy.stop)
+
+
+async def answers(client: AsyncClient) -> bool:
+    try:
+        await client.list_models()
+    except ServiceError:
+        return False
+    return True
 
 
 async def test_callers_without_a_certificate_are_refused_where_one_is_asked_for(
