@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import served
+from benchmarks import doors, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
@@ -111,6 +111,8 @@ async def main() -> None:
                 "served": served.peak_megabytes(server),
             }
             results["throughput"] = await measure_throughput(server, address)
+    with tempfile.TemporaryDirectory() as folder:
+        results["doors"] = await doors.measure(Path(folder), COMMAND, say)
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     write(results, HERE / "README.md")
     print((HERE / "README.md").read_text())
