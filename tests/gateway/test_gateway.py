@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -116,3 +117,10 @@ def _spoken_across_sigterm(url: str, process: subprocess.Popen[str]) -> int:
         size = len(next(chunks))
         process.send_signal(signal.SIGTERM)
         return size + sum(map(len, chunks))
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    absent = "import sys; sys.modules['fastapi'] = None; from gateway.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.endswith("install the gateway with: pip install 'audio-grpc[gateway]'\n")

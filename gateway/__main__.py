@@ -1,0 +1,16 @@
+"""What ``audio-gateway`` runs: the command, or what to install for it."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        from gateway.cli import main as run
+    except ImportError as error:
+        sys.exit(f"error: {error}; install the gateway with: pip install 'audio-grpc[gateway]'")
+    run()
+
+
+if __name__ == "__main__":
+    main()
