@@ -4,6 +4,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -32,12 +33,11 @@ PREFIX = "AUDIO_GRPC_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
 """No setting of the server: where a command finds the key that it calls a server with."""
 DEFAULT_FILE = Path("audio-grpc.toml")
-OPENAI_VOICES = (
-    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
-    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
-)
-
-
+# What OpenAI's clients ask for. The default model of a kind answers, unless another one claims the name.
+OPENAI_MODELS = {
+    "synthesizers": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
+    "transcribers": ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+}
 # What the models are that come with the package. One of the same name in the configuration inherits
 # what it leaves out.
 DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -47,8 +47,6 @@ DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
         "threads": 2,
         "concurrency": 32,
         "queue": 64,
-        "aliases": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
-        "voice_aliases": dict.fromkeys(OPENAI_VOICES, "heart"),
     }
 }
 DEFAULT_TRANSCRIBERS: Mapping[str, Mapping[str, Any]] = {
@@ -56,7 +54,6 @@ DEFAULT_TRANSCRIBERS: Mapping[str, Mapping[str, Any]] = {
         "backend": "faster-whisper",
         "resident": True,
         "concurrency": 2,
-        "aliases": ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
     }
 }
 
@@ -193,6 +190,19 @@ class Settings(BaseSettings):
             name: {**defaults.get(name, {}), **spec} if isinstance(spec, Mapping) else spec
             for name, spec in models.items()
         }
+
+    @field_validator("synthesizers", "transcribers")
+    @classmethod
+    def _answer_to_openai(
+        cls, models: Mapping[str, ModelSpec], info: ValidationInfo
+    ) -> Mapping[str, ModelSpec]:
+        assert info.field_name is not None, "it validates fields"
+        if not models:
+            return models
+        default, spec = next(iter(models.items()))
+        taken = {*models, *(alias for model in models.values() for alias in model.aliases)}
+        free = (name for name in OPENAI_MODELS[info.field_name] if name not in taken)
+        return {**models, default: replace(spec, aliases=(*spec.aliases, *free))}
 
     @classmethod
     def settings_customise_sources(

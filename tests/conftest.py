@@ -129,7 +129,7 @@ def tone_settings(**changes: Any) -> Settings:
     listener = changes.pop("listener", {})
     server = {name: changes.pop(name) for name in list(changes) if name in Settings.model_fields}
     server.setdefault("voices_path", Path(gettempdir(), f"audio-grpc-voices-{uuid4().hex}"))
-    speaker = ModelSpec("tone", **{"queue": 8, "aliases": ("tts-1",), **changes}, options=options)
+    speaker = ModelSpec("tone", **{"queue": 8, **changes}, options=options)
     return Settings(
         port=0,
         synthesizers=server.pop("synthesizers", {"speaker": speaker}),

@@ -195,7 +195,7 @@ async def test_without_a_model_that_clones_no_voice_is_made(start: Start) -> Non
 
 
 async def test_a_model_that_cannot_clone_refuses_and_does_not_list_the_voice(start: Start) -> None:
-    models = {"plain": ModelSpec("tone"), "cloner": ModelSpec("tone", options=CLONING)}
+    models = {"plain": ModelSpec("tone", voice_aliases={}), "cloner": ModelSpec("tone", options=CLONING)}
     _, client = await start(synthesizers=models)
     voice = await client.create_voice("Anna", SAMPLE)
     error = await refused(peak(client, model="plain", voice="Anna"))
@@ -210,7 +210,7 @@ async def test_a_model_that_cannot_clone_refuses_and_does_not_list_the_voice(sta
 
 async def test_a_models_own_voice_comes_before_a_custom_one_of_its_name(start: Start) -> None:
     """The operator gave the alias when there was such a voice already."""
-    _, earlier = await start(options=CLONING)
+    _, earlier = await start(options=CLONING, voice_aliases={})
     voice = await earlier.create_voice("alloy", SAMPLE)
     _, client = await start(options=CLONING, voice_aliases={"alloy": "tone"})
     assert await peak(client, voice="alloy") == pytest.approx(0.5, abs=0.02)

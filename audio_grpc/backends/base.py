@@ -18,6 +18,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.types import Audio, Language, Segment, Speech, SynthesisOptions, TranscriptionOptions, Voice
 
+# What OpenAI's clients ask for, each of which some voice of every model answers to.
+OPENAI_VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+
 AtLeastOne = Annotated[int, Ge(1)]
 NotNegative = Annotated[int, Ge(0)]
 
@@ -50,8 +56,8 @@ class ModelSpec:
     """How many results the model may be ahead of a slow reader, for each call."""
     aliases: tuple[str, ...] = ()
     """Other names that requests can use for the model."""
-    voice_aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other names that requests can use for its voices."""
+    voice_aliases: Mapping[str, str] | None = None
+    """Other names that requests can use for its voices; None: OpenAI's names."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only this backend understands; it documents them as a dataclass."""
 
@@ -72,11 +78,21 @@ class SynthesizerInfo:
     """Whether it speaks with the voice of a sample (``SynthesisOptions.sample``)."""
     voice_sample_rate_hertz: int = 16000
     """The rate of the samples of speakers that ``synthesize`` wants."""
+    openai_voices: Mapping[str, str] = field(default_factory=dict)
+    """Which of its voices is the most like each of OpenAI's; what is left out is the first voice."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
         """BCP-47 codes of all voices, without repetition."""
         return tuple(dict.fromkeys(code for voice in self.voices for code in voice.language_codes))
+
+    def voice_aliases(self, configured: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Other names of its voices: the configured ones; if that is None, OpenAI's."""
+        if configured is not None or not self.voices:
+            return configured or {}
+        own = [voice.name for voice in self.voices]
+        likened = {name: self.openai_voices.get(name) for name in OPENAI_VOICES if name not in own}
+        return {name: voice if voice in own else own[0] for name, voice in likened.items()}
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ async def find_sample(store: VoiceStore, model: Model[Synthesizer], name: str) -
     None as well for the model's own voices: they come first, and need no look at the disk.
     """
     info = model.backend.info
-    wanted = model.spec.voice_aliases.get(name, name)
+    wanted = info.voice_aliases(model.spec.voice_aliases).get(name, name)
     if not wanted or wanted in {voice.name for voice in info.voices}:
         return None
     try:

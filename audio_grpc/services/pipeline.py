@@ -65,17 +65,19 @@ TranscriptEvent = TranscriptStarted | Segment | TranscriptFinished
 def speak(
     backend: Synthesizer,
     job: SpeechJob,
-    voice_aliases: Mapping[str, str],
+    configured_aliases: Mapping[str, str] | None,
     sample: VoiceSample | None,
     call: Call,
 ) -> Generator[SpeechEvent, None, None]:
     """The events of a speech stream; everything that can be refused is, before the first.
 
-    ``sample`` is that of the custom voice of the name, if there is one.
+    ``configured_aliases`` are the ``ModelSpec.voice_aliases``. ``sample`` is that of the custom voice of
+    the name, if there is one.
     """
     call.begin()
     info = backend.info
-    voice = find_voice(info, job.options.voice, voice_aliases, sample)
+    aliases = info.voice_aliases(configured_aliases)
+    voice = find_voice(info, job.options.voice, aliases, sample)
     _check_language(voice, job.options.language_code)
     rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
     ignored = ignored_fields(job.options, info.options | {"language_code"})

@@ -43,7 +43,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         call.characters = len(job.text)
         sample = await find_sample(self._voices, model, request.voice)
         aliases = model.spec.voice_aliases
-        generate = partial(speak, job=job, voice_aliases=aliases, sample=sample, call=call)
+        generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
         async with model.stream(generate) as events:
             async for ready in events:
                 for event in joined(ready):
@@ -102,4 +102,5 @@ def _voices(model: Model[Synthesizer], custom: list[CustomVoice]) -> Iterator[pb
 
 
 def _aliases(model: Model[Synthesizer], voice: str) -> list[str]:
-    return [alias for alias, name in model.spec.voice_aliases.items() if name == voice]
+    aliases = model.backend.info.voice_aliases(model.spec.voice_aliases)
+    return [alias for alias, name in aliases.items() if name == voice]

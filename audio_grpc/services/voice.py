@@ -91,7 +91,9 @@ class CustomVoices(VoiceServiceServicer):
     def _require_new(self, name: str) -> None:
         """VoiceExists for what a model's own voice answers to; the store knows the custom ones."""
         for model in self._models.synthesizers:
-            if name in {*model.spec.voice_aliases, *(voice.name for voice in model.backend.info.voices)}:
+            info = model.backend.info
+            aliases = info.voice_aliases(model.spec.voice_aliases)
+            if name in {*aliases, *(voice.name for voice in info.voices)}:
                 raise VoiceExists(
                     f"model {model.name!r} has a voice {name!r} of its own; choose another name", field="name"
                 )

@@ -64,7 +64,10 @@ async def test_the_dialect_is_whole_under_its_own_prefix(door: Door) -> None:
             model="tts-1", voice="tone", input=TEXT, response_format="wav"
         )
         assert await heard(door, reply.content) == TEXT
-        assert [model.id async for model in client.models.list()] == ["speaker", "tts-1", "listener"]
+        assert [model.id async for model in client.models.list()] == [
+            *("speaker", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
+            *("listener", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+        ]
 
 
 async def test_models_answer_to_each_of_their_names(door: Door) -> None:

@@ -1,0 +1,75 @@
+"""Whatever is configured, the names that OpenAI's clients ask for find a model and a voice."""
+
+from pathlib import Path
+
+import pytest
+
+from audio_grpc import config
+from audio_grpc.backends.base import OPENAI_VOICES, ModelSpec
+from audio_grpc.client import AsyncClient, ServiceError
+from tests.conftest import Start
+
+SPEAKER_NAMES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+LISTENER_NAMES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+
+
+async def speaker_of(client: AsyncClient, **asked: str) -> tuple[str, str]:
+    """The model and the voice that answer."""
+    async with client.synthesize("a", **asked) as speech:  # type: ignore[arg-type]
+        started = await speech.start()
+    return started.model, started.voice
+
+
+def test_the_default_models_have_them() -> None:
+    settings = config.load(Path("/dev/null"))
+    assert settings.synthesizers["hibari"].aliases == SPEAKER_NAMES
+    assert settings.transcribers["whisper-base"].aliases == LISTENER_NAMES
+
+
+def test_models_of_ones_own_have_them_beside_their_other_names(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[synthesizers.mine]\nbackend = "tone"\naliases = ["tts-1-hd", "beeper"]\n'
+        '[transcribers.small]\nbackend = "tone"\n[transcribers.large]\nbackend = "tone"\n'
+    )
+    settings = config.load(file)
+    assert settings.synthesizers["mine"].aliases == ("tts-1-hd", "beeper", "tts-1", "gpt-4o-mini-tts")
+    assert [model.aliases for model in settings.transcribers.values()] == [LISTENER_NAMES, ()]
+
+
+def test_a_file_without_models_of_a_kind_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("transcribers = {}\n")
+    assert config.load(file).transcribers == {}
+
+
+async def test_the_default_model_leaves_alone_what_another_one_claims(start: Start) -> None:
+    models = {
+        "first": ModelSpec("tone"),
+        "gpt-4o-mini-tts": ModelSpec("tone"),
+        "third": ModelSpec("tone", aliases=("tts-1-hd",)),
+    }
+    _, client = await start(synthesizers=models)
+    answering = [(await speaker_of(client, model=name))[0] for name in SPEAKER_NAMES]
+    assert answering == ["first", "third", "gpt-4o-mini-tts"]
+
+
+async def test_every_model_speaks_with_each_of_the_thirteen_voices(start: Start) -> None:
+    _, client = await start()
+    assert [await speaker_of(client, voice=name) for name in OPENAI_VOICES] == [("speaker", "tone")] * 13
+    assert [sorted(voice.aliases) for voice in await client.list_voices()] == [sorted(OPENAI_VOICES)]
+
+
+async def test_configured_names_of_voices_take_their_place(start: Start) -> None:
+    _, client = await start(voice_aliases={"beep": "tone"})
+    assert await speaker_of(client, voice="beep") == ("speaker", "tone")
+    with pytest.raises(ServiceError, match="no voice 'alloy'; it has: tone, beep"):
+        await speaker_of(client, voice="alloy")
+
+
+async def test_a_voice_that_has_such_a_name_itself_keeps_it(start: Start) -> None:
+    hibari = ModelSpec("hibari", options={"voices": ("emma", "fable")})
+    _, client = await start(synthesizers={"hibari": hibari})
+    emma, fable = await client.list_voices()
+    assert (fable.name, list(fable.aliases)) == ("fable", [])
+    assert list(emma.aliases) == [name for name in OPENAI_VOICES if name != "fable"]
