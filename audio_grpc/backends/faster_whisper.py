@@ -5,7 +5,6 @@ Hugging Face hub ("large-v3", "owner/model"), or "embedded" (the default): the b
 packages.
 """
 
-import os
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ConfigDict
 
-from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, read_options
+from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, cpus, read_options
 from audio_grpc.backends.embedded_whisper import whisper_base
 from audio_grpc.errors import OptionUnsupported
 from audio_grpc.types import (
@@ -88,7 +87,7 @@ class FasterWhisper:
             device=device,
             device_index=int(index or 0),
             compute_type=self._compute_type(device),
-            cpu_threads=self._options.cpu_threads or _cpus() // self._spec.threads or 1,
+            cpu_threads=self._options.cpu_threads or cpus() // self._spec.threads or 1,
             num_workers=self._spec.threads,
         )
         self._warm_up()
@@ -165,11 +164,6 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _cpus() -> int:
-    """How many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _segments(segments: Iterable[Any]) -> Generator[Segment, None, None]:

@@ -1,0 +1,240 @@
+"""Kokoro-82M: 28 English voices at 24 kHz, faster than real time on a CPU.
+
+https://huggingface.co/hexgrad/Kokoro-82M (Apache-2.0), run by onnxruntime. ``path`` is a folder with
+``model.onnx`` and ``voices/*.bin`` (float32 [510, 256]); without one it is the int8 model of
+``embedded_kokoro``. hibari's G2P turns text into phonemes, so espeak (GPL) is not needed. It reads American
+and British English; Kokoro's 26 voices for seven other languages would need a G2P of theirs, and are not
+offered.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ConfigDict
+
+from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, cpus, read_options
+from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
+from audio_grpc.errors import ConfigurationError
+from audio_grpc.types import Audio, Samples, Speech, SynthesisOptions, Voice
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+SAMPLE_RATE = 24000
+MOST_TOKENS = 510
+"""Phonemes that the model takes at once; a voice has a style of 256 numbers for each count of them."""
+STYLE_SIZE = 256
+CUDA = "CUDAExecutionProvider"
+# The best one first: it is the default.
+EMBEDDED_VOICES = (
+    *("af_heart", "af_alloy", "af_aoede", "af_bella", "af_jessica", "af_kore", "af_nicole", "af_nova"),
+    *("af_river", "af_sarah", "af_sky", "am_adam", "am_echo", "am_eric", "am_fenrir", "am_liam"),
+    *("am_michael", "am_onyx", "am_puck", "am_santa", "bf_alice", "bf_emma", "bf_isabella", "bf_lily"),
+    *("bm_daniel", "bm_fable", "bm_george", "bm_lewis"),
+)
+# A voice's name begins with its accent and its gender.
+VOICE_NAME = re.compile(r"[ab][fm]_\w+")
+ACCENTS = {"a": ("en-US", "American English"), "b": ("en-GB", "British English")}
+GENDERS = {"f": "female", "m": "male"}
+# Of the same name where Kokoro has one, else of the same kind and of the better ones.
+OPENAI_VOICES = {
+    "alloy": "af_alloy",
+    "ash": "am_michael",
+    "ballad": "bm_george",
+    "cedar": "am_puck",
+    "coral": "af_aoede",
+    "echo": "am_echo",
+    "fable": "bm_fable",
+    "marin": "af_heart",
+    "nova": "af_nova",
+    "onyx": "am_onyx",
+    "sage": "af_sarah",
+    "shimmer": "af_bella",
+    "verse": "am_fenrir",
+}
+
+
+@dataclass(frozen=True)
+class KokoroOptions:
+    """What can be configured beside the fields that every model has."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    cpu_threads: AtLeastOne | None = None
+    """CPU threads for each of the model's threads; None: the machine's, shared among them."""
+    cache_path: Path | None = None
+    """Where the archive of the embedded voices is; None: the user's cache folder."""
+
+
+class Kokoro:
+    """One model, which all voices and threads share."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", spec.device):
+            raise ConfigurationError(f"kokoro runs on auto, cpu, cuda or cuda:N, not on {spec.device!r}")
+        self._spec = spec
+        self._options = read_options(spec, KokoroOptions)
+        self._folder = Path(spec.path) if spec.path else None
+        names = _voices_in(self._folder) if self._folder else EMBEDDED_VOICES
+        self._voices = tuple(_voice(name) for name in names)
+        self._engine: _Engine | None = None
+
+    @property
+    def info(self) -> SynthesizerInfo:
+        """Known without loading."""
+        return SynthesizerInfo(
+            SAMPLE_RATE, self._voices, options=frozenset({"speed"}), openai_voices=OPENAI_VOICES
+        )
+
+    def load(self) -> None:
+        """A few seconds, and about 600 MB."""
+        try:
+            from hibari import Hibari
+            from hibari.g2p import G2P
+        except ImportError as error:
+            raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[kokoro]'") from error
+        names = [voice.name for voice in self._voices]
+        if self._folder:
+            voices = {name: (self._folder / "voices" / f"{name}.bin").read_bytes() for name in names}
+            weights = (self._folder / "model.onnx").read_bytes()
+        else:
+            voices, weights = embedded_voices(names, self._options.cache_path), embedded_weights()
+        styles = {name: _style(name, voices[name]) for name in names}
+        threads = self._options.cpu_threads or cpus() // self._spec.threads or 1
+        self._engine = _Engine(
+            session=_session(weights, self._spec.device, threads),
+            styles=styles,
+            split=Hibari.split_sentences,
+            readers={accent: G2P(british=accent == "b") for accent in {name[0] for name in names}},
+            # hibari was made to sound like Kokoro, and writes phonemes as it does.
+            alphabet=json.loads((files("hibari") / "assets" / "vocab.json").read_text(encoding="utf-8")),
+        )
+        for _ in self.synthesize("Warm up.", SynthesisOptions(voice=names[0])):
+            pass
+
+    def close(self) -> None:
+        """Drop the model."""
+        self._engine = None
+
+    def unpronounceable(self, text: str) -> str:
+        """Letters of scripts that the G2P has no reading for, such as Chinese."""
+        engine, voice = self._loaded, self._voices[0].name
+        foreign = dict.fromkeys(c for c in text if not c.isascii() and unicodedata.category(c)[0] == "L")
+        return "".join(letter for letter in foreign if not any(engine.phonemes(letter, voice)))
+
+    def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
+        """One chunk for each sentence; more for one of over 510 phonemes."""
+        engine = self._loaded
+        for phonemes in engine.phonemes(text, options.voice):
+            tokens = engine.tokens(phonemes)
+            samples = engine.say(tokens, options.voice, options.speed or 1.0)
+            yield Speech(Audio(samples, SAMPLE_RATE), input_tokens=len(tokens))
+
+    @property
+    def _loaded(self) -> "_Engine":
+        assert self._engine is not None, "load() comes first"
+        return self._engine
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """The model in memory, its voices, and what reads text for them."""
+
+    session: "InferenceSession"
+    styles: Mapping[str, Samples]
+    split: Callable[[str], list[str]]
+    """A text's sentences."""
+    readers: Mapping[str, Callable[[str], str]]
+    """A sentence's phonemes, by accent."""
+    alphabet: Mapping[str, int]
+    """The number of each phoneme."""
+
+    def phonemes(self, text: str, voice: str) -> Iterator[str]:
+        """What to say, sentence by sentence, in at most 510 phonemes each; nothing without a sound."""
+        read = self.readers[voice[0]]
+        for sentence in self.split(text):
+            known = "".join(phoneme for phoneme in read(sentence) if phoneme in self.alphabet)
+            yield from (part for part in _parts(known) if any(map(str.isalpha, part)))
+
+    def tokens(self, phonemes: str) -> list[int]:
+        """Their numbers, between the two that every sentence has around it."""
+        return [0, *(self.alphabet[phoneme] for phoneme in phonemes), 0]
+
+    def say(self, tokens: list[int], voice: str, speed: float) -> Samples:
+        """The sound of a sentence, float32 [n] at 24 kHz."""
+        given = {
+            self.session.get_inputs()[0].name: np.array([tokens], np.int64),
+            "style": self.styles[voice][len(tokens) - 3][np.newaxis],
+            "speed": np.array([speed], np.float32),
+        }
+        audio: Samples = np.asarray(self.session.run(None, given)[0], np.float32)
+        return audio.reshape(-1)
+
+
+def _voices_in(folder: Path) -> list[str]:
+    """The voices there that can be offered. ConfigurationError if it is no folder of a model."""
+    if not (folder / "model.onnx").is_file():
+        raise ConfigurationError(f"{folder} has no model.onnx; path is a folder with that and voices/*.bin")
+    names = {file.stem for file in (folder / "voices").glob("*.bin") if VOICE_NAME.fullmatch(file.stem)}
+    if not names:
+        raise ConfigurationError(
+            f"{folder / 'voices'} has no English voice: no file such as af_heart.bin or bm_george.bin"
+        )
+    return [name for name in EMBEDDED_VOICES if name in names] + sorted(names.difference(EMBEDDED_VOICES))
+
+
+def _voice(name: str) -> Voice:
+    code, accent = ACCENTS[name[0]]
+    return Voice(name, (code,), f"{accent}, {GENDERS[name[1]]}")
+
+
+def _style(name: str, content: bytes) -> Samples:
+    if len(content) != 4 * MOST_TOKENS * STYLE_SIZE:
+        raise RuntimeError(f"the voice {name} has {len(content)} bytes, not {4 * MOST_TOKENS * STYLE_SIZE}")
+    return np.frombuffer(content, "<f4").reshape(MOST_TOKENS, STYLE_SIZE)
+
+
+def _session(weights: bytes, device: str, threads: int) -> "InferenceSession":
+    """RuntimeError if the file is no Kokoro model, or if the device is not there."""
+    import onnxruntime
+
+    kind, _, index = device.partition(":")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if kind != "cpu" and CUDA in onnxruntime.get_available_providers():
+        providers.insert(0, (CUDA, {"device_id": int(index or 0)}))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_mem_pattern = False  # no sentence is as long as the last one: plans would only pile up
+    # Idle threads would burn a third more of the processor in waiting for work, at the cost of other calls.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=providers)
+    except Exception as error:  # its classes have no public name
+        raise RuntimeError(f"onnxruntime cannot load the model: {error}") from error
+    inputs = [one.name for one in session.get_inputs()]
+    if sorted(inputs[1:]) != ["speed", "style"]:
+        raise RuntimeError(f"the model takes {', '.join(inputs)}; Kokoro takes tokens, style and speed")
+    if kind == "cuda" and CUDA not in session.get_providers():
+        raise RuntimeError(
+            "onnxruntime finds no CUDA; install onnxruntime-gpu in place of onnxruntime, or set device to cpu"
+        )
+    return session
+
+
+def _parts(phonemes: str) -> Iterator[str]:
+    """As many at a time as the model takes, cut after a clause, else a word, where there is one."""
+    while len(phonemes) > MOST_TOKENS:
+        window = phonemes[:MOST_TOKENS]
+        clause = max(window.rfind(mark + " ") for mark in ",;:—") + 1
+        end = clause or window.rfind(" ") + 1 or MOST_TOKENS
+        yield phonemes[:end]
+        phonemes = phonemes[end:].lstrip()
+    yield phonemes
