@@ -5,17 +5,20 @@ import logging
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 
-from audio_grpc import config, server
+from audio_grpc import config
 from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.telemetry import logs
 from audio_grpc.telemetry.export import exporting
+
+if TYPE_CHECKING:
+    from audio_grpc.server import Server
 
 EXAMPLES = """
 Examples:
@@ -63,6 +66,8 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them."""
+    from audio_grpc import server  # with its codecs; the commands that only call one need none of that
+
     settings = config.load(
         config_file,
         host=host,
@@ -82,7 +87,7 @@ def serve(
         run(server.serve(settings, _greet if check else None, tracer_provider))
 
 
-async def _greet(running: server.Server) -> None:
+async def _greet(running: "Server") -> None:
     """Show that it works, and how to go on."""
     tls = running.settings.tls_certificate is not None
     if tls:
