@@ -18,6 +18,8 @@ from benchmarks.workload import CHUNK, TEXT
 HOST = "127.0.0.1"
 ENVOY, GATEWAY, INSIDE, ADMIN, SERVER = 18080, 18081, 18082, 19901, 15051
 PACE_SECONDS = 0.05
+STAGGER_SECONDS = 0.0107
+"""Between the beginnings of paced streams: callers do not come all at once, nor in step with the pace."""
 CONFIG = f"""
 log_level = "WARNING"
 port = {SERVER}
@@ -137,7 +139,8 @@ async def gaps(door: Door, streams: int, chunks: int) -> dict[str, float]:
     """Milliseconds between neighbouring arrivals of ``streams`` calls at once, each paced by its model."""
     found: list[float] = []
 
-    async def one() -> None:
+    async def one(number: int) -> None:
+        await asyncio.sleep(number * STAGGER_SECONDS)
         last, size = 0.0, 0
         async for data in door("x" * chunks, "paced"):
             now = time.perf_counter()
@@ -147,7 +150,7 @@ async def gaps(door: Door, streams: int, chunks: int) -> dict[str, float]:
             size += len(data)
         assert size == chunks * len(CHUNK), "nothing is lost"
 
-    await asyncio.gather(*(one() for _ in range(streams)))
+    await asyncio.gather(*(one(number) for number in range(streams)))
     return {
         "median": statistics.median(found),
         "worst": max(found),

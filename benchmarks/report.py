@@ -43,9 +43,9 @@ before anything is computed; it is a part of the first audio of the served strea
 ## The doors beside each other
 
 hibari speaks the same text through each door, one call at a time, the doors in turns: first sound, and the
-CPU seconds that an hour of sound costs each process. Then 100 calls at once, each with a chunk of 100 ms
-every 50 ms: the time between two arrivals at the client. The HTTP client reads sockets by hand; all of it
-shares the machine.
+CPU seconds that an hour of sound costs each process. Then 100 calls that begin within a second, each with a
+chunk of 100 ms every 50 ms: the time between two arrivals at the client. The HTTP client reads sockets by
+hand; all of it shares the machine.
 
 | door | first audio | added | server's CPU | gateway's | Envoy's | gaps: median | 99 % | worst |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|
