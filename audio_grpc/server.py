@@ -1,6 +1,7 @@
 """Assembles the server from its settings, and runs it until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -228,5 +229,8 @@ async def serve(
 
 async def _start(server: Server, on_ready: OnReady | None) -> None:
     await server.start()
+    # What exists now stays: to look through it again would stop every stream for 40 to 80 ms each time.
+    gc.collect()
+    gc.freeze()
     if on_ready is not None:
         await on_ready(server)
