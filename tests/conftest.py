@@ -25,6 +25,7 @@ from audio_grpc.backends.base import ModelSpec
 from audio_grpc.client import AsyncClient, Client
 from audio_grpc.config import Settings
 from audio_grpc.server import Server
+from tests import certificates
 
 COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 GATEWAY_COMMAND = str(Path(sys.executable).with_name("audio-gateway"))
@@ -111,6 +112,14 @@ def gateway(embedded: str) -> Iterator[str]:
     )
     yield process.address
     process.stop()
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of certificates and keys."""
+    folder = tmp_path_factory.mktemp("certificates")
+    certificates.make_all(folder)
+    return folder
 
 
 @pytest.fixture

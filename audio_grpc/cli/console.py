@@ -47,6 +47,27 @@ TlsCaOption = Annotated[
 KeysFileOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The API keys that are let in, see `audio-grpc keys`.")
 ]
+TlsCertificateOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
+]
+TlsKeyOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")
+]
+TlsClientCaOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Callers need a certificate of these authorities (PEM).")
+]
+AllowOpenOption = Annotated[
+    bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
+]
+LogLevelOption = Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")]
+LogFormatOption = Annotated[str | None, typer.Option(help=r"text or json. \[text]")]
+OtlpOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Collector that gets traces: http://127.0.0.1:4318/v1/traces"),
+]
+SelfCheckOption = Annotated[
+    bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),

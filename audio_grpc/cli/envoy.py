@@ -10,7 +10,14 @@ import typer
 
 from audio_grpc import config
 from audio_grpc import envoy as sidecar
-from audio_grpc.cli.console import ConfigOption
+from audio_grpc.cli.console import (
+    AllowOpenOption,
+    ConfigOption,
+    OtlpOption,
+    TlsCertificateOption,
+    TlsClientCaOption,
+    TlsKeyOption,
+)
 from audio_grpc.supervisor.service import tethered
 
 EXAMPLES = """
@@ -35,20 +42,14 @@ def envoy(
     gateway: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="The gateway. [127.0.0.1:8081]")
     ] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(help="Who signs the certificates that callers must show, PEM.")
-    ] = None,
+    tls_certificate: TlsCertificateOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: TlsClientCaOption = None,
     servers_tls_ca: Annotated[
         Path | None, typer.Option(help="Call the servers by TLS, and trust these authorities, PEM.")
     ] = None,
-    allow_open: Annotated[
-        bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
-    ] = False,
-    otlp_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Collector of traces: http://127.0.0.1:4318/v1/traces")
-    ] = None,
+    allow_open: AllowOpenOption = False,
+    otlp_endpoint: OtlpOption = None,
     cors_origin: Annotated[
         list[str] | None, typer.Option(metavar="ORIGIN", help="Whose pages may call; repeatable, * for any.")
     ] = None,

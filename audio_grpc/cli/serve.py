@@ -4,14 +4,25 @@ import asyncio
 import logging
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 
 from audio_grpc import config
-from audio_grpc.cli.console import ConfigOption, KeysFileOption, console
+from audio_grpc.cli.console import (
+    AllowOpenOption,
+    ConfigOption,
+    KeysFileOption,
+    LogFormatOption,
+    LogLevelOption,
+    OtlpOption,
+    SelfCheckOption,
+    TlsCertificateOption,
+    TlsClientCaOption,
+    TlsKeyOption,
+    console,
+)
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.telemetry import logs
@@ -39,31 +50,18 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any. [50051]")] = None,
     keys_file: KeysFileOption = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Callers need a certificate of these authorities (PEM)."),
-    ] = None,
-    allow_open: Annotated[
-        bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
-    ] = False,
+    tls_certificate: TlsCertificateOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: TlsClientCaOption = None,
+    allow_open: AllowOpenOption = False,
     config_file: ConfigOption = None,
-    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
-    log_format: Annotated[str | None, typer.Option(help=r"text or json. \[text]")] = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
     metrics_port: Annotated[
         int | None, typer.Option(help=r"Port to serve Prometheus metrics on; 0: any. \[none]")
     ] = None,
-    otlp_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help=r"Where to send traces, over OTLP/HTTP. \[nowhere]")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
-    ] = False,
+    otlp_endpoint: OtlpOption = None,
+    check: SelfCheckOption = False,
 ) -> None:
     """Run the server until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them."""
     from audio_grpc import server  # with its codecs; the commands that only call one need none of that

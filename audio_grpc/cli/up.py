@@ -10,7 +10,20 @@ import typer
 
 from audio_grpc import config
 from audio_grpc.addresses import target
-from audio_grpc.cli.console import ConfigOption, KeyOption, KeysFileOption, console
+from audio_grpc.cli.console import (
+    AllowOpenOption,
+    ConfigOption,
+    KeyOption,
+    KeysFileOption,
+    LogFormatOption,
+    LogLevelOption,
+    OtlpOption,
+    SelfCheckOption,
+    TlsCertificateOption,
+    TlsClientCaOption,
+    TlsKeyOption,
+    console,
+)
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.config import Settings
@@ -35,28 +48,15 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port that callers come to. [8080]")] = None,
     replicas: Annotated[int | None, typer.Option(help="How many servers to run. [1]")] = None,
     keys_file: KeysFileOption = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Callers need a certificate of these authorities (PEM)."),
-    ] = None,
-    allow_open: Annotated[
-        bool, typer.Option("--allow-open", help="Listen where others can call, with neither keys nor TLS.")
-    ] = False,
+    tls_certificate: TlsCertificateOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: TlsClientCaOption = None,
+    allow_open: AllowOpenOption = False,
     config_file: ConfigOption = None,
-    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [INFO]")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json. [text]")] = None,
-    otlp_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Collector of traces: http://127.0.0.1:4318/v1/traces")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--self-check", help="Speak a sentence and listen to it, then go on serving.")
-    ] = False,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+    otlp_endpoint: OtlpOption = None,
+    check: SelfCheckOption = False,
     key: KeyOption = None,
 ) -> None:
     """Run servers, gateway and Envoy until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them.

@@ -1,9 +1,7 @@
 """TLS with certificates of the test's own authority, made by the openssl command."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -11,53 +9,11 @@ import pytest
 from audio_grpc.client import AsyncClient, Client, ServiceError, Tls
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
+from tests.certificates import openssl, server_files, tls
 from tests.conftest import ServerProcess, Start, tone_settings
 from tests.test_cli import run
 
 TONES = '[synthesizers.a]\nbackend = "tone"\n[transcribers.b]\nbackend = "tone"\n'
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def authority(folder: Path, name: str) -> None:
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    made = ("-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2")
-    openssl(folder, "req", "-x509", *curve, *made)
-
-
-def certified(folder: Path, name: str, by: str) -> None:
-    """A certificate for 127.0.0.1, and its key."""
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(folder, "req", "-new", *curve, "-keyout", f"{name}.key", "-out", "asked", "-subj", f"/CN={name}")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    signed = ("-CA", f"{by}.pem", "-CAkey", f"{by}.key", "-CAcreateserial", "-days", "2")
-    openssl(folder, "x509", "-req", "-in", "asked", *signed, "-extfile", "names", "-out", f"{name}.pem")
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A server's certificate, one of a caller's, both by ``ca``; and another authority's."""
-    folder = tmp_path_factory.mktemp("certificates")
-    authority(folder, "ca")
-    authority(folder, "stranger")
-    certified(folder, "server", by="ca")
-    certified(folder, "caller", by="ca")
-    certified(folder, "impostor", by="stranger")
-    return folder
-
-
-def server_files(files: Path) -> dict[str, Any]:
-    return {"tls_certificate": files / "server.pem", "tls_key": files / "server.key"}
-
-
-def tls(files: Path, *, ca: str = "ca", own: str | None = None) -> Tls:
-    return Tls(
-        ca=(files / f"{ca}.pem").read_bytes(),
-        certificate=(files / f"{own}.pem").read_bytes() if own else None,
-        key=(files / f"{own}.key").read_bytes() if own else None,
-    )
 
 
 async def unreachable(server: Server, how: Tls | None) -> bool:

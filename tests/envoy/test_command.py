@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from audio_grpc.envoy.files import binary
-from tests.access.test_tls import authority, certified
 from tests.test_cli import run
 from tests.test_documents import ROOT
 
@@ -20,18 +19,16 @@ def test_the_file_in_the_repository_is_valid_by_itself() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_option_together_is_valid(tmp_path: Path) -> None:
-    authority(tmp_path, "ca")
-    certified(tmp_path, "server", by="ca")
+def test_every_option_together_is_valid(files: Path) -> None:
     options = (
         *("--host", "::", "--port", "9080", "--inside-port", "9082", "--admin-port", "9902"),
         *("--server", "10.0.0.5:50051", "--server", "speech.internal:50051", "--gateway", "[::1]:8081"),
         *("--tls-certificate", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "ca.pem"),
         *("--otlp-endpoint", "http://127.0.0.1:4318/v1/traces", "--cors-origin", "https://app.example.com"),
     )
-    done = run("envoy", "--validate", *options, cwd=tmp_path)
+    done = run("envoy", "--validate", *options, cwd=files)
     assert done.returncode == 0, done.stderr
-    printed: Any = yaml.safe_load(run("envoy", "--print", *options, cwd=tmp_path).stdout)
+    printed: Any = yaml.safe_load(run("envoy", "--print", *options, cwd=files).stdout)
     public, inside = printed["static_resources"]["listeners"]
     assert public["address"]["socket_address"] == {"address": "::", "port_value": 9080}
     assert inside["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9082}

@@ -11,20 +11,9 @@ import grpc
 import pytest
 
 from audio_grpc.client import AsyncClient, ServiceError
-from tests.access.test_tls import authority, certified, tls
+from tests.certificates import tls
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.envoy.front import Front
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    authority(folder, "ca")
-    authority(folder, "stranger")
-    certified(folder, "server", by="ca")
-    certified(folder, "impostor", by="stranger")
-    certified(folder, "caller", by="ca")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -6,23 +6,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.access.test_tls import authority, certified, server_files
+from tests.certificates import server_files
 from tests.conftest import GATEWAY_COMMAND, Start
 from tests.gateway.conftest import Open, gateway_process
 
 SPEECH = "/v1/audio/speech"
 BODY = {"model": "tts-1", "input": "Hi.", "response_format": "wav"}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates of the server and of the gateway, both by ``ca``; and another authority."""
-    folder = tmp_path_factory.mktemp("certificates")
-    authority(folder, "ca")
-    authority(folder, "stranger")
-    certified(folder, "server", by="ca")
-    certified(folder, "gateway", by="ca")
-    return folder
 
 
 async def test_the_gateway_speaks_tls_to_a_server_that_it_trusts(open_door: Open, files: Path) -> None:
