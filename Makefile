@@ -62,7 +62,7 @@ protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 	@$(BIN)/python scripts/protos.py
 	@$(BIN)/buf build --exclude-source-info -o $(COMPILED)
 
-bench: $(VENV)/.dev             ## measure, and write benchmarks/README.md and benchmarks/results.json
+bench: $(VENV)/.dev kokoro      ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks
 
 # Both files are made by uv's resolver for Python 3.11 to 3.13 and every platform at once.

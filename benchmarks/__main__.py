@@ -23,6 +23,8 @@ COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 ROUNDS = 3
 STREAMS = (1, 8, 32)
 CHUNKS = 20_000
+SPEAKERS = {"hibari": 20, "kokoro": 2}
+"""With how often each speaks in a round."""
 ADDRESS = r"serving on (\S+)"
 Figures = dict[str, Any]
 
@@ -54,6 +56,16 @@ async def measure_synthesis(address: str, streams: int) -> dict[str, Figures]:
         alone.append(bare("synthesize", str(streams), str(repeats)))
         through.append(await served.synthesize(address, streams, repeats))
     return {"bare": medians(alone), "served": medians(through)}
+
+
+def measure_speakers() -> dict[str, Figures]:
+    """The speakers that run on a CPU, in turns."""
+    rounds: dict[str, list[Figures]] = {name: [] for name in SPEAKERS}
+    for number in range(ROUNDS):
+        for name, repeats in SPEAKERS.items():
+            say(f"speaker {name}, round {number + 1} of {ROUNDS}")
+            rounds[name].append(bare("speaker", name, str(repeats)))
+    return {name: medians(measured) for name, measured in rounds.items()}
 
 
 async def measure_transcription(address: str) -> dict[str, Figures]:
@@ -111,6 +123,7 @@ async def main() -> None:
                 "served": served.peak_megabytes(server),
             }
             results["throughput"] = await measure_throughput(server, address)
+    results["speakers"] = measure_speakers()
     with tempfile.TemporaryDirectory() as folder:
         results["doors"] = await doors.measure(Path(folder), COMMAND, say)
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -21,6 +21,14 @@ where bare threads compete, so with many streams the first audio of the served o
 |--:|--:|--:|--:|--:|--:|--:|
 {synthesis}
 
+## The speakers beside each other
+
+The same text, one call at a time, on all cores, with no server.
+
+| speaker | first audio | real-time factor | peak memory |
+|---|--:|--:|--:|
+{speakers}
+
 ## Transcribe beside faster-whisper
 
 Five recordings of 3 to 7 seconds of human speech, one after the other, beam size 5.
@@ -77,6 +85,15 @@ def write(results: dict[str, Any], path: Path) -> None:
         synthesis="\n".join(_synthesis(streams, both) for streams, both in results["synthesis"].items()),
         transcription=_transcription(**results["transcription"]),
         throughput=_throughput(**results["throughput"]),
+        speakers="\n".join(
+            _row(
+                name,
+                f"{figures['first_ms']:.0f} ms",
+                f"{figures['real_time_factor']:.4f}",
+                f"{figures['peak_megabytes']:.0f} MB",
+            )
+            for name, figures in results["speakers"].items()
+        ),
         doors=_doors(results["doors"]),
         memory=_memory(**results["memory"]),
         aims=_aims(results),
