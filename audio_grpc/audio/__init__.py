@@ -1,10 +1,11 @@
-"""Sound to bytes and back: one codec table, a streaming encoder, a safe decoder, a resampler."""
+"""Sound to bytes and back: one codec table, a streaming encoder, a safe decoder, a resampler, a stretcher."""
 
 from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, encode, wav_header
 from audio_grpc.audio.raw import RawFormat, raw_audio
 from audio_grpc.audio.resample import resample
+from audio_grpc.audio.stretch import stretch
 from audio_grpc.types import Encoding
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "encode",
     "raw_audio",
     "resample",
+    "stretch",
     "wav_header",
 ]

@@ -24,26 +24,28 @@ def resample(chunks: Iterable[Audio], sample_rate_hertz: int) -> Generator[Audio
             else:
                 yield from _converted(run, sample_rate_hertz)
     finally:
-        if isinstance(chunks, _Closable):
+        if isinstance(chunks, Closable):
             chunks.close()
 
 
 @runtime_checkable
-class _Closable(Protocol):
+class Closable(Protocol):
     """A generator, or whatever else holds something open."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of it."""
 
 
 def _converted(chunks: Iterable[Audio], sample_rate_hertz: int) -> Iterator[Audio]:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hertz)
-    frames = (_frame(chunk) for chunk in chunks if len(chunk.samples))
+    frames = (frame_of(chunk) for chunk in chunks if len(chunk.samples))
     for frame in chain(frames, [None]):  # None flushes the filter
         for converted in resampler.resample(frame):
             yield Audio(np.asarray(converted.to_ndarray()[0], np.float32), sample_rate_hertz)
 
 
-def _frame(chunk: Audio) -> av.AudioFrame:
+def frame_of(chunk: Audio) -> av.AudioFrame:
+    """The chunk as FFmpeg takes it: mono float32."""
     samples = np.ascontiguousarray(chunk.samples, np.float32)
     frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
     frame.sample_rate = chunk.sample_rate_hertz
