@@ -142,7 +142,7 @@ def tone_settings(**changes: Any) -> Settings:
     return Settings(
         port=0,
         synthesizers=server.pop("synthesizers", {"speaker": speaker}),
-        transcribers={"listener": ModelSpec("tone", **listener)},
+        transcribers=server.pop("transcribers", {"listener": ModelSpec("tone", **listener)}),
         **server,
     )
 

@@ -81,11 +81,16 @@ class SynthesizerInfo:
     """The rate of the samples of speakers that ``synthesize`` wants."""
     openai_voices: Mapping[str, str] = field(default_factory=dict)
     """Which of its voices is the most like each of OpenAI's; what is left out is the first voice."""
+    wants_sample_transcript: bool = False
+    """Whether it clones better when it knows what the sample says: it is then told, if anyhow possible."""
+    sample_language_codes: tuple[str, ...] = ()
+    """BCP-47 codes of what it speaks with the voice of a sample, beside those of its own voices."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
-        """BCP-47 codes of all voices, without repetition."""
-        return tuple(dict.fromkeys(code for voice in self.voices for code in voice.language_codes))
+        """BCP-47 codes of all that it speaks, without repetition."""
+        own = (code for voice in self.voices for code in voice.language_codes)
+        return tuple(dict.fromkeys([*own, *self.sample_language_codes]))
 
     def voice_aliases(self, configured: Mapping[str, str] | None) -> Mapping[str, str]:
         """Other names of its voices: the configured ones; if that is None, OpenAI's."""

@@ -60,6 +60,10 @@ class ToneOptions:
     """After so many chunks or segments of a call, break."""
     cloning: bool = False
     """Whether the speaker takes samples; it borrows nothing of them but how loud they are at most."""
+    wants_transcript: bool = False
+    """Whether the speaker wants to know what a sample says; it then says that first."""
+    own_voice: bool = True
+    """Whether the speaker has a voice without a sample."""
 
 
 def _pretend_to_load(options: ToneOptions) -> None:
@@ -105,7 +109,13 @@ class ToneSpeaker:
     def info(self) -> SynthesizerInfo:
         """One voice, for every language, and no options."""
         voice = Voice("tone", ("und",), "Sine waves, two a byte")
-        return SynthesizerInfo(SPEAKER_RATE, voices=(voice,), cloning=self._options.cloning)
+        return SynthesizerInfo(
+            SPEAKER_RATE,
+            voices=(voice,) if self._options.own_voice else (),
+            cloning=self._options.cloning,
+            wants_sample_transcript=self._options.wants_transcript,
+            sample_language_codes=("und",),
+        )
 
     def load(self) -> None:
         """Nothing to load."""
@@ -121,6 +131,8 @@ class ToneSpeaker:
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
         """One chunk of 100 ms for each byte."""
         volume = np.float32(_volume(options.sample))
+        if self._options.wants_transcript and options.sample:
+            text = options.sample.transcript + text
         for done, byte in enumerate(text.encode()):
             _pretend_to_compute(self._options, done)
             yield Speech(Audio(volume * _tones(byte), SPEAKER_RATE), input_tokens=1)

@@ -162,12 +162,16 @@ def find_voice(
 
     VoiceNotFound, or OptionUnsupported for a custom voice and a model that cannot speak with one.
     """
-    if not name:
+    if not name and info.voices:
         return info.voices[0]
+    if not name:
+        raise VoiceNotFound(
+            "the model has no voice of its own; name a custom one, made with CreateCustomVoice", field="voice"
+        )
     for voice in info.voices:
         if voice.name == aliases.get(name, name):
             return voice
-    known = ", ".join([*(voice.name for voice in info.voices), *sorted(aliases)])
+    known = ", ".join([*(voice.name for voice in info.voices), *sorted(aliases)]) or "none of its own"
     if sample is not None and not info.cloning:
         raise OptionUnsupported(
             f"the model cannot speak with a custom voice; choose one of its own ({known}), or a model for "

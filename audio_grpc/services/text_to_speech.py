@@ -10,10 +10,11 @@ from audio_grpc.audio import CODECS
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
 from audio_grpc.runtime.models import Model, Models
-from audio_grpc.services.cloning import find_sample
+from audio_grpc.services.cloning import Samples
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis
 from audio_grpc.services.timing import timing
+from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import CustomVoice, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
@@ -31,6 +32,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         self._models = models
         self._limits = limits
         self._voices = voices
+        self._samples = Samples(voices, SampleTranscripts(models))
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: Context
@@ -41,7 +43,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         call.model = model.name
         job = read_synthesis(request, self._limits)
         call.characters = len(job.text)
-        sample = await find_sample(self._voices, model, request.voice)
+        sample = await self._samples.find(model, request.voice)
         aliases = model.spec.voice_aliases
         generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
         async with model.stream(generate) as events:

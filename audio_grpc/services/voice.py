@@ -18,8 +18,9 @@ from audio_grpc.errors import (
     VoiceExists,
 )
 from audio_grpc.runtime.models import Models
-from audio_grpc.services.cloning import LONGEST_SECONDS, decode_sample
+from audio_grpc.services.cloning import decode_sample
 from audio_grpc.services.requests import MEBIBYTE, Limits
+from audio_grpc.services.transcripts import LONGEST_SECONDS
 from audio_grpc.text import clean
 from audio_grpc.types import CustomVoice
 from audio_grpc.v1 import voice_pb2 as pb
