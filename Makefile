@@ -46,7 +46,7 @@ kokoro: $(VENV)/.run            ## add Kokoro: its weights, and its voices into 
 
 # xinference is there for the copy of CosyVoice's code in it, not to run: hence without what it needs itself.
 $(COSYVOICE_VENV)/.done: pyproject.toml
-	@echo "Installing the service, CosyVoice and torch into $(COSYVOICE_VENV) (about 2 GB, more with CUDA) ..."
+	@echo "Installing the service, CosyVoice and torch into $(COSYVOICE_VENV) (3 GB, more with CUDA) ..."
 	@$(PYTHON) -m venv $(COSYVOICE_VENV)
 	@$(COSYVOICE_PIP) install 'pip>=25.1'
 	@$(COSYVOICE_PIP) install -e '.[cosyvoice]' --group cosyvoice-tests

@@ -83,9 +83,15 @@ def backend(version: int, directory: Callable[[int], Path]) -> CosyVoice:
 
 
 @pytest.fixture(scope="session")
-def usual(backend: CosyVoice) -> list[int]:
-    """How many samples the chunks of TEXT have."""
-    return sizes(speak(backend))
+def speech(backend: CosyVoice) -> list[Speech]:
+    """TEXT, spoken by itself."""
+    return speak(backend)
+
+
+@pytest.fixture(scope="session")
+def usual(speech: list[Speech]) -> list[int]:
+    """How many samples its chunks have."""
+    return sizes(speech)
 
 
 def speak(backend: CosyVoice, text: str = TEXT, *, voice: str = "trained", **options: Any) -> list[Speech]:
