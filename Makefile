@@ -13,7 +13,7 @@ COSYVOICE_VENV := .venv-cosyvoice
 COSYVOICE_BIN  := $(COSYVOICE_VENV)/bin
 COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro cosyvoice test test-cosyvoice lint format protos bench lock clean
+.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice lint format protos bench lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,8 +59,12 @@ cosyvoice: $(COSYVOICE_VENV)/.done  ## install CosyVoice into an environment of 
 test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature models (with COSYVOICE_PATH, on that checkout)
 	@$(COSYVOICE_BIN)/python -m pytest tests/cosyvoice
 
+# Two workers, on however many cores: each has servers and models of its own.
 test: lint                      ## check everything, then run the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-kokoro: $(VENV)/.dev kokoro  ## test Kokoro's own model
+	@$(BIN)/python -m pytest -m slow tests/test_kokoro.py
 
 lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generated code
 	@$(BIN)/ruff check .

@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -20,6 +21,7 @@ from audio_grpc.types import SynthesisOptions
 from tests.conftest import ServerProcess, Start
 from tests.test_round_trip import SENTENCES, WORST_WORD_ERROR_RATE, text_of, word_error_rate
 
+Test = TypeVar("Test", bound=Callable[..., Any])
 # Of the ten those in which Whisper base takes no word of any voice for another ("canoe" becomes "can you").
 THREE_SENTENCES = [SENTENCES[1], SENTENCES[2], SENTENCES[5]]
 
@@ -32,7 +34,10 @@ def _missing() -> str:
     return ""
 
 
-with_the_model = pytest.mark.skipif(bool(_missing()), reason=_missing())
+def with_the_model(test: Test) -> Test:
+    """`make test-kokoro` runs it."""
+    marked: Test = pytest.mark.slow(pytest.mark.skipif(bool(_missing()), reason=_missing())(test))
+    return marked
 
 
 @pytest.fixture(scope="module")
