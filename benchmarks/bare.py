@@ -4,13 +4,13 @@ Each runs in a process of its own (``python -m benchmarks.bare NAME ...``) and p
 """
 
 import json
-import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+import psutil
 import uvloop
 
 from audio_grpc.audio import decode
@@ -30,6 +30,7 @@ from audio_grpc.v1.text_to_speech_pb2_grpc import (
     TextToSpeechServiceServicer,
     add_TextToSpeechServiceServicer_to_server,
 )
+from benchmarks.served import peak_megabytes as process_peak_megabytes
 from benchmarks.workload import CHUNK, CLIPS, TEXT, Run, summary
 
 VOICE = SynthesisOptions(voice="heart")
@@ -37,7 +38,7 @@ VOICE = SynthesisOptions(voice="heart")
 
 def peak_megabytes() -> float:
     """The most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return process_peak_megabytes(psutil.Process())
 
 
 def loaded_hibari() -> Hibari:
