@@ -163,7 +163,7 @@ def test_names_that_two_models_share_are_refused() -> None:
 
 
 def test_a_backend_that_is_not_installed_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="installed: .*hibari.*, tone"):
+    with pytest.raises(ConfigurationError, match=r"installed: .*hibari.*, tone"):
         Server(Settings(synthesizers={"a": ModelSpec("piper")}, transcribers={}))
 
 
