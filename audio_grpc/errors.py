@@ -166,5 +166,11 @@ class ModelFailed(SpeechError):
     reason = "MODEL_FAILED"
 
 
+class ModelCrashed(ModelFailed):
+    """The model broke for good while it was serving this call; it is loaded again, so a new call may do."""
+
+    reason = "MODEL_CRASHED"
+
+
 class ConfigurationError(Exception):
     """The operator has to change the configuration; the server, or the gateway, does not start."""

@@ -23,7 +23,8 @@ from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.guard import Guard
-from audio_grpc.runtime.models import AnyModel, Model, Models
+from audio_grpc.runtime.model import Model
+from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText

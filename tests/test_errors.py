@@ -26,6 +26,7 @@ def make(kind: type[errors.SpeechError]) -> errors.SpeechError:
 EXPECTED = {
     "INTERNAL": grpc.StatusCode.INTERNAL,
     "MODEL_FAILED": grpc.StatusCode.INTERNAL,
+    "MODEL_CRASHED": grpc.StatusCode.INTERNAL,
     "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "VOICE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -118,11 +118,9 @@ async def test_what_a_backend_logs_on_its_thread_belongs_to_the_call(
 
 
 async def test_what_happens_long_after_a_call_is_not_its_doing(start: Start, lines: Lines) -> None:
-    server, client = await start(idle_unload_seconds=0.0)
+    _, client = await start(idle_unload_seconds=0.0)
     await speak(named(client, "six"))
-    model = server.models.synthesizer("")
     while not any("unloaded" in line["message"] for line in lines.all):
-        await asyncio.gather(*model._unloading)
         await asyncio.sleep(0)
     assert any("loaded model speaker in" in line["message"] for line in lines.of("six"))
     assert not any("idle" in line["message"] or "unloaded" in line["message"] for line in lines.of("six"))

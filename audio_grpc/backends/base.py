@@ -122,6 +122,13 @@ class Transcript:
     segments: Generator[Segment, None, None]
 
 
+class ModelBroken(Exception):
+    """What a backend raises, from the error that it got, when no later call can go well either.
+
+    The model is then loaded again. Its text is for the log; callers learn only that the model crashed.
+    """
+
+
 class Synthesizer(Protocol):
     """Text in, chunks of sound out."""
 

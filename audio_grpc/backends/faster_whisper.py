@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, cpus, read_options
+from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.backends.embedded_whisper import whisper_base
 from audio_grpc.errors import OptionUnsupported
 from audio_grpc.types import (
@@ -99,17 +100,18 @@ class FasterWhisper:
     def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
         """Segments come window by window (30 seconds), each as soon as it is decoded."""
         assert self._model is not None, "load() comes first"
-        segments, info = self._model.transcribe(
-            audio.samples,
-            vad_filter=options.voice_activity_detection is not False,
-            vad_parameters=_vad_parameters(options.voice_activity_parameters),
-            word_timestamps=options.word_timestamps,
-            task=options.task.value,
-            language=self._language(options),
-            initial_prompt=options.prompt,
-            hotwords=", ".join(options.hotwords) or None,
-            **_given(temperature=options.temperature, beam_size=options.beam_size),
-        )
+        with cuda_errors_break():
+            segments, info = self._model.transcribe(
+                audio.samples,
+                vad_filter=options.voice_activity_detection is not False,
+                vad_parameters=_vad_parameters(options.voice_activity_parameters),
+                word_timestamps=options.word_timestamps,
+                task=options.task.value,
+                language=self._language(options),
+                initial_prompt=options.prompt,
+                hotwords=", ".join(options.hotwords) or None,
+                **_given(temperature=options.temperature, beam_size=options.beam_size),
+            )
         detected = options.language_code is None
         language = Language(
             TO_BCP47.get(info.language, info.language), info.language_probability if detected else None
@@ -167,19 +169,24 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _segments(segments: Iterable[Any]) -> Generator[Segment, None, None]:
-    for segment in segments:
-        yield Segment(
-            start=float(segment.start),
-            end=float(segment.end),
-            text=segment.text,
-            words=tuple(
-                Word(word.word, float(word.start), float(word.end), float(word.probability))
-                for word in segment.words or ()
-            ),
-            tokens=tuple(segment.tokens),
-            avg_logprob=segment.avg_logprob,
-            compression_ratio=segment.compression_ratio,
-            no_speech_prob=segment.no_speech_prob,
-            temperature=segment.temperature,
-            seek=segment.seek,
-        )
+    with cuda_errors_break():
+        for segment in segments:
+            yield _segment(segment)
+
+
+def _segment(segment: Any) -> Segment:
+    return Segment(
+        start=float(segment.start),
+        end=float(segment.end),
+        text=segment.text,
+        words=tuple(
+            Word(word.word, float(word.start), float(word.end), float(word.probability))
+            for word in segment.words or ()
+        ),
+        tokens=tuple(segment.tokens),
+        avg_logprob=segment.avg_logprob,
+        compression_ratio=segment.compression_ratio,
+        no_speech_prob=segment.no_speech_prob,
+        temperature=segment.temperature,
+        seek=segment.seek,
+    )

@@ -17,6 +17,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict
 
 from audio_grpc.backends.base import (
+    ModelBroken,
     ModelSpec,
     SynthesizerInfo,
     TranscriberInfo,
@@ -57,7 +58,9 @@ class ToneOptions:
     fail_loading: bool = False
     """Whether loading fails."""
     fail_after: Annotated[int, Ge(0)] | None = None
-    """After so many chunks or segments of a call, break."""
+    """After so many chunks or segments of a call, fail."""
+    crash_on: str | None = None
+    """A word that breaks the speaker for good: that call fails, and so does all that it begins later."""
     cloning: bool = False
     """Whether the speaker takes samples; it borrows nothing of them but how loud they are at most."""
     wants_transcript: bool = False
@@ -104,6 +107,7 @@ class ToneSpeaker:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = read_options(spec, ToneOptions)
+        self._broken = False
 
     @property
     def info(self) -> SynthesizerInfo:
@@ -130,6 +134,9 @@ class ToneSpeaker:
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
         """One chunk of 100 ms for each byte."""
+        self._broken = self._broken or self._options.crash_on in text.split()
+        if self._broken:
+            raise ModelBroken(f"told to crash by the option crash_on = {self._options.crash_on!r}")
         volume = np.float32(_volume(options.sample))
         if self._options.wants_transcript and options.sample:
             text = options.sample.transcript + text

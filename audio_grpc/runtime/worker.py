@@ -13,10 +13,12 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from audio_grpc.errors import ModelFailed, SpeechError
+from audio_grpc.backends.base import ModelBroken
+from audio_grpc.errors import ModelCrashed, ModelFailed, SpeechError
 
 T = TypeVar("T")
 Generate = Callable[[], Generator[T, None, None]]
+OnEnd = Callable[[BaseException | None], None]
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
     """One call's generator as an async iterator of its results: at each step all that are ready.
 
     ``close`` stops the generator at its next result, on a model thread; ``on_end`` is called on the
-    event loop once the generator is finished with, however it ended. What the model throws, the reader
-    gets after the results before it: as it is if it is one of our errors, else as ModelFailed.
+    event loop once the generator is finished with: with None if it came to its end, GeneratorExit if it was
+    closed before, else what the model threw. The reader gets that after the results before it: as it is if
+    it is one of our errors, else as ModelCrashed (for ModelBroken) or ModelFailed.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         *,
         read_ahead: int,
         ready: "SimpleQueue[Stream[Any] | None]",
-        on_end: Callable[[], None],
+        on_end: OnEnd,
     ) -> None:
         self._model = model
         self._generate = generate
@@ -73,10 +76,18 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         error, self._error = self._error, None
         if error is None or isinstance(error, SpeechError):
             raise error or StopAsyncIteration
-        raise ModelFailed(
+        raise self._for_caller(error) from error
+
+    def _for_caller(self, error: BaseException) -> ModelFailed:
+        if isinstance(error, ModelBroken):
+            return ModelCrashed(
+                f"model {self._model!r} crashed while serving this call, and is loaded again; try the call "
+                "again, and see the server's log for the details"
+            )
+        return ModelFailed(
             f"model {self._model!r} broke with {type(error).__name__} while serving this call; "
             "the server's log has the details"
-        ) from error
+        )
 
     def close(self) -> None:
         """Have the generator closed; results that were not read are dropped."""
@@ -107,12 +118,11 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
                     return True
             if self._generator is not None:
                 self._generator.close()
+            self._end(GeneratorExit())
         except StopIteration:
             self._end(None)
         except BaseException as error:  # whatever a model throws belongs to its caller
             self._end(error)
-        else:
-            self._end(None)
         return False
 
     def _deliver(self, result: T) -> bool:
@@ -131,9 +141,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
             self._ended = True
             self._error = None if self._closed else error
             self._wake_reader()
-        if error is not None and self._closed:
+        if self._closed and not isinstance(error, GeneratorExit | None):
             log.warning("a generator failed while it was being closed", exc_info=error)
-        self._call_soon(self._on_end)
+        self._call_soon(self._on_end, error)
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None
@@ -166,7 +176,7 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def start(self, generate: Generate[T], on_end: Callable[[], None]) -> Stream[T]:
+    def start(self, generate: Generate[T], on_end: OnEnd) -> Stream[T]:
         """Begin a call; ``generate`` makes its generator, on a model thread."""
         return Stream(self._name, generate, read_ahead=self._read_ahead, ready=self._ready, on_end=on_end)
 

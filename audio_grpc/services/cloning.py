@@ -5,7 +5,7 @@ import asyncio
 from audio_grpc.audio import decode
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import InvalidRequest, StorageFailed, VoiceNotFound
-from audio_grpc.runtime.models import Model
+from audio_grpc.runtime.model import Model
 from audio_grpc.services.transcripts import LONGEST_SECONDS, SampleTranscripts
 from audio_grpc.types import Audio, VoiceSample
 from audio_grpc.voices import VoiceStore

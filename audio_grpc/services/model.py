@@ -6,7 +6,8 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.backends.base import SynthesizerInfo
-from audio_grpc.runtime.models import AnyModel, Models, State
+from audio_grpc.runtime.model import State
+from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import model_pb2 as pb
 from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer

@@ -9,7 +9,8 @@ from grpc.aio import ServicerContext
 from audio_grpc.audio import CODECS
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
-from audio_grpc.runtime.models import Model, Models
+from audio_grpc.runtime.model import Model
+from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis

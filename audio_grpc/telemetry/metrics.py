@@ -10,10 +10,11 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from audio_grpc.runtime.models import Models, State
+from audio_grpc.runtime.model import State
+from audio_grpc.runtime.models import Models
 from audio_grpc.telemetry.call import Call
 
 WAITS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -73,7 +74,7 @@ class Metrics:
             ("model",),
             registry=registry,
         )
-        registry.register(ModelGauges(models))
+        registry.register(ModelMetrics(models))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -99,7 +100,7 @@ class Metrics:
             self._real_time_factor.labels(method, model).observe(factor)
 
 
-class ModelGauges(Collector):
+class ModelMetrics(Collector):
     """What the models are doing, asked when somebody scrapes."""
 
     def __init__(self, models: Models) -> None:
@@ -116,8 +117,14 @@ class ModelGauges(Collector):
         loaded = GaugeMetricFamily(
             "audio_grpc_model_loaded", "1 if the model is in memory, else 0.", labels=("model",)
         )
+        reloads = CounterMetricFamily(
+            "audio_grpc_model_reloads",
+            "Times that the model was loaded again because it had crashed.",
+            labels=("model",),
+        )
         for model in self._models.all:
             active.add_metric([model.name], model.admission.running)
             queued.add_metric([model.name], model.admission.waiting)
             loaded.add_metric([model.name], model.state is State.READY)
-        return active, queued, loaded
+            reloads.add_metric([model.name], model.reloads)
+        return active, queued, loaded, reloads

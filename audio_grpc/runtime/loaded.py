@@ -1,0 +1,57 @@
+"""A model that is in memory."""
+
+import asyncio
+import gc
+from typing import Generic, TypeVar
+
+from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transcriber
+from audio_grpc.errors import SpeechError
+from audio_grpc.runtime.worker import Worker
+
+Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
+
+FAILURES_IN_A_ROW = 3
+"""So many calls that fail one after the other, with none between that goes well, are the model's fault."""
+
+
+class Loaded(Generic[Backend]):
+    """A model in memory, its threads, and how many calls are using it."""
+
+    def __init__(self, name: str, spec: ModelSpec, backend: Backend) -> None:
+        self.backend = backend
+        self.worker = Worker(name, threads=spec.threads, read_ahead=spec.read_ahead)
+        self.users = 0
+        self._failures = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
+
+    def enter(self) -> None:
+        """Count a call in."""
+        self.users += 1
+        self._unused.clear()
+
+    def leave(self) -> None:
+        """Count a call out."""
+        self.users -= 1
+        if not self.users:
+            self._unused.set()
+
+    def is_broken_by(self, error: BaseException | None) -> bool:
+        """Whether the model needs to be loaded again, after a call that ended with ``error`` (None: well).
+
+        A call that was refused or left says nothing of the model, neither good nor bad.
+        """
+        if error is None:
+            self._failures = 0
+        elif isinstance(error, ModelBroken):
+            return True
+        elif not isinstance(error, SpeechError | GeneratorExit):
+            self._failures += 1
+        return self._failures >= FAILURES_IN_A_ROW
+
+    async def retire(self) -> None:
+        """Give the memory back once the last call has ended."""
+        await self._unused.wait()
+        await self.worker.close()
+        await asyncio.to_thread(self.backend.close)
+        gc.collect()

@@ -1,0 +1,217 @@
+"""One configured model: loading, serving, replacing and unloading it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
+from contextvars import Context
+from enum import Enum
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.errors import ModelLoadFailed
+from audio_grpc.runtime.admission import Admission
+from audio_grpc.runtime.loaded import Backend, Loaded
+from audio_grpc.runtime.worker import Stream
+
+T = TypeVar("T")
+
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 60.0
+
+log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """Where a model is in its life."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Model(Generic[Backend]):
+    """One configured model."""
+
+    def __init__(self, name: str, spec: ModelSpec, make: Callable[[ModelSpec], Backend]) -> None:
+        self.name = name
+        self.spec = spec
+        self.admission = Admission(name, places=spec.concurrency, queue=spec.queue)
+        self.load_error = ""
+        self.reloads = 0
+        self._make = make
+        self._described = make(spec)
+        self._loaded: Loaded[Backend] | None = None
+        self._loading: asyncio.Task[Loaded[Backend]] | None = None
+        self._crashed = False
+        self._reloading: asyncio.Task[None] | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and its aliases."""
+        return (self.name, *self.spec.aliases)
+
+    @property
+    def state(self) -> State:
+        """Where the model is in its life."""
+        if self._loaded is not None:
+            return State.READY
+        if self._loading is not None:
+            return State.LOADING
+        return State.FAILED if self.load_error else State.UNLOADED
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, to ask what it can do; not necessarily loaded."""
+        return self._loaded.backend if self._loaded else self._described
+
+    @asynccontextmanager
+    async def stream(
+        self, generate: Callable[[Backend], Generator[T, None, None]]
+    ) -> AsyncIterator[Stream[T]]:
+        """Wait for a place, load the model if need be, and run a generator on its threads.
+
+        The place is free again when the generator has been closed, which leaving the context causes.
+        QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
+        """
+        place = await self.admission.enter()
+        try:
+            loaded = await self._use()
+        except BaseException:
+            place.leave()
+            self._watch_idleness()
+            raise
+
+        def end(error: BaseException | None) -> None:
+            place.leave()
+            self._release(loaded, error)
+
+        stream = loaded.worker.start(partial(generate, loaded.backend), on_end=end)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def load(self) -> Loaded[Backend]:
+        """The model in memory; callers at the same moment share one loading. ModelLoadFailed."""
+        if self._loaded is not None:
+            return self._loaded
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load(), name=f"load {self.name}")
+            self._loading.add_done_callback(self._loading_done)
+        # A caller who leaves must not take the loading from the others.
+        return await asyncio.shield(self._loading)
+
+    async def unload(self) -> None:
+        """Take the model out of memory, once the calls that are running on it have ended."""
+        if self._reloading is not None:
+            self._reloading.cancel()
+        if self._loading is not None:
+            await asyncio.wait([self._loading])
+        self._crashed = False
+        self._take_out()
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    async def _load(self) -> Loaded[Backend]:
+        log.info("loading model %s", self.name)
+        began = time.monotonic()
+        backend = self._make(self.spec)
+        try:
+            await asyncio.to_thread(backend.load)
+        except Exception as error:
+            self.load_error = str(error) or type(error).__name__
+            log.exception("could not load model %s", self.name)
+            raise ModelLoadFailed(f"model {self.name!r} could not be loaded: {self.load_error}") from error
+        self.load_error = ""
+        self.reloads += self._crashed
+        self._crashed = False
+        log.info("loaded model %s in %.1f s", self.name, time.monotonic() - began)
+        self._loaded = Loaded(self.name, self.spec, backend)
+        self._watch_idleness()
+        return self._loaded
+
+    def _loading_done(self, task: asyncio.Task[Loaded[Backend]]) -> None:
+        self._loading = None
+        if not task.cancelled():
+            task.exception()  # retrieved: nobody may be left to do so
+
+    async def _use(self) -> Loaded[Backend]:
+        """Count a call in; ModelLoadFailed."""
+        # What was taken out while the call was about to come in, must not be used any more.
+        while (loaded := await self.load()) is not self._loaded:
+            pass
+        self._cancel_idle_timer()
+        loaded.enter()
+        return loaded
+
+    def _release(self, loaded: Loaded[Backend], error: BaseException | None) -> None:
+        """Count a call out that ended with ``error``, and replace the model if that has broken it."""
+        broken = loaded.is_broken_by(error)
+        loaded.leave()
+        if broken and loaded is self._loaded:
+            log.error("model %s crashed; it is loaded again", self.name, exc_info=error)
+            self._replace()
+        self._watch_idleness()
+
+    def _replace(self) -> None:
+        """Load the model again; calls that are running on the broken one go on there."""
+        self._take_out()
+        self._crashed = True
+        self._reloading = self._start(self._reload(), "reload")
+
+    async def _reload(self) -> None:
+        """Until it is loaded, with ever longer pauses; calls that come meanwhile try as well."""
+        pause = FIRST_RETRY_SECONDS
+        while self._crashed:
+            try:
+                await self.load()
+            except ModelLoadFailed:
+                log.warning("trying to load model %s again in %g s", self.name, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def _take_out(self) -> None:
+        """Have new calls load the model afresh, and what is in memory retired once it is unused."""
+        self._cancel_idle_timer()
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            task = self._start(self._retire(loaded), "unload")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, loaded: Loaded[Backend]) -> None:
+        try:
+            await loaded.retire()
+        except Exception:  # a broken model may not even come to its end
+            log.exception("could not close model %s", self.name)
+        else:
+            log.info("unloaded model %s", self.name)
+
+    def _watch_idleness(self) -> None:
+        self._cancel_idle_timer()
+        after = None if self.spec.resident else self.spec.idle_unload_seconds
+        # Whoever has a place, even if only just, is about to use the model.
+        if after is not None and self._loaded is not None and not self.admission.running:
+            # In no call's context: what happens then is not the doing of the call that was the last.
+            self._idle_timer = asyncio.get_running_loop().call_later(
+                after, self._unload_idle, context=Context()
+            )
+
+    def _cancel_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _unload_idle(self) -> None:
+        log.info("model %s was idle for %g s", self.name, self.spec.idle_unload_seconds)
+        self._take_out()
+
+    def _start(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Have something done that is no call's doing, even if one has set it off."""
+        loop = asyncio.get_running_loop()
+        return loop.create_task(work, name=f"{what} {self.name}", context=Context())
