@@ -173,6 +173,11 @@ class Settings(BaseSettings):
 
     A message that is still arriving counts only once it has: gRPC gives messages whole.
     """
+    min_free_memory_bytes: Annotated[int, Ge(0)] = 256 << 20
+    """While less memory than this can be had (of the machine, or of the container), models that are idle and
+    not resident are unloaded, the longest idle first; 0: never."""
+    min_free_device_memory_bytes: Annotated[int, Ge(0)] = 0
+    """The same for the memory of each GPU that a model is on, as nvidia-smi tells it; 0: never."""
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)

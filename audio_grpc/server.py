@@ -23,8 +23,10 @@ from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.guard import Guard
+from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import AnyModel, Models
+from audio_grpc.runtime.room import Room
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
@@ -58,9 +60,17 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """One server on one port, with its models; ``tracer_provider`` is where its spans go, if anywhere."""
+    """One server on one port, with its models.
 
-    def __init__(self, settings: Settings, tracer_provider: TracerProvider | None = None) -> None:
+    ``tracer_provider`` is where its spans go, if anywhere, and ``memory`` what it takes for the machine's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tracer_provider: TracerProvider | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.settings = settings
         self.port = 0
         self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
@@ -74,7 +84,7 @@ class Server:
             tls=self._credentials is not None,
             allow_open=settings.allow_open,
         )
-        self.models = _models(settings)
+        self.models = _models(settings, memory or SystemMemory())
         self.metrics_url = ""
         self._metrics = Metrics(self.models)
         self._metrics_endpoint: MetricsEndpoint | None = None
@@ -98,6 +108,7 @@ class Server:
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
+        self.models.keep_room()
         await self._server.start()
         await asyncio.gather(
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
@@ -175,17 +186,23 @@ class Server:
         return server
 
 
-def _models(settings: Settings) -> Models:
+def _models(settings: Settings, memory: Memory) -> Models:
     """Every configured model; only the backends that are named are imported."""
+    room = Room(
+        memory,
+        min_free_bytes=settings.min_free_memory_bytes,
+        min_free_device_bytes=settings.min_free_device_memory_bytes,
+    )
     return Models(
         [
-            Model(name, spec, registry.synthesizer(spec.backend))
+            Model(name, spec, registry.synthesizer(spec.backend), room)
             for name, spec in settings.synthesizers.items()
         ],
         [
-            Model(name, spec, registry.transcriber(spec.backend))
+            Model(name, spec, registry.transcriber(spec.backend), room)
             for name, spec in settings.transcribers.items()
         ],
+        room,
     )
 
 

@@ -1,6 +1,7 @@
 """The command line, as a user calls it."""
 
 import json
+import re
 import subprocess
 import sys
 import wave
@@ -66,7 +67,7 @@ def test_transcribe_in_every_format(at: list[str]) -> None:
 
 
 def test_models_and_voices(at: list[str]) -> None:
-    models = run("models", "--load", "tts-1", *at).stdout.decode()
+    models = run("models", *at).stdout.decode()
     assert "hibari" in models
     assert "whisper-base" in models
     assert "ready" in models
@@ -79,6 +80,26 @@ voices_path = "voices"
 backend = "tone"
 options = { cloning = true }
 """
+
+
+def test_a_model_is_loaded_and_unloaded(tmp_path: Path) -> None:
+    weighty = "options = { cloning = true, weight_bytes = 50_000_000 }"
+    (tmp_path / "audio-grpc.toml").write_text(TONE_SERVER.replace("options = { cloning = true }", weighty))
+    server = ServerProcess(cwd=tmp_path)
+    at = ["--server", server.address]
+    try:
+        assert "unloaded" in run("models", *at).stdout.decode()
+        loaded = run("models", "load", "speaker", *at).stdout.decode()
+        assert "ready" in loaded
+        assert re.search(r"5\d\.\d MB", loaded)
+        unloaded = run("models", *at, "unload", "speaker").stdout.decode()
+        assert "unloaded" in unloaded
+        assert "MB" not in unloaded
+        missing = run("models", "load", "nobody", *at)
+        assert missing.returncode == 1
+        assert b"no model is named 'nobody'" in missing.stderr
+    finally:
+        assert server.stop() == 0
 
 
 def test_a_voice_is_added_spoken_with_and_deleted(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from audio_grpc.backends import embedded_whisper
-from audio_grpc.backends.embedded_whisper import SHA256, whisper_base
+from audio_grpc.backends.embedded_whisper import PREPARED, SHA256, whisper_base
+from audio_grpc.backends.progress import listening
 
 JOIN = "import sys, pathlib; from audio_grpc.backends.embedded_whisper import whisper_base; " + (
     "print(whisper_base(pathlib.Path(sys.argv[1])))"
@@ -32,7 +33,20 @@ def test_a_damaged_model_is_made_again(tmp_path: Path) -> None:
     (folder / "config.json").write_text("{}")
     (folder / "vocabulary.txt").unlink()
     assert whisper_base(tmp_path) == folder
-    assert embedded_whisper._is_intact(folder)
+    assert {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == SHA256
+
+
+def test_the_work_on_it_is_told_step_by_step(tmp_path: Path) -> None:
+    told: list[tuple[float, str]] = []
+    with listening(lambda done, step: told.append((done, step))):
+        whisper_base(tmp_path)
+        whisper_base(tmp_path)
+    joining = [done for done, step in told if step == "joining"]
+    assert len(joining) > 100
+    assert joining == sorted(joining)
+    verifying = [done for done, step in told if step == "verifying"]
+    assert max(verifying) == pytest.approx(PREPARED)
+    assert told[-1][0] == pytest.approx(PREPARED / 3), "the second time it is only read once"
 
 
 def test_packages_that_hold_something_else_are_refused(

@@ -58,13 +58,51 @@ async def test_callers_at_the_same_moment_share_one_loading(start: Start) -> Non
 
 async def test_load_and_unload_by_request(start: Start) -> None:
     _, client = await start(options={"load_seconds": 0.05})
-    assert [model.state async for model in client.load_model("tts-1")] == [
-        MODEL_STATE_LOADING,
-        MODEL_STATE_READY,
-    ]
+    states = [model.state async for model in client.load_model("tts-1")]
+    assert states == [MODEL_STATE_LOADING] * (len(states) - 1) + [MODEL_STATE_READY]
+    assert len(states) > 1
     assert [model.state async for model in client.load_model("speaker")] == [MODEL_STATE_READY]
     assert (await client.unload_model("speaker")).state == MODEL_STATE_UNLOADED
     assert await speak(client)
+
+
+async def test_loading_tells_how_far_it_is(start: Start) -> None:
+    _, client = await start(options={"load_seconds": 0.4})
+    steps = [model async for model in client.load_model("speaker")]
+    told = [model for model in steps if model.HasField("load_progress")]
+    assert {model.state for model in told} == {MODEL_STATE_LOADING}
+    assert {model.load_step for model in told} == {"pretending"}
+    done = [model.load_progress for model in told]
+    assert done == sorted(set(done))
+    assert any(0 < one < 1 for one in done)
+    assert not steps[-1].HasField("load_progress")
+
+
+async def test_everybody_who_waits_is_told_how_far_it_is(start: Start) -> None:
+    _, client = await start(options={"load_seconds": 0.4})
+
+    async def last_progress() -> float:
+        return max([model.load_progress async for model in client.load_model("speaker")])
+
+    assert min(await asyncio.gather(*(last_progress() for _ in range(3)))) > 0
+    assert [model.state async for model in client.load_model("speaker")] == [MODEL_STATE_READY]
+
+
+async def test_a_caller_who_leaves_does_not_take_the_loading_from_the_others(start: Start) -> None:
+    _, client = await start(options={"load_seconds": 0.2})
+    leaving = client.load_model("speaker")
+    await anext(leaving)
+    staying = asyncio.create_task(speak(client))
+    await leaving.aclose()  # type: ignore[attr-defined]
+    assert await staying
+
+
+async def test_a_loading_that_fails_ends_its_stream_with_the_cause(start: Start) -> None:
+    _, client = await start(options={"fail_loading": True, "load_seconds": 0.1})
+    with pytest.raises(ServiceError, match="told to fail") as failure:
+        async for model in client.load_model("speaker"):
+            assert model.state == MODEL_STATE_LOADING
+    assert failure.value.reason == "MODEL_LOAD_FAILED"
 
 
 async def test_unloading_lets_running_calls_finish(start: Start) -> None:

@@ -140,7 +140,10 @@ class Synthesizer(Protocol):
         """What is known; before ``load`` it may lack what only the loaded model tells."""
 
     def load(self) -> None:
-        """Bring the model into memory. An exception's text is what the caller reads as the cause."""
+        """Bring the model into memory. An exception's text is what the caller reads as the cause.
+
+        ``report_progress`` of ``progress.py`` tells whoever waits how far it is.
+        """
 
     def close(self) -> None:
         """Give the memory back. Nothing is called afterwards."""
@@ -167,7 +170,10 @@ class Transcriber(Protocol):
         """What is known; before ``load`` it may lack what only the loaded model tells."""
 
     def load(self) -> None:
-        """Bring the model into memory. An exception's text is what the caller reads as the cause."""
+        """Bring the model into memory. An exception's text is what the caller reads as the cause.
+
+        ``report_progress`` of ``progress.py`` tells whoever waits how far it is.
+        """
 
     def close(self) -> None:
         """Give the memory back. Nothing is called afterwards."""

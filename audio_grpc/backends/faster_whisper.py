@@ -15,7 +15,8 @@ from pydantic import ConfigDict
 
 from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, cpus, read_options
 from audio_grpc.backends.cuda import cuda_errors_break
-from audio_grpc.backends.embedded_whisper import whisper_base
+from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
+from audio_grpc.backends.progress import report_progress
 from audio_grpc.errors import OptionUnsupported
 from audio_grpc.types import (
     Audio,
@@ -83,14 +84,18 @@ class FasterWhisper:
             raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
         path = self._spec.path or EMBEDDED
         device, _, index = self._spec.device.partition(":")
+        if path == EMBEDDED:
+            path = str(whisper_base(self._options.cache_path))
+        report_progress(PREPARED, "loading")
         self._model = WhisperModel(
-            str(whisper_base(self._options.cache_path)) if path == EMBEDDED else path,
+            path,
             device=device,
             device_index=int(index or 0),
             compute_type=self._compute_type(device),
             cpu_threads=self._options.cpu_threads or cpus() // self._spec.threads or 1,
             num_workers=self._spec.threads,
         )
+        report_progress(0.9, "warming up")
         self._warm_up()
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from audio_grpc.backends.base import (
     Transcript,
     read_options,
 )
+from audio_grpc.backends.progress import report_progress
 from audio_grpc.types import (
     Audio,
     Language,
@@ -43,6 +44,10 @@ HALF_SECONDS = 0.05
 BYTE_SECONDS = 2 * HALF_SECONDS
 AMPLITUDE, AUDIBLE = 0.5, 0.1
 QUIETEST, LOUDEST = 0.2, 1.0
+LOAD_STEPS = 4
+
+Weights = np.ndarray[tuple[int], np.dtype[np.uint8]]
+NO_WEIGHTS: Weights = np.ones(0, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class ToneOptions:
     delay_seconds: Annotated[float, Ge(0)] = 0.0
     """Computing time to pretend for each chunk or segment."""
     load_seconds: Annotated[float, Ge(0)] = 0.0
-    """Computing time to pretend for loading."""
+    """Computing time to pretend for loading, in steps that are reported."""
+    weight_bytes: Annotated[int, Ge(0)] = 0
+    """Memory to take."""
     fail_loading: bool = False
     """Whether loading fails."""
     fail_after: Annotated[int, Ge(0)] | None = None
@@ -69,10 +76,13 @@ class ToneOptions:
     """Whether the speaker has a voice without a sample."""
 
 
-def _pretend_to_load(options: ToneOptions) -> None:
-    time.sleep(options.load_seconds)
+def _pretend_to_load(options: ToneOptions) -> Weights:
+    for step in range(LOAD_STEPS):
+        report_progress(step / LOAD_STEPS, "pretending")
+        time.sleep(options.load_seconds / LOAD_STEPS)
     if options.fail_loading:
         raise RuntimeError("told to fail by the option fail_loading")
+    return np.ones(options.weight_bytes, np.uint8)
 
 
 def _pretend_to_compute(options: ToneOptions, done: int) -> None:
@@ -107,6 +117,7 @@ class ToneSpeaker:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = read_options(spec, ToneOptions)
+        self._weights = NO_WEIGHTS
         self._broken = False
 
     @property
@@ -122,11 +133,12 @@ class ToneSpeaker:
         )
 
     def load(self) -> None:
-        """Nothing to load."""
-        _pretend_to_load(self._options)
+        """Nothing is needed, but the options may want time and memory."""
+        self._weights = _pretend_to_load(self._options)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Give the memory back."""
+        self._weights = NO_WEIGHTS
 
     def unpronounceable(self, text: str) -> str:
         """Every letter has bytes."""
@@ -150,6 +162,7 @@ class ToneListener:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = read_options(spec, ToneOptions)
+        self._weights = NO_WEIGHTS
 
     @property
     def info(self) -> TranscriberInfo:
@@ -161,11 +174,12 @@ class ToneListener:
         )
 
     def load(self) -> None:
-        """Nothing to load."""
-        _pretend_to_load(self._options)
+        """Nothing is needed, but the options may want time and memory."""
+        self._weights = _pretend_to_load(self._options)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Give the memory back."""
+        self._weights = NO_WEIGHTS
 
     def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
         """The bytes that were said, as text; what is not UTF-8 becomes U+FFFD."""

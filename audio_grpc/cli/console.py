@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import grpc
 import typer
@@ -109,3 +109,11 @@ def connected(server: str | None, key: str | None = None, tls_ca: Path | None = 
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
             fail(f"{error}. Give the key with --key, or in {config.API_KEY_VARIABLE}")
         raise
+
+
+def connected_before(context: typer.Context, *given: Any) -> AbstractContextManager[Client]:
+    """:func:`connected` for a subcommand, whose options may stand before its name too (in ``context.obj``).
+
+    One that stands after the name counts more.
+    """
+    return connected(*(after or before for after, before in zip(given, context.obj, strict=True)))

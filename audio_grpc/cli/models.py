@@ -1,55 +1,101 @@
-"""``audio-grpc models``."""
+"""``audio-grpc models``, alone and with ``load`` and ``unload``."""
 
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, results
+from audio_grpc.cli.console import (
+    KeyOption,
+    ServerOption,
+    TlsCaOption,
+    connected,
+    connected_before,
+    console,
+    results,
+)
 from audio_grpc.client import Client
-from audio_grpc.v1.model_pb2 import ModelKind, ModelState
+from audio_grpc.v1.model_pb2 import Model, ModelKind, ModelState
 
 EXAMPLES = """
 Examples:
 
 audio-grpc models
 
-audio-grpc models --load whisper-base
+audio-grpc models load whisper-base
 
-audio-grpc models --unload hibari
+audio-grpc models unload hibari
 """
 
+app = typer.Typer()
 
+NameArgument = Annotated[str, typer.Argument(help="The model, by name or alias.")]
+
+
+@app.callback(invoke_without_command=True)
 def models(
-    load: Annotated[str | None, typer.Option(metavar="NAME", help="Bring this model into memory.")] = None,
-    unload: Annotated[str | None, typer.Option(metavar="NAME", help="Take this one out of memory.")] = None,
+    context: typer.Context,
     server: ServerOption = None,
     key: KeyOption = None,
     tls_ca: TlsCaOption = None,
 ) -> None:
-    """List the server's models, and what they are doing."""
-    with connected(server, key, tls_ca) as client:
-        if load:
-            _load(client, load)
-        if unload:
-            client.unload_model(unload)
-        results.print(_table(client))
+    """List the server's models, and what they are doing; bring one into memory, or take it out."""
+    context.obj = (server, key, tls_ca)
+    if context.invoked_subcommand is None:
+        with connected(server, key, tls_ca) as client:
+            results.print(_table(client.list_models()))
 
 
-def _load(client: Client, name: str) -> None:
-    with console.status(f"loading {name} ..."):
-        for _ in client.load_model(name):
-            pass
+@app.command()
+def load(
+    context: typer.Context,
+    name: NameArgument,
+    server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
+) -> None:
+    """Bring a model into memory, unless it is there, and show how far that is."""
+    with connected_before(context, server, key, tls_ca) as client:
+        results.print(_table([_load(client, name)]))
 
 
-def _table(client: Client) -> Table:
-    table = Table("model", "kind", "state", "backend", "running", "queued", "languages", "aliases")
-    for model in client.list_models():
+@app.command()
+def unload(
+    context: typer.Context,
+    name: NameArgument,
+    server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
+) -> None:
+    """Take a model out of memory, once the calls that are running on it have ended."""
+    with connected_before(context, server, key, tls_ca) as client:
+        results.print(_table([client.unload_model(name)]))
+
+
+def _load(client: Client, name: str) -> Model:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    model = Model()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"loading {escape(name)}", total=None)
+        for model in client.load_model(name):
+            if model.HasField("load_progress"):
+                description = f"{escape(name)}: {model.load_step}"
+                bar.update(task, total=1.0, completed=model.load_progress, description=description)
+    return model
+
+
+def _table(models: list[Model]) -> Table:
+    table = Table("model", "kind", "state", "memory", "backend", "running", "queued", "languages", "aliases")
+    for model in models:
         languages = list(model.language_codes)
         table.add_row(
             model.name,
             _word(ModelKind.Name(model.kind)),
-            model.load_error or _word(ModelState.Name(model.state)),
+            escape(model.load_error) or _state(model),
+            _memory(model),
             model.backend,
             f"{model.running}/{model.max_running}",
             f"{model.queued}/{model.max_queued}",
@@ -57,6 +103,17 @@ def _table(client: Client) -> Table:
             ", ".join(model.aliases),
         )
     return table
+
+
+def _state(model: Model) -> str:
+    done = f" {model.load_progress:.0%}" if model.HasField("load_progress") else ""
+    return _word(ModelState.Name(model.state)) + done
+
+
+def _memory(model: Model) -> str:
+    """What it takes of the host's memory, and of its GPU's."""
+    host = decimal(model.host_memory_bytes) if model.HasField("host_memory_bytes") else ""
+    return host + (f", GPU {decimal(model.device_memory_bytes)}" if model.device_memory_bytes else "")
 
 
 def _word(name: str) -> str:

@@ -1,15 +1,21 @@
 """``audio-grpc voices``, alone and with ``add`` and ``delete``."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, results
-from audio_grpc.client import Client
+from audio_grpc.cli.console import (
+    KeyOption,
+    ServerOption,
+    TlsCaOption,
+    connected,
+    connected_before,
+    console,
+    results,
+)
 from audio_grpc.v1.text_to_speech_pb2 import Voice
 
 EXAMPLES = """
@@ -55,7 +61,7 @@ def add(
     tls_ca: TlsCaOption = None,
 ) -> None:
     """Make a voice from a recording of a speaker; its id is written to standard output."""
-    with _connected(context, server, key, tls_ca) as client:
+    with connected_before(context, server, key, tls_ca) as client:
         voice = client.create_voice(
             name, file.read_bytes(), transcript=transcript, language_code=language, consent=consent
         )
@@ -72,13 +78,8 @@ def delete(
     tls_ca: TlsCaOption = None,
 ) -> None:
     """Forget a voice and its recording."""
-    with _connected(context, server, key, tls_ca) as client:
+    with connected_before(context, server, key, tls_ca) as client:
         client.delete_custom_voice(voice)
-
-
-def _connected(context: typer.Context, *given: Any) -> AbstractContextManager[Client]:
-    """Each option may stand before the subcommand, or after it, which counts more."""
-    return connected(*(after or before for after, before in zip(given, context.obj, strict=True)))
 
 
 def _table(voices: list[Voice]) -> Table:

@@ -114,7 +114,7 @@ class AsyncClient:
         return (await self._unary(self._models.GetModel, GetModelRequest(name=name))).model
 
     async def load_model(self, name: str) -> AsyncIterator[Model]:
-        """The model whenever its state changes, until it is ready."""
+        """The model whenever its state or its progress changes, until it is ready."""
         try:
             async for response in self._models.LoadModel(
                 LoadModelRequest(name=name), metadata=self._metadata

@@ -89,7 +89,7 @@ class Client:
         return self._unary(self._models.GetModel, GetModelRequest(name=name)).model
 
     def load_model(self, name: str) -> Iterator[Model]:
-        """The model whenever its state changes, until it is ready."""
+        """The model whenever its state or its progress changes, until it is ready."""
         try:
             for response in self._models.LoadModel(LoadModelRequest(name=name), metadata=self._metadata):
                 yield response.model

@@ -1,11 +1,11 @@
 """A model that is in memory."""
 
 import asyncio
-import gc
 from typing import Generic, TypeVar
 
 from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transcriber
 from audio_grpc.errors import SpeechError
+from audio_grpc.runtime.memory import give_back
 from audio_grpc.runtime.worker import Worker
 
 Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
@@ -54,4 +54,4 @@ class Loaded(Generic[Backend]):
         await self._unused.wait()
         await self.worker.close()
         await asyncio.to_thread(self.backend.close)
-        gc.collect()
+        await asyncio.to_thread(give_back)

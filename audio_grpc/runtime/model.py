@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from contextvars import Context
 from enum import Enum
@@ -14,6 +14,9 @@ from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ModelLoadFailed
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.runtime.loaded import Backend, Loaded
+from audio_grpc.runtime.loading import Loading, Progress
+from audio_grpc.runtime.memory import Footprint
+from audio_grpc.runtime.room import Room
 from audio_grpc.runtime.worker import Stream
 
 T = TypeVar("T")
@@ -35,20 +38,24 @@ class State(Enum):
 class Model(Generic[Backend]):
     """One configured model."""
 
-    def __init__(self, name: str, spec: ModelSpec, make: Callable[[ModelSpec], Backend]) -> None:
+    def __init__(self, name: str, spec: ModelSpec, make: Callable[[ModelSpec], Backend], room: Room) -> None:
         self.name = name
         self.spec = spec
         self.admission = Admission(name, places=spec.concurrency, queue=spec.queue)
         self.load_error = ""
         self.reloads = 0
+        self.footprint = Footprint()
         self._make = make
         self._described = make(spec)
         self._loaded: Loaded[Backend] | None = None
-        self._loading: asyncio.Task[Loaded[Backend]] | None = None
+        self._loading: Loading[Backend] | None = None
+        self._last_used = 0.0
         self._crashed = False
         self._reloading: asyncio.Task[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._room = room
+        room.add(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,6 +75,18 @@ class Model(Generic[Backend]):
     def backend(self) -> Backend:
         """The backend, to ask what it can do; not necessarily loaded."""
         return self._loaded.backend if self._loaded else self._described
+
+    @property
+    def progress(self) -> Progress:
+        """How far the loading is."""
+        return self._loading.progress if self._loading else Progress()
+
+    @property
+    def idle_since(self) -> float | None:
+        """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
+        # Whoever has a place, even if only just, is about to use the model.
+        stays = self._loaded is None or self.spec.resident or self.admission.running
+        return None if stays else self._last_used
 
     @asynccontextmanager
     async def stream(
@@ -98,47 +117,61 @@ class Model(Generic[Backend]):
 
     async def load(self) -> Loaded[Backend]:
         """The model in memory; callers at the same moment share one loading. ModelLoadFailed."""
-        if self._loaded is not None:
-            return self._loaded
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._load(), name=f"load {self.name}")
-            self._loading.add_done_callback(self._loading_done)
-        # A caller who leaves must not take the loading from the others.
-        return await asyncio.shield(self._loading)
+        return self._loaded or await self._begin_loading().finished()
+
+    async def load_with_progress(self) -> AsyncGenerator[None, None]:
+        """Load the model, and come back whenever ``state`` or ``progress`` has changed. ModelLoadFailed."""
+        if self._loaded is None:
+            loading = self._begin_loading()
+            async for _ in loading.moves():
+                yield
+            await loading.finished()
+        yield
 
     async def unload(self) -> None:
         """Take the model out of memory, once the calls that are running on it have ended."""
         if self._reloading is not None:
             self._reloading.cancel()
         if self._loading is not None:
-            await asyncio.wait([self._loading])
+            await self._loading.ended()
         self._crashed = False
         self._take_out()
         if self._retiring:
             await asyncio.wait(self._retiring)
 
+    async def evict(self) -> None:
+        """Take the idle model out of memory."""
+        if retiring := self._take_out():
+            await retiring
+
+    def _begin_loading(self) -> Loading[Backend]:
+        if self._loading is None:
+            self._loading = Loading(self.name, self._load)
+        return self._loading
+
     async def _load(self) -> Loaded[Backend]:
-        log.info("loading model %s", self.name)
         began = time.monotonic()
-        backend = self._make(self.spec)
         try:
-            await asyncio.to_thread(backend.load)
+            backend = self._make(self.spec)
+            self.footprint = await self._room.load(self, partial(self._bring, backend))
         except Exception as error:
             self.load_error = str(error) or type(error).__name__
             log.exception("could not load model %s", self.name)
             raise ModelLoadFailed(f"model {self.name!r} could not be loaded: {self.load_error}") from error
+        finally:
+            self._loading = None
         self.load_error = ""
         self.reloads += self._crashed
         self._crashed = False
         log.info("loaded model %s in %.1f s", self.name, time.monotonic() - began)
         self._loaded = Loaded(self.name, self.spec, backend)
+        self._last_used = time.monotonic()
         self._watch_idleness()
         return self._loaded
 
-    def _loading_done(self, task: asyncio.Task[Loaded[Backend]]) -> None:
-        self._loading = None
-        if not task.cancelled():
-            task.exception()  # retrieved: nobody may be left to do so
+    def _bring(self, backend: Backend) -> None:
+        log.info("loading model %s", self.name)
+        backend.load()
 
     async def _use(self) -> Loaded[Backend]:
         """Count a call in; ModelLoadFailed."""
@@ -151,6 +184,7 @@ class Model(Generic[Backend]):
 
     def _release(self, loaded: Loaded[Backend], error: BaseException | None) -> None:
         """Count a call out that ended with ``error``, and replace the model if that has broken it."""
+        self._last_used = time.monotonic()
         broken = loaded.is_broken_by(error)
         loaded.leave()
         if broken and loaded is self._loaded:
@@ -175,14 +209,16 @@ class Model(Generic[Backend]):
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
 
-    def _take_out(self) -> None:
+    def _take_out(self) -> asyncio.Task[None] | None:
         """Have new calls load the model afresh, and what is in memory retired once it is unused."""
         self._cancel_idle_timer()
         loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            task = self._start(self._retire(loaded), "unload")
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+        if loaded is None:
+            return None
+        task = self._start(self._retire(loaded), "unload")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+        return task
 
     async def _retire(self, loaded: Loaded[Backend]) -> None:
         try:
@@ -194,9 +230,8 @@ class Model(Generic[Backend]):
 
     def _watch_idleness(self) -> None:
         self._cancel_idle_timer()
-        after = None if self.spec.resident else self.spec.idle_unload_seconds
-        # Whoever has a place, even if only just, is about to use the model.
-        if after is not None and self._loaded is not None and not self.admission.running:
+        after = self.spec.idle_unload_seconds
+        if after is not None and self.idle_since is not None:
             # In no call's context: what happens then is not the doing of the call that was the last.
             self._idle_timer = asyncio.get_running_loop().call_later(
                 after, self._unload_idle, context=Context()

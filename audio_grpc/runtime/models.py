@@ -8,6 +8,7 @@ from typing import TypeVar
 from audio_grpc.backends.base import Synthesizer, Transcriber
 from audio_grpc.errors import ConfigurationError, ModelNotFound
 from audio_grpc.runtime.model import Model
+from audio_grpc.runtime.room import Room
 
 AnyModel = Model[Synthesizer] | Model[Transcriber]
 
@@ -16,8 +17,13 @@ class Models:
     """Every configured model, by name and alias; the first of a kind is its default."""
 
     def __init__(
-        self, synthesizers: Iterable[Model[Synthesizer]], transcribers: Iterable[Model[Transcriber]]
+        self,
+        synthesizers: Iterable[Model[Synthesizer]],
+        transcribers: Iterable[Model[Transcriber]],
+        room: Room,
     ) -> None:
+        self._room = room
+        self._keeping_room: asyncio.Task[None] | None = None
         self.synthesizers = list(synthesizers)
         self.transcribers = list(transcribers)
         taken = Counter(name for model in self.all for name in model.names)
@@ -41,8 +47,14 @@ class Models:
         """Of either kind, by name or alias. ModelNotFound."""
         return _find(self.all, "model", name, field="name")
 
+    def keep_room(self) -> None:
+        """From now on unload idle models when memory is short."""
+        self._keeping_room = asyncio.create_task(self._room.keep(), name="keep room")
+
     async def close(self) -> None:
         """Unload every model."""
+        if self._keeping_room is not None:
+            self._keeping_room.cancel()
         await asyncio.gather(*(model.unload() for model in self.all))
 
 

@@ -1,6 +1,7 @@
 """ModelService."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -39,14 +40,11 @@ class ModelDirectory(ModelServiceServicer):
     async def LoadModel(
         self, request: pb.LoadModelRequest, context: Context
     ) -> AsyncIterator[pb.LoadModelResponse]:
-        """Its states until it is ready."""
+        """Its states and its progress until it is ready."""
         model = self._find(request.name)
-        if model.state is not State.READY:
-            loading = describe(model)
-            loading.state = pb.MODEL_STATE_LOADING
-            yield pb.LoadModelResponse(model=loading)
-            await model.load()
-        yield pb.LoadModelResponse(model=describe(model))
+        async with aclosing(model.load_with_progress()) as changes:
+            async for _ in changes:
+                yield pb.LoadModelResponse(model=describe(model))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """Its state once the memory is free."""
@@ -79,7 +77,13 @@ def describe(model: AnyModel) -> pb.Model:
         queued=model.admission.waiting,
         max_running=model.admission.places,
         max_queued=model.admission.queue,
+        load_progress=model.progress.done,
+        load_step=model.progress.step,
     )
+    if model.state is State.READY:
+        message.MergeFrom(
+            pb.Model(host_memory_bytes=model.footprint.host, device_memory_bytes=model.footprint.device)
+        )
     if isinstance(info, SynthesizerInfo):
         message.kind = pb.MODEL_KIND_SYNTHESIZER
         message.voices.extend(voice.name for voice in info.voices)

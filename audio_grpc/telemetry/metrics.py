@@ -117,6 +117,12 @@ class ModelMetrics(Collector):
         loaded = GaugeMetricFamily(
             "audio_grpc_model_loaded", "1 if the model is in memory, else 0.", labels=("model",)
         )
+        memory = GaugeMetricFamily(
+            "audio_grpc_model_memory_bytes",
+            "What the model took when it was loaded (host: growth of resident memory, device: of the GPU's "
+            "used memory); an estimate, and only of models in memory.",
+            labels=("model", "kind"),
+        )
         reloads = CounterMetricFamily(
             "audio_grpc_model_reloads",
             "Times that the model was loaded again because it had crashed.",
@@ -127,4 +133,8 @@ class ModelMetrics(Collector):
             queued.add_metric([model.name], model.admission.waiting)
             loaded.add_metric([model.name], model.state is State.READY)
             reloads.add_metric([model.name], model.reloads)
-        return active, queued, loaded, reloads
+            if model.state is State.READY:
+                for kind, size in (("host", model.footprint.host), ("device", model.footprint.device)):
+                    if size is not None:
+                        memory.add_metric([model.name, kind], size)
+        return active, queued, loaded, memory, reloads

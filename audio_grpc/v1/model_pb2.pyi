@@ -86,6 +86,10 @@ class Model(_message.Message):
     QUEUED_FIELD_NUMBER: _builtins.int
     MAX_RUNNING_FIELD_NUMBER: _builtins.int
     MAX_QUEUED_FIELD_NUMBER: _builtins.int
+    LOAD_PROGRESS_FIELD_NUMBER: _builtins.int
+    LOAD_STEP_FIELD_NUMBER: _builtins.int
+    HOST_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    DEVICE_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What requests name it by."""
     kind: Global___ModelKind.ValueType
@@ -110,6 +114,19 @@ class Model(_message.Message):
     """Calls that can run at the same time."""
     max_queued: _builtins.int
     """Calls that can wait; one more is RESOURCE_EXHAUSTED (QUEUE_FULL)."""
+    load_progress: _builtins.float
+    """While MODEL_STATE_LOADING: how much of it is done, 0 to 1. Absent if the backend does not tell."""
+    load_step: _builtins.str
+    """While MODEL_STATE_LOADING: what is being done, such as "verifying". Empty if the backend does not tell."""
+    host_memory_bytes: _builtins.int
+    """While MODEL_STATE_READY: what the server's resident memory grew by while it loaded the model, in bytes.
+    That is an estimate: calls that ran meanwhile are in it, memory that was free in the process is not.
+    Absent where the server cannot read it (not on Linux).
+    """
+    device_memory_bytes: _builtins.int
+    """While MODEL_STATE_READY: what the free memory of its GPU shrank by in the same time, in bytes; 0 on a
+    CPU. Other processes on the GPU are in it. Absent where nvidia-smi does not tell.
+    """
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other names that requests can use."""
@@ -146,13 +163,30 @@ class Model(_message.Message):
         queued: _builtins.int = ...,
         max_running: _builtins.int = ...,
         max_queued: _builtins.int = ...,
+        load_progress: _builtins.float | None = ...,
+        load_step: _builtins.str = ...,
+        host_memory_bytes: _builtins.int | None = ...,
+        device_memory_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_sample_rate_hertz", b"_sample_rate_hertz", "sample_rate_hertz", b"sample_rate_hertz"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_host_memory_bytes", b"_host_memory_bytes", "_load_progress", b"_load_progress", "_sample_rate_hertz", b"_sample_rate_hertz", "device_memory_bytes", b"device_memory_bytes", "host_memory_bytes", b"host_memory_bytes", "load_progress", b"load_progress", "sample_rate_hertz", b"sample_rate_hertz"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sample_rate_hertz", b"_sample_rate_hertz", "aliases", b"aliases", "backend", b"backend", "compute_type", b"compute_type", "device", b"device", "kind", b"kind", "language_codes", b"language_codes", "load_error", b"load_error", "max_queued", b"max_queued", "max_running", b"max_running", "name", b"name", "options", b"options", "queued", b"queued", "running", b"running", "sample_rate_hertz", b"sample_rate_hertz", "state", b"state", "streaming", b"streaming", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_host_memory_bytes", b"_host_memory_bytes", "_load_progress", b"_load_progress", "_sample_rate_hertz", b"_sample_rate_hertz", "aliases", b"aliases", "backend", b"backend", "compute_type", b"compute_type", "device", b"device", "device_memory_bytes", b"device_memory_bytes", "host_memory_bytes", b"host_memory_bytes", "kind", b"kind", "language_codes", b"language_codes", "load_error", b"load_error", "load_progress", b"load_progress", "load_step", b"load_step", "max_queued", b"max_queued", "max_running", b"max_running", "name", b"name", "options", b"options", "queued", b"queued", "running", b"running", "sample_rate_hertz", b"sample_rate_hertz", "state", b"state", "streaming", b"streaming", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__device_memory_bytes: _TypeAlias = _typing.Literal["device_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__device_memory_bytes: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__host_memory_bytes: _TypeAlias = _typing.Literal["host_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__host_memory_bytes: _TypeAlias = _typing.Literal["_host_memory_bytes", b"_host_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__load_progress: _TypeAlias = _typing.Literal["load_progress"]  # noqa: Y015
+    _WhichOneofArgType__load_progress: _TypeAlias = _typing.Literal["_load_progress", b"_load_progress"]  # noqa: Y015
     _WhichOneofReturnType__sample_rate_hertz: _TypeAlias = _typing.Literal["sample_rate_hertz"]  # noqa: Y015
     _WhichOneofArgType__sample_rate_hertz: _TypeAlias = _typing.Literal["_sample_rate_hertz", b"_sample_rate_hertz"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__device_memory_bytes) -> _WhichOneofReturnType__device_memory_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__host_memory_bytes) -> _WhichOneofReturnType__host_memory_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__load_progress) -> _WhichOneofReturnType__load_progress | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_rate_hertz) -> _WhichOneofReturnType__sample_rate_hertz | None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
@@ -256,7 +290,9 @@ Global___LoadModelRequest: _TypeAlias = LoadModelRequest  # noqa: Y015
 
 @_typing.final
 class LoadModelResponse(_message.Message):
-    """The model whenever its state changes; the last message has MODEL_STATE_READY."""
+    """The model whenever its state or its progress changes; the last message has MODEL_STATE_READY. A slow
+    reader gets the latest progress, not each.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -77,7 +77,8 @@ class ModelServiceServicer:
 
     def LoadModel(self, request, context):
         """Brings a model into memory, where it stays until it has been idle for as long as its
-        configuration says. Callers at the same moment share one loading. A load that fails is
+        configuration says, or until it is idle and memory is short. Callers at the same moment share one
+        loading; models are loaded one after the other. A load that fails is
         FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

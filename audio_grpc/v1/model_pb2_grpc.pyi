@@ -39,7 +39,8 @@ class ModelServiceStub:
     """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
     LoadModel: _grpc.UnaryStreamMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]
     """Brings a model into memory, where it stays until it has been idle for as long as its
-    configuration says. Callers at the same moment share one loading. A load that fails is
+    configuration says, or until it is idle and memory is short. Callers at the same moment share one
+    loading; models are loaded one after the other. A load that fails is
     FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
     """
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UnloadModelRequest, _model_pb2.UnloadModelResponse]
@@ -58,7 +59,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
     LoadModel: _aio.UnaryStreamMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]  # type: ignore[assignment]
     """Brings a model into memory, where it stays until it has been idle for as long as its
-    configuration says. Callers at the same moment share one loading. A load that fails is
+    configuration says, or until it is idle and memory is short. Callers at the same moment share one
+    loading; models are loaded one after the other. A load that fails is
     FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
     """
     UnloadModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UnloadModelRequest, _model_pb2.UnloadModelResponse]  # type: ignore[assignment]
@@ -92,7 +94,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_model_pb2.LoadModelResponse], _abc.AsyncIterator[_model_pb2.LoadModelResponse]]:
         """Brings a model into memory, where it stays until it has been idle for as long as its
-        configuration says. Callers at the same moment share one loading. A load that fails is
+        configuration says, or until it is idle and memory is short. Callers at the same moment share one
+        loading; models are loaded one after the other. A load that fails is
         FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
         """
 

@@ -1,0 +1,118 @@
+"""How much memory there is, and how it is given back (Linux, and NVIDIA's GPUs)."""
+
+import ctypes
+import gc
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+NVIDIA_SMI_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model takes, in bytes, as far as it is known."""
+
+    host: int | None = None
+    device: int | None = None
+
+
+class Memory(Protocol):
+    """The memory of this process and of the machine; None for what cannot be read."""
+
+    def used(self) -> int | None:
+        """What this process has of the host's memory, in bytes."""
+
+    def free(self, device: int | None) -> int | None:
+        """What can still be had, in bytes: of the host's memory (None), or of that of a GPU."""
+
+
+class SystemMemory:
+    """Read from the files below ``root``, and from nvidia-smi."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+
+    def used(self) -> int | None:
+        """The resident set: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html."""
+        pages = self._read("proc/self/statm").split()
+        return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
+
+    def free(self, device: int | None) -> int | None:
+        """Of the host the least that the machine, or a group of processes that this one is in, has left."""
+        if device is not None:
+            return _gpu_free(device)
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", self._read("proc/meminfo"), re.MULTILINE)
+        machine = [int(available[1]) * 1024] if available else []
+        return min([*machine, *self._left_of_limits()], default=None)
+
+    def _left_of_limits(self) -> Iterator[int]:
+        """What containers have is limited by their control groups, and by those around them.
+
+        https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/memory.html.
+        """
+        for line in self._read("proc/self/cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "":
+                yield from self._left("sys/fs/cgroup", path, "memory.max", "memory.current", "inactive_file")
+            elif "memory" in controllers.split(","):
+                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                yield from self._left("sys/fs/cgroup/memory", path, *names)
+
+    def _left(self, mount: str, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
+        # In a container the group's own folder may be the mount, whatever the path says.
+        group = Path(path.lstrip("/"))
+        for folder in (group, *group.parents):
+            most, used, kept = (
+                self._read(f"{mount}/{folder}/{name}").strip() for name in (limit, usage, "memory.stat")
+            )
+            if most.isdecimal() and used.isdecimal():
+                # The kernel drops what it keeps of files before it refuses memory.
+                files = re.search(rf"^{cache} (\d+)$", kept, re.MULTILINE)
+                yield max(int(most) - int(used) + (int(files[1]) if files else 0), 0)
+
+    def _read(self, path: str) -> str:
+        try:
+            return (self._root / path).read_text()
+        except OSError:
+            return ""
+
+
+def device_number(device: str) -> int | None:
+    """Which GPU a model's ``device`` is, as CUDA counts them; None for the CPU.
+
+    "auto" is the first GPU where the machine has NVIDIA's driver.
+    """
+    if device == "auto":
+        return 0 if shutil.which("nvidia-smi") else None
+    found = re.fullmatch(r"cuda(?::(\d+))?", device)
+    return int(found[1] or 0) if found else None
+
+
+def _gpu_free(device: int) -> int | None:
+    # CUDA counts the GPUs that it may see: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#env-vars.
+    visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    gpu = visible[device] if device < len(visible) else str(device)
+    command = ("nvidia-smi", f"--id={gpu}", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=NVIDIA_SMI_SECONDS).stdout  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return int(told) << 20 if told.strip().isdecimal() else None
+
+
+def give_back() -> None:
+    """Return what nobody uses any more to the system.
+
+    glibc keeps most of what a model has freed, for itself, unless it is told not to:
+    https://man7.org/linux/man-pages/man3/malloc_trim.3.html.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)

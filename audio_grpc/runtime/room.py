@@ -1,0 +1,124 @@
+"""Keeps memory free, by unloading models that nobody is using."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.runtime.memory import Footprint, Memory, device_number
+
+CHECK_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Tenant(Protocol):
+    """A model, as far as its memory is concerned."""
+
+    @property
+    def name(self) -> str:
+        """What log lines call it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Which device it is on."""
+
+    @property
+    def footprint(self) -> Footprint:
+        """What it takes, or took when it was last in memory."""
+
+    @property
+    def idle_since(self) -> float | None:
+        """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
+
+    async def evict(self) -> None:
+        """Take it out of memory now."""
+
+
+class Room:
+    """The memory that the models share.
+
+    While less than ``min_free_bytes`` of the host (or ``min_free_device_bytes`` of a GPU) can be had, the
+    model that has been idle for longest is unloaded: every ``check_seconds``, and before another is loaded,
+    which needs what it took last time as well. 0 turns that off. If it does not help, a model is loaded
+    nevertheless: what can be had is an estimate, and an error in loading says more.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        min_free_bytes: int = 0,
+        min_free_device_bytes: int = 0,
+        check_seconds: float = CHECK_SECONDS,
+    ) -> None:
+        self._memory = memory
+        self._min_free_bytes = min_free_bytes
+        self._min_free_device_bytes = min_free_device_bytes
+        self._check_seconds = check_seconds
+        self._tenants: list[Tenant] = []
+        # One loading at a time: the next one would take the room that was made for this one, and what each
+        # takes could not be told.
+        self._turn = asyncio.Lock()
+
+    def add(self, tenant: Tenant) -> None:
+        """Have a model share the memory."""
+        self._tenants.append(tenant)
+
+    async def load(self, tenant: Tenant, load: Callable[[], None]) -> Footprint:
+        """Make room, and call ``load`` on a thread; what that has taken. Raises what ``load`` raises."""
+        async with self._turn:
+            device = device_number(tenant.spec.device)
+            await self._make_room(None, tenant)
+            if device is not None:
+                await self._make_room(device, tenant)
+            before = await self._taken(device)
+            await asyncio.to_thread(load)
+            after = await self._taken(device)
+        host, on_device = (_growth(*pair) for pair in zip(before, after, strict=True))
+        return Footprint(host, 0 if device is None else on_device)
+
+    async def keep(self) -> None:
+        """Look after the memory until cancelled."""
+        while True:
+            await asyncio.sleep(self._check_seconds)
+            async with self._turn:
+                for device in {None, *(device_number(one.spec.device) for one in self._tenants)}:
+                    await self._make_room(device)
+
+    async def _make_room(self, device: int | None, tenant: Tenant | None = None) -> None:
+        least = self._min_free_bytes if device is None else self._min_free_device_bytes
+        if not least:
+            return
+        if tenant is not None:
+            least += (tenant.footprint.host if device is None else tenant.footprint.device) or 0
+        where = "memory" if device is None else f"memory on GPU {device}"
+        while (idle := self._longest_idle(device)) or tenant:
+            free = await asyncio.to_thread(self._memory.free, device)
+            if free is None or free >= least:
+                return
+            if idle is None:
+                log.warning("%.0f MB of %s are free, and no model is idle that could go", free / 1e6, where)
+                return
+            log.info("%.0f MB of %s are free; unloading idle model %s", free / 1e6, where, idle.name)
+            await idle.evict()
+
+    def _longest_idle(self, device: int | None) -> Tenant | None:
+        idle = [
+            (since, number)
+            for number, tenant in enumerate(self._tenants)
+            if (since := tenant.idle_since) is not None
+            and (device is None or device_number(tenant.spec.device) == device)
+        ]
+        return self._tenants[min(idle)[1]] if idle else None
+
+    async def _taken(self, device: int | None) -> tuple[int | None, int | None]:
+        """A measure of what is in use of the host's memory, and of the GPU's, that grows with it."""
+        used = self._memory.used()
+        free = None if device is None else await asyncio.to_thread(self._memory.free, device)
+        return used, None if free is None else -free
+
+
+def _growth(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else max(after - before, 0)
