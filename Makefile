@@ -13,7 +13,7 @@ COSYVOICE_VENV := .venv-cosyvoice
 COSYVOICE_BIN  := $(COSYVOICE_VENV)/bin
 COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice lint format protos bench lock clean
+.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -88,6 +88,9 @@ protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 
 bench: $(VENV)/.dev kokoro      ## measure, and write benchmarks/README.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev              ## 500 mixed calls, many of them cut short: memory stays flat, no thread is left
+	@$(BIN)/python -m benchmarks.soak
 
 # Both files are made by uv's resolver for Python 3.11 to 3.13 and every platform at once.
 lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
