@@ -110,9 +110,14 @@ def give_back() -> None:
     """Return what nobody uses any more to the system.
 
     glibc keeps most of what a model has freed, for itself, unless it is told not to:
-    https://man7.org/linux/man-pages/man3/malloc_trim.3.html.
+    https://man7.org/linux/man-pages/man3/malloc_trim.3.html. Where the server has left what exists out of
+    garbage collection, what has become garbage since is collected too.
     """
+    frozen = gc.get_freeze_count() > 0
+    gc.unfreeze()
     gc.collect()
+    if frozen:
+        gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
