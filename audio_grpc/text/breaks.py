@@ -61,12 +61,15 @@ def first_piece_end(text: str, start: int, end: int) -> int:
     """
     if graphemes.content_end(text, start, end) - start <= FIRST_PIECE_SIZE:
         return end
-    clauses = [
-        clause
-        for clause in _breaks(CLAUSE, text, start, FIRST_PIECE_SIZE)
-        if _is_balanced(text[start:clause])
-    ]
+    clauses = list(clause_ends(text, start))
     return graphemes.skip_space(text, clauses[-1]) if clauses else end
+
+
+def clause_ends(text: str, start: int) -> Iterator[int]:
+    """Where the clauses of 20 to 80 characters end that can be the first piece of ``text`` from ``start``."""
+    for clause in _breaks(CLAUSE, text, start, FIRST_PIECE_SIZE):
+        if _is_balanced(text[start:clause]):
+            yield clause
 
 
 def _breaks(kind: re.Pattern[str], text: str, start: int, size: int) -> Iterator[int]:
