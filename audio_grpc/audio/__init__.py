@@ -2,7 +2,7 @@
 
 from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
-from audio_grpc.audio.encode import MAX_PIECE_BYTES, encode, wav_header
+from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, wav_header
 from audio_grpc.audio.raw import RawFormat, raw_audio
 from audio_grpc.audio.resample import resample
 from audio_grpc.audio.stretch import stretch
@@ -12,6 +12,7 @@ __all__ = [
     "CODECS",
     "MAX_PIECE_BYTES",
     "Codec",
+    "Encoder",
     "Encoding",
     "RawFormat",
     "choose_rate",

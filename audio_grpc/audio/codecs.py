@@ -17,6 +17,8 @@ class Muxer:
     container: str
     encoder: str
     sample_format: str
+    held_back_frames: int
+    """How many frames later a sound is out: what the encoder looks ahead, and the delay of decoders."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,20 +70,20 @@ CODECS: Mapping[Encoding, Codec] = {
         "audio/mpeg",
         _MPEG_BIT_RATES,
         # Both headers describe the whole file, which a stream does not know when it begins.
-        Muxer("mp3", "libmp3lame", "fltp", {**_STREAMED, "write_xing": "0", "id3v2_version": "0"}),
+        Muxer("mp3", "libmp3lame", "fltp", 5, {**_STREAMED, "write_xing": "0", "id3v2_version": "0"}),
     ),
     Encoding.OPUS: Codec(
         "audio/ogg",
         _OPUS_BIT_RATES,
         # Microseconds: a page per Opus frame; the muxer's default would hold back a second of sound.
-        Muxer("ogg", "libopus", "s16", {**_STREAMED, "page_duration": "20000"}),
+        Muxer("ogg", "libopus", "s16", 2, {**_STREAMED, "page_duration": "20000"}),
     ),
     Encoding.FLAC: Codec(
         "audio/flac",
         # The padding is room for tags that a stream cannot come back to write.
-        muxer=Muxer("flac", "flac", "s16", {**_STREAMED, "metadata_header_padding": "0"}),
+        muxer=Muxer("flac", "flac", "s16", 1, {**_STREAMED, "metadata_header_padding": "0"}),
     ),
-    Encoding.AAC: Codec("audio/aac", _MPEG_BIT_RATES, Muxer("adts", "aac", "fltp", _STREAMED)),
+    Encoding.AAC: Codec("audio/aac", _MPEG_BIT_RATES, Muxer("adts", "aac", "fltp", 3, _STREAMED)),
     Encoding.PCM_S16LE: Codec("audio/pcm"),
 }
 

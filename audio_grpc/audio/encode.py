@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import av
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av.container import OutputContainer
 
 from audio_grpc.audio.codecs import CODECS, Codec, Muxer, choose_rate
-from audio_grpc.audio.resample import resample
+from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.types import Audio, Encoding, Samples
 
 Pcm = npt.NDArray[np.int16]
@@ -36,13 +36,62 @@ _LOUDEST = float(np.float32(32767) / _FULL_SCALE)
 def encode(
     chunks: Iterable[Audio], encoding: Encoding, sample_rate_hertz: int
 ) -> Generator[bytes, None, None]:
-    """Yield ``chunks`` as one container, each chunk's bytes as soon as the codec gives them.
+    """Yield ``chunks`` as one container, see :class:`Encoder`. Closing the generator closes ``chunks``.
 
-    Pieces are never empty and at most MAX_PIECE_BYTES long. Closing the generator closes ``chunks``.
     Raises InvalidRequest at once if the encoding does not exist at ``sample_rate_hertz``.
     """
-    rate = choose_rate(encoding, sample_rate_hertz, native=sample_rate_hertz)
-    return _encoded(chunks, encoding, rate)
+    return _encoded(chunks, Encoder(encoding, sample_rate_hertz), sample_rate_hertz)
+
+
+class Encoder:
+    """Makes one container of sound that comes in chunks, giving bytes as soon as the codec does.
+
+    Pieces are never empty and at most MAX_PIECE_BYTES long. Raises InvalidRequest if the encoding does not
+    exist at ``sample_rate_hertz``.
+    """
+
+    def __init__(self, encoding: Encoding, sample_rate_hertz: int) -> None:
+        self._rate = choose_rate(encoding, sample_rate_hertz, native=sample_rate_hertz)
+        self._samples = self._flushed = 0
+        self._resampler = Resampler(self._rate)
+        codec = CODECS[encoding]
+        self._container: _Plain | _Muxed
+        if codec.muxer is None:
+            self._container = _Plain(wav_header(self._rate) if encoding is Encoding.WAV else b"")
+        else:
+            self._container = _Muxed(codec, codec.muxer, self._rate)
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is that has been written so far."""
+        return self._samples / self._rate
+
+    def write(self, chunk: Audio) -> Iterator[bytes]:
+        """The sound goes on with this."""
+        for converted in self._resampler.write(chunk):
+            yield from self._blocks(converted.samples)
+
+    def flush(self) -> Iterator[bytes]:
+        """What a compressing codec has held back of the sound; it takes a little silence to push it out."""
+        if self._samples > self._flushed:
+            yield from self._blocks(np.zeros(self._container.held_back_samples, np.float32))
+        self._flushed = self._samples
+
+    def finish(self) -> Iterator[bytes]:
+        """The end of the container."""
+        for converted in self._resampler.finish():
+            yield from self._blocks(converted.samples)
+        yield from self._container.finish()
+
+    def close(self) -> None:
+        """Give up a container that is not going to be finished."""
+        self._container.close()
+
+    def _blocks(self, samples: Samples) -> Iterator[bytes]:
+        for start in range(0, len(samples), _BLOCK_SAMPLES):
+            block = to_pcm(samples[start : start + _BLOCK_SAMPLES])
+            self._samples += len(block)
+            yield from self._container.write(block)
 
 
 def wav_header(sample_rate_hertz: int, sample_count: int | None = None) -> bytes:
@@ -71,48 +120,59 @@ def to_pcm(samples: Samples) -> Pcm:
     return scaled.astype(_S16LE)
 
 
-def _encoded(chunks: Iterable[Audio], encoding: Encoding, rate: int) -> Generator[bytes, None, None]:
-    with (
-        closing(resample(chunks, rate)) as resampled,
-        closing(_pieces(_blocks(resampled), encoding, rate)) as pieces,
-    ):
-        yield from pieces
+def _encoded(chunks: Iterable[Audio], encoder: Encoder, rate: int) -> Generator[bytes, None, None]:
+    with closing(encoder), closing(resample(chunks, rate)) as resampled:
+        for chunk in resampled:
+            yield from encoder.write(chunk)
+        yield from encoder.finish()
 
 
-def _blocks(chunks: Iterable[Audio]) -> Iterator[Pcm]:
-    for chunk in chunks:
-        samples = chunk.samples
-        for start in range(0, len(samples), _BLOCK_SAMPLES):
-            yield to_pcm(samples[start : start + _BLOCK_SAMPLES])
+class _Plain:
+    """Samples as they are, after a header."""
 
+    held_back_samples = 0
 
-def _pieces(blocks: Iterable[Pcm], encoding: Encoding, rate: int) -> Generator[bytes, None, None]:
-    codec = CODECS[encoding]
-    if codec.muxer is not None:
-        return _muxed(blocks, codec, codec.muxer, rate)
-    return _plain(blocks, header=wav_header(rate) if encoding is Encoding.WAV else b"")
+    def __init__(self, header: bytes) -> None:
+        self._header = header
 
-
-def _plain(blocks: Iterable[Pcm], header: bytes) -> Generator[bytes, None, None]:
-    for block in blocks:
+    def write(self, block: Pcm) -> Iterator[bytes]:
+        header, self._header = self._header, b""
         yield header + block.tobytes()
-        header = b""
-    if header:
-        yield header
+
+    def finish(self) -> Iterator[bytes]:
+        if self._header:
+            yield self._header
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def _muxed(blocks: Iterable[Pcm], codec: Codec, muxer: Muxer, rate: int) -> Generator[bytes, None, None]:
-    sink = _Sink()
-    with av.open(sink, "w", format=muxer.container, options=dict(muxer.options)) as container:
-        stream = _add_stream(container, codec, muxer, rate)
-        container.start_encoding()
-        for block in blocks:
-            frame = av.AudioFrame.from_ndarray(block[np.newaxis], format="s16", layout="mono")
-            frame.sample_rate = rate
-            container.mux(stream.encode(frame))
-            yield from sink.take()
-        container.mux(stream.encode(None))
-    yield from sink.take()
+class _Muxed:
+    """What PyAV encodes."""
+
+    def __init__(self, codec: Codec, muxer: Muxer, rate: int) -> None:
+        self._rate = rate
+        self._sink = _Sink()
+        self._stack = ExitStack()
+        opened = av.open(self._sink, "w", format=muxer.container, options=dict(muxer.options))
+        self._file = self._stack.enter_context(opened)
+        self._stream = _add_stream(self._file, codec, muxer, rate)
+        self._file.start_encoding()
+        self.held_back_samples = muxer.held_back_frames * int(self._stream.frame_size)
+
+    def write(self, block: Pcm) -> Iterator[bytes]:
+        frame = av.AudioFrame.from_ndarray(block[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = self._rate
+        self._file.mux(self._stream.encode(frame))
+        yield from self._sink.take()
+
+    def finish(self) -> Iterator[bytes]:
+        self._file.mux(self._stream.encode(None))
+        self._stack.close()
+        yield from self._sink.take()
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 def _add_stream(container: OutputContainer, codec: Codec, muxer: Muxer, rate: int) -> av.AudioStream:

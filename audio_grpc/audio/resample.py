@@ -1,8 +1,6 @@
 """Changing the sample rate of a stream of audio."""
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import chain, groupby
-from operator import attrgetter
 from typing import Protocol, runtime_checkable
 
 import av
@@ -12,20 +10,49 @@ from audio_grpc.types import Audio
 
 
 def resample(chunks: Iterable[Audio], sample_rate_hertz: int) -> Generator[Audio, None, None]:
-    """Yield the same sound at ``sample_rate_hertz``; chunks that have this rate pass untouched.
-
-    The filter runs on across chunks of one rate, and is flushed where the rate changes or the stream
-    ends. Closing the generator closes ``chunks``.
-    """
+    """Yield the same sound at ``sample_rate_hertz``, see :class:`Resampler`. Closing it closes ``chunks``."""
+    resampler = Resampler(sample_rate_hertz)
     try:
-        for native, run in groupby(chunks, key=attrgetter("sample_rate_hertz")):
-            if native == sample_rate_hertz:
-                yield from run
-            else:
-                yield from _converted(run, sample_rate_hertz)
+        for chunk in chunks:
+            yield from resampler.write(chunk)
+        yield from resampler.finish()
     finally:
         if isinstance(chunks, Closable):
             chunks.close()
+
+
+class Resampler:
+    """Gives sound that comes in chunks one sample rate; chunks that have it pass untouched.
+
+    The filter runs on across chunks of one rate, and is flushed where the rate changes or the stream ends.
+    """
+
+    def __init__(self, sample_rate_hertz: int) -> None:
+        self._rate = sample_rate_hertz
+        self._native = sample_rate_hertz
+        self._filter: av.AudioResampler | None = None
+
+    def write(self, chunk: Audio) -> Iterator[Audio]:
+        """The sound goes on with this."""
+        if chunk.sample_rate_hertz != self._native:
+            yield from self.finish()
+            if chunk.sample_rate_hertz != self._rate:
+                self._native = chunk.sample_rate_hertz
+                self._filter = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
+        if self._filter is None:
+            yield chunk
+        elif len(chunk.samples):
+            yield from self._converted(self._filter, frame_of(chunk))
+
+    def finish(self) -> Iterator[Audio]:
+        """The end of the sound."""
+        if self._filter is not None:
+            yield from self._converted(self._filter, None)  # None flushes it
+        self._filter, self._native = None, self._rate
+
+    def _converted(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Audio]:
+        for converted in resampler.resample(frame):
+            yield Audio(np.asarray(converted.to_ndarray()[0], np.float32), self._rate)
 
 
 @runtime_checkable
@@ -34,14 +61,6 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
-
-
-def _converted(chunks: Iterable[Audio], sample_rate_hertz: int) -> Iterator[Audio]:
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hertz)
-    frames = (frame_of(chunk) for chunk in chunks if len(chunk.samples))
-    for frame in chain(frames, [None]):  # None flushes the filter
-        for converted in resampler.resample(frame):
-            yield Audio(np.asarray(converted.to_ndarray()[0], np.float32), sample_rate_hertz)
 
 
 def frame_of(chunk: Audio) -> av.AudioFrame:

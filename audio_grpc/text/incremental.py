@@ -119,7 +119,7 @@ class IncrementalSplitter:
         return end if self._complete or end < len(text) else None
 
     def _safe_ends(self) -> list[int]:
-        """Where the text may end if nothing follows: after its sentences and clauses, else after its words."""
+        """Where the text may end if nothing follows: after sentences and clauses, else after words."""
         text = self._text
         start = graphemes.skip_space(text, 0)
         ends = [start + end for end in sentence_ends(text[start:], self._language_code)[:-1]]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from audio_grpc.audio import CODECS, MAX_PIECE_BYTES, RawFormat, decode, encode, wav_header
+from audio_grpc.audio import CODECS, MAX_PIECE_BYTES, Encoder, RawFormat, decode, encode, wav_header
 from audio_grpc.audio import encode as encode_function
 from audio_grpc.audio.encode import to_pcm
 from audio_grpc.errors import InvalidRequest
@@ -298,3 +298,27 @@ def test_a_streamed_wav_header_leaves_the_lengths_open() -> None:
     assert len(first) == 44 + 4_800, "in one piece with the first samples"
     assert header[4:8] == header[40:44] == b"\xff\xff\xff\xff"
     assert header[:4] + header[8:40] == exact[:4] + exact[8:40]
+
+
+@pytest.mark.parametrize(("encoding", "rate"), SUPPORTED)
+def test_a_flush_brings_out_all_sound_and_the_container_goes_on(encoding: Encoding, rate: int) -> None:
+    encoder = Encoder(encoding, rate)
+    begun = b"".join([data for chunk in chunks(tone(0.5)) for data in encoder.write(chunk)])
+    begun += b"".join(encoder.flush())
+    assert len(heard(begun, encoding, rate)) >= 0.49 * rate
+    assert list(encoder.flush()) == [], "there is nothing left to push out"
+    silence = encoder.seconds - 0.5
+    rest = b"".join([data for chunk in chunks(tone(0.5)) for data in encoder.write(chunk)])
+    samples = heard(begun + rest + b"".join(encoder.finish()), encoding, rate)
+    padding = 4 * 1152 / rate if encoding in (Encoding.MP3, Encoding.AAC) else 0.01
+    assert len(samples) / rate == pytest.approx(1 + silence, abs=padding)
+    assert silence < 0.02 if encoding in PLAIN else silence < 0.6
+
+
+@pytest.mark.parametrize("encoding", COMPRESSED)
+def test_a_container_can_be_given_up(encoding: Encoding) -> None:
+    encoder = Encoder(encoding, NATIVE)
+    for chunk in chunks(tone()):
+        list(encoder.write(chunk))
+    encoder.close()
+    encoder.close()

@@ -46,7 +46,8 @@ PIECES: list[tuple[dict[str, Any], str]] = [
     # A sentence that is too long is broken after a clause, else a word, else a character.
     (
         {"target_size": 42},
-        "Go. |the committee, which had met three times, |agreed on the new chairs: |the mayor of the town did not come.",
+        "Go. |the committee, which had met three times, |agreed on the new chairs: "
+        "|the mayor of the town did not come.",
     ),
     ({"target_size": 20}, "Go. |and on and on it |went without any |mark in it that |would end it."),
     ({"target_size": 10}, "Go. |abcdefghij|klmnopqrst|uvwxyzabcd|efghijklmn|opqrstuvwx|yzabcdef."),
