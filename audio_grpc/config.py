@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """How many servers `audio-grpc up` runs, on ports from `port` on."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000
     """Longest text of one request."""
+    max_idle_seconds: Annotated[float, Gt(0)] = 60.0
+    """How long a stream of live speech may hold its place without anything to do."""
     max_audio_bytes: Annotated[int, Gt(0)] = 64 << 20
     """Largest upload of one request."""
     max_audio_seconds: Annotated[float, Gt(0)] = 3600.0

@@ -5,7 +5,17 @@ from typing import TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audio_grpc.types import CustomVoice, Encoding, Segment, Strategy, Task, Voice, Word
+from audio_grpc.types import (
+    CustomVoice,
+    Encoding,
+    Segment,
+    SpeechCancelled,
+    SpokenAudio,
+    Strategy,
+    Task,
+    Voice,
+    Word,
+)
 from audio_grpc.v1 import audio_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 
 K = TypeVar("K")
@@ -127,4 +137,44 @@ def to_segment(segment: speech_to_text_pb2.TranscriptSegment) -> Segment:
         no_speech_prob=measure("no_speech_prob"),
         temperature=measure("temperature"),
         seek=segment.seek,
+    )
+
+
+def from_spoken(audio: SpokenAudio) -> text_to_speech_pb2.MarkedAudio:
+    """A chunk of live speech."""
+    mark = text_to_speech_pb2.SpeechMark(
+        text_start=audio.text_start,
+        text_end=audio.text_end,
+        audio_offset=from_seconds(audio.offset_seconds),
+        audio_duration=from_seconds(audio.seconds),
+    )
+    return text_to_speech_pb2.MarkedAudio(data=audio.data, mark=mark)
+
+
+def to_spoken(audio: text_to_speech_pb2.MarkedAudio) -> SpokenAudio:
+    """The inverse of :func:`from_spoken`."""
+    mark = audio.mark
+    return SpokenAudio(
+        audio.data,
+        mark.text_start,
+        mark.text_end,
+        to_seconds(mark.audio_offset),
+        to_seconds(mark.audio_duration),
+    )
+
+
+def from_cancelled(cancelled: SpeechCancelled) -> text_to_speech_pb2.SpeechCancelled:
+    """How far live speech had come."""
+    return text_to_speech_pb2.SpeechCancelled(
+        spoken_end=cancelled.spoken_end,
+        begun_end=cancelled.begun_end,
+        dropped_end=cancelled.dropped_end,
+        audio_offset=from_seconds(cancelled.offset_seconds),
+    )
+
+
+def to_cancelled(cancelled: text_to_speech_pb2.SpeechCancelled) -> SpeechCancelled:
+    """The inverse of :func:`from_cancelled`."""
+    return SpeechCancelled(
+        cancelled.spoken_end, cancelled.begun_end, cancelled.dropped_end, to_seconds(cancelled.audio_offset)
     )

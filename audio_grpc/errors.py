@@ -154,6 +154,12 @@ class RateLimited(Busy):
     reason = "RATE_LIMITED"
 
 
+class StreamIdle(SpeechError):
+    """Nothing came from the caller for longer than a stream may hold its place on a model."""
+
+    reason = "STREAM_IDLE"
+
+
 class ModelLoadFailed(SpeechError):
     """The model could not be loaded; the message names the cause."""
 

@@ -160,6 +160,7 @@ class Server:
     def _assemble(self) -> grpc.aio.Server:
         limits = Limits(
             text_characters=self.settings.max_text_characters,
+            idle_seconds=self.settings.max_idle_seconds,
             audio_bytes=self.settings.max_audio_bytes,
             audio_seconds=self.settings.max_audio_seconds,
             voice_sample_bytes=self.settings.max_voice_sample_bytes,

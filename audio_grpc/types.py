@@ -36,6 +36,36 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenAudio:
+    """A chunk of live speech: bytes of its file, and which part of the text they speak.
+
+    Characters are Unicode code points, counted over all of the stream's text; ``text_end`` is after the last.
+    """
+
+    data: bytes
+    text_start: int
+    text_end: int
+    offset_seconds: float
+    """When the chunk begins, from the start of the stream's audio."""
+    seconds: float
+    """How long it sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechCancelled:
+    """How far live speech had come when it was cancelled; counted as in :class:`SpokenAudio`."""
+
+    spoken_end: int
+    """The sound of the text up to here was sent, unless an earlier cancel had dropped it."""
+    begun_end: int
+    """Up to here goes the piece that was broken off; the same as ``spoken_end`` if none was."""
+    dropped_end: int
+    """Here the text goes on: all before it was spoken, or is dropped."""
+    offset_seconds: float
+    """How much audio was sent, from the start of the stream."""
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """A voice that a model can speak with; ``language_codes`` are BCP-47."""
 

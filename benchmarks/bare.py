@@ -23,6 +23,7 @@ from audio_grpc.types import SynthesisOptions, TranscriptionOptions
 from audio_grpc.v1.text_to_speech_pb2 import (
     ListVoicesRequest,
     ListVoicesResponse,
+    StreamingSynthesizeResponse,
     SynthesizeRequest,
     SynthesizeResponse,
 )
@@ -126,6 +127,9 @@ class Echo(TextToSpeechServiceServicer):
     async def Synthesize(self, request: SynthesizeRequest, context: Any) -> Any:
         for _ in range(len(request.text)):
             yield SynthesizeResponse(audio=CHUNK)
+
+    async def StreamingSynthesize(self, requests: Any, context: Any) -> Any:
+        yield StreamingSynthesizeResponse()
 
     async def ListVoices(self, request: ListVoicesRequest, context: Any) -> ListVoicesResponse:
         return ListVoicesResponse()

@@ -37,6 +37,7 @@ EXPECTED = {
     "VOICE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
     "CLONING_UNAVAILABLE": grpc.StatusCode.FAILED_PRECONDITION,
     "STORAGE_FAILED": grpc.StatusCode.INTERNAL,
+    "STREAM_IDLE": grpc.StatusCode.ABORTED,
     "MODEL_LOAD_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
 }
 

@@ -13,23 +13,29 @@ What comes back arrives while the server is still working. Leaving a stream earl
 from audio_grpc.client.aio import AsyncClient
 from audio_grpc.client.credentials import Tls
 from audio_grpc.client.errors import ServiceError
-from audio_grpc.client.options import SpeechOptions, TranscriptOptions, UploadOptions
+from audio_grpc.client.live_speech import AsyncLiveSpeech, LiveSpeech
+from audio_grpc.client.options import LiveSpeechOptions, SpeechOptions, TranscriptOptions, UploadOptions
 from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, AsyncUpload, Speech, Transcript
 from audio_grpc.client.sync import Client
 from audio_grpc.client.tracing import trace_metadata
-from audio_grpc.types import Encoding, Segment, Strategy, Task, Word
+from audio_grpc.types import Encoding, Segment, SpeechCancelled, SpokenAudio, Strategy, Task, Word
 
 __all__ = [
     "AsyncClient",
+    "AsyncLiveSpeech",
     "AsyncSpeech",
     "AsyncTranscript",
     "AsyncUpload",
     "Client",
     "Encoding",
+    "LiveSpeech",
+    "LiveSpeechOptions",
     "Segment",
     "ServiceError",
     "Speech",
+    "SpeechCancelled",
     "SpeechOptions",
+    "SpokenAudio",
     "Strategy",
     "Task",
     "Tls",

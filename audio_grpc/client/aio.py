@@ -10,7 +10,14 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
-from audio_grpc.client.options import SpeechOptions, TranscriptOptions, synthesize_request, transcribe_request
+from audio_grpc.client.live_speech import AsyncLiveSpeech
+from audio_grpc.client.options import (
+    LiveSpeechOptions,
+    SpeechOptions,
+    TranscriptOptions,
+    synthesize_request,
+    transcribe_request,
+)
 from audio_grpc.client.streams import (
     CHANNEL_OPTIONS,
     AsyncSpeech,
@@ -87,6 +94,12 @@ class AsyncClient:
         return AsyncStream(
             self._text_to_speech.Synthesize(request, timeout=timeout, metadata=self._metadata), audio
         )
+
+    def live_speech(self, **options: Unpack[LiveSpeechOptions]) -> AsyncLiveSpeech:
+        """Speech of a text that is still being written."""
+        timeout = options.pop("timeout", None)
+        call = self._text_to_speech.StreamingSynthesize(timeout=timeout, metadata=self._metadata)
+        return AsyncLiveSpeech(call, options)
 
     def transcribe(self, recording: bytes, **options: Unpack[TranscriptOptions]) -> AsyncTranscript:
         """The segments of a transcript, as they are recognised."""

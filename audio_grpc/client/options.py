@@ -2,10 +2,15 @@
 
 from typing import Any, TypedDict
 
-from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK
+from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest, VoiceActivityParameters
-from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest, TextSplitting
+from audio_grpc.v1.text_to_speech_pb2 import (
+    StreamingSynthesisOptions,
+    StreamingSynthesizeRequest,
+    SynthesizeRequest,
+    TextSplitting,
+)
 
 
 class SpeechOptions(TypedDict, total=False):
@@ -24,6 +29,13 @@ class SpeechOptions(TypedDict, total=False):
     seed: int | None
     timeout: float | None
     """Seconds that the whole call may take."""
+
+
+class LiveSpeechOptions(SpeechOptions, total=False):
+    """How to speak a text that is still being written; it is cut by sentence."""
+
+    max_wait: float | None
+    """Seconds without more text after which an incomplete piece is spoken."""
 
 
 class UploadOptions(TypedDict, total=False):
@@ -59,6 +71,18 @@ def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
     if "encoding" in fields:
         fields["encoding"] = FROM_ENCODING[fields["encoding"]]
     return SynthesizeRequest(text=text, splitting=splitting, **fields)
+
+
+def live_speech_request(options: LiveSpeechOptions) -> StreamingSynthesizeRequest:
+    """The message that opens a stream of live speech."""
+    fields: Any = dict(options)
+    wait = fields.pop("max_wait", None)
+    return StreamingSynthesizeRequest(
+        options=StreamingSynthesisOptions(
+            speech=synthesize_request("", fields),
+            max_wait=None if wait is None else from_seconds(wait),
+        )
+    )
 
 
 def transcribe_request(audio: bytes, options: UploadOptions) -> TranscribeRequest:

@@ -1,13 +1,13 @@
 """Replies that arrive bit by bit."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 import grpc
 
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import UploadOptions, transcribe_request
+from audio_grpc.client.requests import AsyncRequests
 from audio_grpc.convert import to_segment
 from audio_grpc.types import Segment
 from audio_grpc.v1.speech_to_text_pb2 import (
@@ -135,41 +135,22 @@ class AsyncUpload:
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        self._requests = AsyncRequests(call)
         self._passed_on = False
-        self._refusal: ServiceError | None = None
-        # A write that fails because the call has ended overwrites the status that the server had given
-        # (https://github.com/grpc/grpc/issues/36066), so it is read the moment that it arrives.
-        call.add_done_callback(self._remember)
 
     async def write(self, data: bytes) -> None:
         """Send the next bytes of the file; waits while the server has enough to read.
 
         ServiceError as soon as the server refuses the upload.
         """
-        await self._send(TranscribeUploadRequest(audio=data))
+        await self._requests.send(TranscribeUploadRequest(audio=data))
 
     async def transcribe(self, **options: Unpack[UploadOptions]) -> "AsyncTranscript":
         """The file is complete: its transcript."""
-        await self._send(TranscribeUploadRequest(options=transcribe_request(b"", options)))
-        try:
-            await self._call.done_writing()
-        except grpc.RpcError as error:
-            raise ServiceError.of(error) from error
+        await self._requests.send(TranscribeUploadRequest(options=transcribe_request(b"", options)))
+        await self._requests.end()
         self._passed_on = True
         return AsyncStream(self._call, segment)
-
-    async def _send(self, request: TranscribeUploadRequest) -> None:
-        try:
-            await self._call.write(request)
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            raise self._refusal or ServiceError(
-                grpc.StatusCode.UNKNOWN, "the call ended in the midst of the upload"
-            ) from error
-
-    def _remember(self, call: Any) -> None:
-        self._refusal = ServiceError.from_status(
-            _now(call.code()), _now(call.details()), _now(call.trailing_metadata())
-        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -177,16 +158,6 @@ class AsyncUpload:
     async def __aexit__(self, *_: object) -> None:
         if not self._passed_on:
             self._call.cancel()
-
-
-def _now(ready: Coroutine[Any, Any, Item]) -> Item:
-    """The result of a coroutine that has nothing to wait for."""
-    try:
-        ready.send(None)
-    except StopIteration as end:
-        result: Item = end.value
-        return result
-    raise RuntimeError("gRPC reports the end of a call whose status it does not know")
 
 
 AsyncSpeech = AsyncStream[SynthesisStarted, bytes, SynthesisFinished]

@@ -1,6 +1,7 @@
 """The client for threads."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Self, TypeVar, Unpack
 
 import grpc
@@ -9,7 +10,14 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
-from audio_grpc.client.options import SpeechOptions, TranscriptOptions, synthesize_request, transcribe_request
+from audio_grpc.client.live_speech import LiveSpeech
+from audio_grpc.client.options import (
+    LiveSpeechOptions,
+    SpeechOptions,
+    TranscriptOptions,
+    synthesize_request,
+    transcribe_request,
+)
 from audio_grpc.client.streams import CHANNEL_OPTIONS, Speech, Stream, Transcript, audio, segment
 from audio_grpc.v1.model_pb2 import (
     GetModelRequest,
@@ -68,6 +76,12 @@ class Client:
         request = synthesize_request(text, options)
         call = self._text_to_speech.Synthesize(request, timeout=timeout, metadata=self._metadata)
         return Stream(call, audio)
+
+    def live_speech(self, **options: Unpack[LiveSpeechOptions]) -> LiveSpeech:
+        """Speech of a text that is still being written."""
+        timeout = options.pop("timeout", None)
+        method = self._text_to_speech.StreamingSynthesize
+        return LiveSpeech(partial(method, timeout=timeout, metadata=self._metadata), options)
 
     def transcribe(self, recording: bytes, **options: Unpack[TranscriptOptions]) -> Transcript:
         """The segments of a transcript, as they are recognised."""

@@ -16,11 +16,12 @@ from audio_grpc.errors import KeyMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
-from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesizeRequest, SynthesizeRequest
 from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
 
 AUTHORIZATION = "authorization"
 SCHEME = "bearer"
+TEXTS = (SynthesizeRequest, StreamingSynthesizeRequest)
 UPLOADS = (TranscribeRequest, TranscribeUploadRequest, CreateCustomVoiceRequest)
 
 Context = ServicerContext[Any, Any]
@@ -129,7 +130,7 @@ class Tab:
 
     def _take(self, request: Any, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
-        characters = len(request.text) if isinstance(request, SynthesizeRequest) else 0
+        characters = len(request.text) if isinstance(request, TEXTS) else 0
         size = self._weight if isinstance(request, UPLOADS) else 0
         self._uploads.check(size, self._uploaded)
         if self._usage is not None:

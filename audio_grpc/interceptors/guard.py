@@ -35,6 +35,7 @@ STATUSES = {
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.StreamIdle: grpc.StatusCode.ABORTED,
     errors.Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 

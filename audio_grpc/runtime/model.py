@@ -17,6 +17,7 @@ from audio_grpc.runtime.loaded import Backend, Loaded
 from audio_grpc.runtime.loading import Loading, Progress
 from audio_grpc.runtime.memory import Footprint
 from audio_grpc.runtime.room import Room
+from audio_grpc.runtime.session import Session
 from audio_grpc.runtime.worker import Stream
 
 T = TypeVar("T")
@@ -97,6 +98,19 @@ class Model(Generic[Backend]):
         The place is free again when the generator has been closed, which leaving the context causes.
         QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
         """
+        async with self.session() as session:
+            stream = session.start(generate)
+            try:
+                yield stream
+            finally:
+                stream.close()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session[Backend]]:
+        """Wait for a place and load the model if need be, for a call that runs several generators.
+
+        The place is free again when the context was left and they are closed. QueueFull, ModelLoadFailed.
+        """
         place = await self.admission.enter()
         try:
             loaded = await self._use()
@@ -109,11 +123,11 @@ class Model(Generic[Backend]):
             place.leave()
             self._release(loaded, error)
 
-        stream = loaded.worker.start(partial(generate, loaded.backend), on_end=end)
+        session = Session(loaded.backend, loaded.worker, on_end=end)
         try:
-            yield stream
+            yield session
         finally:
-            stream.close()
+            session.leave()
 
     async def load(self) -> Loaded[Backend]:
         """The model in memory; callers at the same moment share one loading. ModelLoadFailed."""

@@ -76,21 +76,10 @@ def speak(
     """
     call.begin()
     info = backend.info
-    aliases = info.voice_aliases(configured_aliases)
-    voice = find_voice(info, job.options.voice, aliases, sample)
-    _check_language(voice, job.options.language_code)
-    rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
-    ignored = ignored_fields(job.options, info.options | {"language_code"})
-    borrowed = sample if sample and sample.voice_id == voice.name else None
-    options = replace(job.options, voice=voice.name, sample=borrowed)
-    job = replace(job, text=clean(job.text), options=options)
+    job, started = settled(info, job, configured_aliases, sample)
+    job = replace(job, text=clean(job.text))
     require_text(job.text)  # what was all control characters is nothing now
-    if letters := backend.unpronounceable(job.text):
-        raise TextUnspeakable(
-            f"the model cannot pronounce {letters[:20]!r}; leave that out, or choose a model that speaks "
-            "the language",
-            field="text",
-        )
+    require_pronounceable(backend, job.text)
     pieces = split(
         job.text,
         strategy=job.strategy,
@@ -99,8 +88,8 @@ def speak(
         max_size=info.max_piece_size,
     )
     total = SpeechFinished()
-    started = SpeechStarted(voice.name, job.encoding, rate, ignored)
-    with closing(encode(_utter(backend, pieces, job, total, call), job.encoding, rate)) as encoded:
+    sound = _utter(backend, pieces, job, total, call)
+    with closing(encode(sound, job.encoding, started.sample_rate_hertz)) as encoded:
         for data in encoded:
             if call.first_result is None:
                 call.result()
@@ -109,17 +98,49 @@ def speak(
     yield total
 
 
+def settled(
+    info: SynthesizerInfo,
+    job: SpeechJob,
+    configured_aliases: Mapping[str, str] | None,
+    sample: VoiceSample | None,
+) -> tuple[SpeechJob, SpeechStarted]:
+    """The job with the voice's own name, and what the caller is told of it; arguments as for :func:`speak`.
+
+    VoiceNotFound, OptionUnsupported, and InvalidRequest for a sample rate that the encoding does not have.
+    """
+    voice = find_voice(info, job.options.voice, info.voice_aliases(configured_aliases), sample)
+    _check_language(voice, job.options.language_code)
+    rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
+    ignored = ignored_fields(job.options, info.options | {"language_code"})
+    borrowed = sample if sample and sample.voice_id == voice.name else None
+    options = replace(job.options, voice=voice.name, sample=borrowed)
+    return replace(job, options=options), SpeechStarted(voice.name, job.encoding, rate, ignored)
+
+
+def require_pronounceable(backend: Synthesizer, text: str) -> None:
+    """TextUnspeakable for letters that the model has no sound for."""
+    if letters := backend.unpronounceable(text):
+        raise TextUnspeakable(
+            f"the model cannot pronounce {letters[:20]!r}; leave that out, or choose a model that speaks "
+            "the language",
+            field="text",
+        )
+
+
 def _utter(
     backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished, call: Call
 ) -> Generator[Audio, None, None]:
     """The sound of every piece of the text; what it amounts to is added to ``total`` and ``call``."""
     for piece in pieces:
-        for audio in _say(backend, piece, job, total):
+        for audio in say(backend, piece, job, total):
             call.audio_seconds_out += audio.seconds
             yield audio
 
 
-def _say(backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished) -> Iterator[Audio]:
+def say(
+    backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished
+) -> Generator[Audio, None, None]:
+    """The sound of one piece, or a pause where there is nothing to say. TextUnspeakable."""
     sounded = False
     for speech in backend.synthesize(piece, job.options):
         sounded = True

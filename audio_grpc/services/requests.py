@@ -6,7 +6,15 @@ from typing import Any, TypeVar
 
 from audio_grpc.audio import RawFormat
 from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK, to_seconds
-from audio_grpc.errors import AudioEmpty, InvalidRequest, MessageTooLarge, TextEmpty, TextTooLong
+from audio_grpc.errors import (
+    AudioEmpty,
+    InvalidRequest,
+    MessageTooLarge,
+    OptionUnsupported,
+    TextEmpty,
+    TextTooLong,
+)
+from audio_grpc.text import DEFAULT_TARGET_SIZES, require_target_size
 from audio_grpc.types import (
     Encoding,
     Strategy,
@@ -16,11 +24,12 @@ from audio_grpc.types import (
     VoiceActivityParameters,
 )
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
-from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, SynthesizeRequest
 
 MEBIBYTE = 1 << 20
 MAX_PROMPT_CHARACTERS = 4096
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 128, 64
+DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 VOICE_FIELDS = ("voice", "sample")
 """Who speaks: a model that cannot do as they say refuses."""
 
@@ -32,6 +41,7 @@ class Limits:
     """How much one request may ask for."""
 
     text_characters: int
+    idle_seconds: float
     audio_bytes: int
     audio_seconds: float
     voice_sample_bytes: int
@@ -50,6 +60,15 @@ class SpeechJob:
 
 
 @dataclass(frozen=True)
+class LiveSpeechJob:
+    """What StreamingSynthesisOptions ask for; the ``text`` of ``speech`` is empty."""
+
+    speech: SpeechJob
+    target_size: int
+    max_wait_seconds: float
+
+
+@dataclass(frozen=True)
 class TranscriptionJob:
     """What a TranscribeRequest asks for."""
 
@@ -62,12 +81,29 @@ class TranscriptionJob:
 def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
     """InvalidRequest or one of its kinds for what can be said without knowing the model."""
     require_text(request.text)
-    if len(request.text) > limits.text_characters:
-        raise TextTooLong(
-            f"the text has {len(request.text)} characters, more than {limits.text_characters}; "
-            "send it in several requests, or raise max_text_characters",
-            field="text",
+    require_length(len(request.text), limits)
+    return _speech_job(request)
+
+
+def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
+    """The same for a text that is being written."""
+    job = _speech_job(options.speech)
+    if job.text:
+        raise InvalidRequest(
+            "the options have no text; send it in messages of its own", field="options.speech.text"
         )
+    if job.strategy is not Strategy.SENTENCE:
+        raise OptionUnsupported(
+            "a text that is being written is cut by sentence; leave the strategy out",
+            field="options.speech.splitting.strategy",
+        )
+    wait = _within("options.max_wait", _seconds(options, "max_wait"), 0.0, LONGEST_WAIT_SECONDS)
+    target = DEFAULT_TARGET_SIZES[job.strategy] if job.target_size is None else job.target_size
+    require_target_size(target)
+    return LiveSpeechJob(job, target, DEFAULT_WAIT_SECONDS if wait is None else wait)
+
+
+def _speech_job(request: SynthesizeRequest) -> SpeechJob:
     return SpeechJob(
         text=request.text,
         encoding=_known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),
@@ -83,6 +119,16 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
             seed=_within("seed", _given(request, "seed"), 0, 2**63 - 1),
         ),
     )
+
+
+def require_length(characters: int, limits: Limits) -> None:
+    """TextTooLong for more characters than one request may have."""
+    if characters > limits.text_characters:
+        raise TextTooLong(
+            f"the text has {characters} characters, more than {limits.text_characters}; "
+            "send it in several requests, or raise max_text_characters",
+            field="text",
+        )
 
 
 def require_text(text: str) -> None:

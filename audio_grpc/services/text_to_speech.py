@@ -1,6 +1,8 @@
 """TextToSpeechService."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,16 +10,17 @@ from grpc.aio import ServicerContext
 
 from audio_grpc.audio import CODECS
 from audio_grpc.backends.base import Synthesizer
-from audio_grpc.convert import FROM_ENCODING, from_seconds, from_voice
+from audio_grpc.convert import FROM_ENCODING, from_cancelled, from_seconds, from_spoken, from_voice
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
-from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
-from audio_grpc.services.requests import Limits, read_synthesis
+from audio_grpc.services.live_speech import LiveSpeech, opening
+from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, settled, speak
+from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis
 from audio_grpc.services.timing import timing
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.telemetry.call import Call, current_call
-from audio_grpc.types import CustomVoice, Voice
+from audio_grpc.types import CustomVoice, SpeechCancelled, SpokenAudio, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer
@@ -53,9 +56,34 @@ class TextToSpeech(TextToSpeechServiceServicer):
                     if isinstance(event, bytes):
                         yield pb.SynthesizeResponse(audio=event)
                     elif isinstance(event, SpeechStarted):
-                        yield _started(model, event)
+                        yield pb.SynthesizeResponse(started=_started(model, event))
                     else:
-                        yield _finished(event, call)
+                        yield pb.SynthesizeResponse(finished=_finished(event, call))
+
+    async def StreamingSynthesize(
+        self, requests: AsyncIterator[pb.StreamingSynthesizeRequest], context: Context
+    ) -> AsyncIterator[pb.StreamingSynthesizeResponse]:
+        """The events of :class:`LiveSpeech`, as messages."""
+        call = current_call.get()
+        options = await opening(requests, self._limits)
+        call.arrive()
+        model = self._models.synthesizer(options.speech.model)
+        call.model = model.name
+        job = read_live_speech(options)
+        sample = await self._samples.find(model, options.speech.voice)
+        async with model.session() as session:
+            call.begin()
+            speech, started = settled(session.backend.info, job.speech, model.spec.voice_aliases, sample)
+            live = LiveSpeech(session, replace(job, speech=speech), started, self._limits, call)
+            yield pb.StreamingSynthesizeResponse(started=_started(model, started))
+            async with aclosing(live.events(requests)) as events:
+                async for event in events:
+                    if isinstance(event, SpokenAudio):
+                        yield pb.StreamingSynthesizeResponse(audio=from_spoken(event))
+                    elif isinstance(event, SpeechCancelled):
+                        yield pb.StreamingSynthesizeResponse(cancelled=from_cancelled(event))
+                    else:
+                        yield pb.StreamingSynthesizeResponse(finished=_finished(event, call))
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
         """The voices of one model, or of all."""
@@ -64,32 +92,28 @@ class TextToSpeech(TextToSpeechServiceServicer):
         return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model, custom)])
 
 
-def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesizeResponse:
-    return pb.SynthesizeResponse(
-        started=pb.SynthesisStarted(
-            model=model.name,
-            voice=event.voice,
-            format=AudioFormat(
-                encoding=FROM_ENCODING[event.encoding],
-                sample_rate_hertz=event.sample_rate_hertz,
-                channel_count=1,
-                media_type=CODECS[event.encoding].media_type,
-            ),
-            ignored_fields=event.ignored_fields,
-        )
+def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesisStarted:
+    return pb.SynthesisStarted(
+        model=model.name,
+        voice=event.voice,
+        format=AudioFormat(
+            encoding=FROM_ENCODING[event.encoding],
+            sample_rate_hertz=event.sample_rate_hertz,
+            channel_count=1,
+            media_type=CODECS[event.encoding].media_type,
+        ),
+        ignored_fields=event.ignored_fields,
     )
 
 
-def _finished(event: SpeechFinished, call: Call) -> pb.SynthesizeResponse:
-    return pb.SynthesizeResponse(
-        finished=pb.SynthesisFinished(
-            usage=pb.SynthesisUsage(
-                characters=call.characters,
-                input_tokens=event.input_tokens,
-                audio_duration=from_seconds(call.audio_seconds_out),
-            ),
-            timing=timing(call),
-        )
+def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
+    return pb.SynthesisFinished(
+        usage=pb.SynthesisUsage(
+            characters=call.characters,
+            input_tokens=event.input_tokens,
+            audio_duration=from_seconds(call.audio_seconds_out),
+        ),
+        timing=timing(call),
     )
 
 

@@ -54,14 +54,19 @@ def split(
     Raises InvalidRequest (``splitting.target_size``) at once when the size is out of range.
     """
     target = DEFAULT_TARGET_SIZES[strategy] if target_size is None else target_size
-    if not SMALLEST_TARGET_SIZE <= target <= LARGEST_TARGET_SIZE:
+    require_target_size(target)
+    splitter = _Splitter(text, language_code, min(target, max_size), max_size)
+    return splitter.pieces(strategy)
+
+
+def require_target_size(size: int) -> None:
+    """InvalidRequest (``splitting.target_size``) for one that is out of range."""
+    if not SMALLEST_TARGET_SIZE <= size <= LARGEST_TARGET_SIZE:
         raise InvalidRequest(
-            f"splitting.target_size is {target}; it must be from {SMALLEST_TARGET_SIZE} to "
+            f"splitting.target_size is {size}; it must be from {SMALLEST_TARGET_SIZE} to "
             f"{LARGEST_TARGET_SIZE} characters.",
             field="splitting.target_size",
         )
-    splitter = _Splitter(text, language_code, min(target, max_size), max_size)
-    return splitter.pieces(strategy)
 
 
 @dataclass(frozen=True, slots=True)

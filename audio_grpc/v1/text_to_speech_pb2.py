@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"audio_grpc/v1/text_to_speech.proto\x12\raudio_grpc.v1\x1a\x19\x61udio_grpc/v1/audio.proto\x1a\x1a\x61udio_grpc/v1/timing.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfd\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12.\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x1e\n\x11sample_rate_hertz\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05speed\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12/\n\tsplitting\x18\x08 \x01(\x0b\x32\x1c.audio_grpc.v1.TextSplitting\x12\x19\n\x0cinstructions\x18\t \x01(\tH\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x04\x88\x01\x01\x42\x14\n\x12_sample_rate_hertzB\x08\n\x06_speedB\x0f\n\r_instructionsB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"i\n\rTextSplitting\x12.\n\x08strategy\x18\x01 \x01(\x0e\x32\x1c.audio_grpc.v1.SplitStrategy\x12\x18\n\x0btarget_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_target_size\"\x98\x01\n\x12SynthesizeResponse\x12\x32\n\x07started\x18\x01 \x01(\x0b\x32\x1f.audio_grpc.v1.SynthesisStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x34\n\x08\x66inished\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesisFinishedH\x00\x42\x07\n\x05\x65vent\"t\n\x10SynthesisStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12*\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x1a.audio_grpc.v1.AudioFormat\x12\x16\n\x0eignored_fields\x18\x04 \x03(\t\"h\n\x11SynthesisFinished\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.audio_grpc.v1.SynthesisUsage\x12%\n\x06timing\x18\x02 \x01(\x0b\x32\x15.audio_grpc.v1.Timing\"m\n\x0eSynthesisUsage\x12\x12\n\ncharacters\x18\x01 \x01(\x05\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x05\x12\x31\n\x0e\x61udio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\"\n\x11ListVoicesRequest\x12\r\n\x05model\x18\x01 \x01(\t\":\n\x12ListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Voice\"r\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0e\n\x06\x63ustom\x18\x06 \x01(\x08*\x9d\x01\n\rSplitStrategy\x12\x1e\n\x1aSPLIT_STRATEGY_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPLIT_STRATEGY_SENTENCE\x10\x01\x12\x1c\n\x18SPLIT_STRATEGY_PARAGRAPH\x10\x02\x12\x18\n\x14SPLIT_STRATEGY_FIXED\x10\x03\x12\x17\n\x13SPLIT_STRATEGY_WORD\x10\x04\x32\xf4\x01\n\x13TextToSpeechService\x12r\n\nSynthesize\x12 .audio_grpc.v1.SynthesizeRequest\x1a!.audio_grpc.v1.SynthesizeResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/synthesize:\x01*0\x01\x12i\n\nListVoices\x12 .audio_grpc.v1.ListVoicesRequest\x1a!.audio_grpc.v1.ListVoicesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/voicesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"audio_grpc/v1/text_to_speech.proto\x12\raudio_grpc.v1\x1a\x19\x61udio_grpc/v1/audio.proto\x1a\x1a\x61udio_grpc/v1/timing.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfd\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12.\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x1e\n\x11sample_rate_hertz\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05speed\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12/\n\tsplitting\x18\x08 \x01(\x0b\x32\x1c.audio_grpc.v1.TextSplitting\x12\x19\n\x0cinstructions\x18\t \x01(\tH\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x04\x88\x01\x01\x42\x14\n\x12_sample_rate_hertzB\x08\n\x06_speedB\x0f\n\r_instructionsB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"i\n\rTextSplitting\x12.\n\x08strategy\x18\x01 \x01(\x0e\x32\x1c.audio_grpc.v1.SplitStrategy\x12\x18\n\x0btarget_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_target_size\"\x98\x01\n\x12SynthesizeResponse\x12\x32\n\x07started\x18\x01 \x01(\x0b\x32\x1f.audio_grpc.v1.SynthesisStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x34\n\x08\x66inished\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesisFinishedH\x00\x42\x07\n\x05\x65vent\"t\n\x10SynthesisStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12*\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x1a.audio_grpc.v1.AudioFormat\x12\x16\n\x0eignored_fields\x18\x04 \x03(\t\"h\n\x11SynthesisFinished\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.audio_grpc.v1.SynthesisUsage\x12%\n\x06timing\x18\x02 \x01(\x0b\x32\x15.audio_grpc.v1.Timing\"m\n\x0eSynthesisUsage\x12\x12\n\ncharacters\x18\x01 \x01(\x05\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x05\x12\x31\n\x0e\x61udio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\x1aStreamingSynthesizeRequest\x12;\n\x07options\x18\x01 \x01(\x0b\x32(.audio_grpc.v1.StreamingSynthesisOptionsH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12+\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1a.audio_grpc.v1.SpeechFlushH\x00\x12-\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x1b.audio_grpc.v1.SpeechCancelH\x00\x42\x06\n\x04part\"z\n\x19StreamingSynthesisOptions\x12\x30\n\x06speech\x18\x01 \x01(\x0b\x32 .audio_grpc.v1.SynthesizeRequest\x12+\n\x08max_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\r\n\x0bSpeechFlush\"\x0e\n\x0cSpeechCancel\"\xf2\x01\n\x1bStreamingSynthesizeResponse\x12\x32\n\x07started\x18\x01 \x01(\x0b\x32\x1f.audio_grpc.v1.SynthesisStartedH\x00\x12+\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x1a.audio_grpc.v1.MarkedAudioH\x00\x12\x33\n\tcancelled\x18\x03 \x01(\x0b\x32\x1e.audio_grpc.v1.SpeechCancelledH\x00\x12\x34\n\x08\x66inished\x18\x04 \x01(\x0b\x32 .audio_grpc.v1.SynthesisFinishedH\x00\x42\x07\n\x05\x65vent\"D\n\x0bMarkedAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\'\n\x04mark\x18\x02 \x01(\x0b\x32\x19.audio_grpc.v1.SpeechMark\"\x96\x01\n\nSpeechMark\x12\x12\n\ntext_start\x18\x01 \x01(\x05\x12\x10\n\x08text_end\x18\x02 \x01(\x05\x12/\n\x0c\x61udio_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x61udio_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"~\n\x0fSpeechCancelled\x12\x12\n\nspoken_end\x18\x01 \x01(\x05\x12\x11\n\tbegun_end\x18\x02 \x01(\x05\x12\x13\n\x0b\x64ropped_end\x18\x03 \x01(\x05\x12/\n\x0c\x61udio_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\"\n\x11ListVoicesRequest\x12\r\n\x05model\x18\x01 \x01(\t\":\n\x12ListVoicesResponse\x12$\n\x06voices\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Voice\"r\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0e\n\x06\x63ustom\x18\x06 \x01(\x08*\x9d\x01\n\rSplitStrategy\x12\x1e\n\x1aSPLIT_STRATEGY_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPLIT_STRATEGY_SENTENCE\x10\x01\x12\x1c\n\x18SPLIT_STRATEGY_PARAGRAPH\x10\x02\x12\x18\n\x14SPLIT_STRATEGY_FIXED\x10\x03\x12\x17\n\x13SPLIT_STRATEGY_WORD\x10\x04\x32\xe6\x02\n\x13TextToSpeechService\x12r\n\nSynthesize\x12 .audio_grpc.v1.SynthesizeRequest\x1a!.audio_grpc.v1.SynthesizeResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/synthesize:\x01*0\x01\x12p\n\x13StreamingSynthesize\x12).audio_grpc.v1.StreamingSynthesizeRequest\x1a*.audio_grpc.v1.StreamingSynthesizeResponse(\x01\x30\x01\x12i\n\nListVoices\x12 .audio_grpc.v1.ListVoicesRequest\x1a!.audio_grpc.v1.ListVoicesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/voicesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTTOSPEECHSERVICE'].methods_by_name['Synthesize']._serialized_options = b'\202\323\344\223\002\027\"\022/api/v1/synthesize:\001*'
   _globals['_TEXTTOSPEECHSERVICE'].methods_by_name['ListVoices']._loaded_options = None
   _globals['_TEXTTOSPEECHSERVICE'].methods_by_name['ListVoices']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/voices'
-  _globals['_SPLITSTRATEGY']._serialized_start=1364
-  _globals['_SPLITSTRATEGY']._serialized_end=1521
+  _globals['_SPLITSTRATEGY']._serialized_start=2323
+  _globals['_SPLITSTRATEGY']._serialized_end=2480
   _globals['_SYNTHESIZEREQUEST']._serialized_start=171
   _globals['_SYNTHESIZEREQUEST']._serialized_end=552
   _globals['_TEXTSPLITTING']._serialized_start=554
@@ -53,12 +53,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNTHESISFINISHED']._serialized_end=1038
   _globals['_SYNTHESISUSAGE']._serialized_start=1040
   _globals['_SYNTHESISUSAGE']._serialized_end=1149
-  _globals['_LISTVOICESREQUEST']._serialized_start=1151
-  _globals['_LISTVOICESREQUEST']._serialized_end=1185
-  _globals['_LISTVOICESRESPONSE']._serialized_start=1187
-  _globals['_LISTVOICESRESPONSE']._serialized_end=1245
-  _globals['_VOICE']._serialized_start=1247
-  _globals['_VOICE']._serialized_end=1361
-  _globals['_TEXTTOSPEECHSERVICE']._serialized_start=1524
-  _globals['_TEXTTOSPEECHSERVICE']._serialized_end=1768
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_start=1152
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_end=1357
+  _globals['_STREAMINGSYNTHESISOPTIONS']._serialized_start=1359
+  _globals['_STREAMINGSYNTHESISOPTIONS']._serialized_end=1481
+  _globals['_SPEECHFLUSH']._serialized_start=1483
+  _globals['_SPEECHFLUSH']._serialized_end=1496
+  _globals['_SPEECHCANCEL']._serialized_start=1498
+  _globals['_SPEECHCANCEL']._serialized_end=1512
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=1515
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=1757
+  _globals['_MARKEDAUDIO']._serialized_start=1759
+  _globals['_MARKEDAUDIO']._serialized_end=1827
+  _globals['_SPEECHMARK']._serialized_start=1830
+  _globals['_SPEECHMARK']._serialized_end=1980
+  _globals['_SPEECHCANCELLED']._serialized_start=1982
+  _globals['_SPEECHCANCELLED']._serialized_end=2108
+  _globals['_LISTVOICESREQUEST']._serialized_start=2110
+  _globals['_LISTVOICESREQUEST']._serialized_end=2144
+  _globals['_LISTVOICESRESPONSE']._serialized_start=2146
+  _globals['_LISTVOICESRESPONSE']._serialized_end=2204
+  _globals['_VOICE']._serialized_start=2206
+  _globals['_VOICE']._serialized_end=2320
+  _globals['_TEXTTOSPEECHSERVICE']._serialized_start=2483
+  _globals['_TEXTTOSPEECHSERVICE']._serialized_end=2841
 # @@protoc_insertion_point(module_scope)

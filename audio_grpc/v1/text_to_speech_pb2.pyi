@@ -313,6 +313,277 @@ class SynthesisUsage(_message.Message):
 Global___SynthesisUsage: _TypeAlias = SynthesisUsage  # noqa: Y015
 
 @_typing.final
+class StreamingSynthesizeRequest(_message.Message):
+    """One message of a text that is being written: the options first, then text, and whatever else, in any order.
+
+      1. options {speech {voice: "alloy" encoding: PCM_S16LE}}
+      2. text    "Hello"
+      3. text    " there. How are"   "Hello there. " is spoken now
+      4. text    " you?"
+      5. flush   {}                  " How are you?" is spoken now
+      6. cancel  {}                  what is not yet spoken is not going to be
+      7. text    "Pardon me?"
+
+    The end of the stream of requests ends the text: the rest is spoken.
+    Another order, or a message with none of these: INVALID_ARGUMENT.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FLUSH_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text goes on with this. All texts together have at most as many characters as that of Synthesize may
+    have, else INVALID_ARGUMENT (TEXT_TOO_LONG). Letters that the model cannot pronounce end the stream:
+    INVALID_ARGUMENT (TEXT_UNSPEAKABLE).
+    """
+    @_builtins.property
+    def options(self) -> Global___StreamingSynthesisOptions:
+        """Once, first."""
+
+    @_builtins.property
+    def flush(self) -> Global___SpeechFlush:
+        """The text so far is complete: it is spoken without waiting for more."""
+
+    @_builtins.property
+    def cancel(self) -> Global___SpeechCancel:
+        """Stop speaking: what was sent before this and is not yet spoken is dropped. The model stops within one
+        chunk; `cancelled` answers.
+        """
+
+    def __init__(
+        self,
+        *,
+        options: Global___StreamingSynthesisOptions | None = ...,
+        text: _builtins.str = ...,
+        flush: Global___SpeechFlush | None = ...,
+        cancel: Global___SpeechCancel | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "flush", b"flush", "options", b"options", "part", b"part", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "flush", b"flush", "options", b"options", "part", b"part", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "text", "flush", "cancel"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___StreamingSynthesizeRequest: _TypeAlias = StreamingSynthesizeRequest  # noqa: Y015
+
+@_typing.final
+class StreamingSynthesisOptions(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_FIELD_NUMBER: _builtins.int
+    MAX_WAIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def speech(self) -> Global___SynthesizeRequest:
+        """What a call of Synthesize would ask for; its `text` must be empty, and its text is cut by sentence.
+        Another strategy: INVALID_ARGUMENT (OPTION_UNSUPPORTED).
+        """
+
+    @_builtins.property
+    def max_wait(self) -> _duration_pb2.Duration:
+        """How long to wait for more text before an incomplete piece is spoken that ends with a sentence, a clause or
+        a word: 0 to 10 seconds, else INVALID_ARGUMENT. Unset: half a second.
+        """
+
+    def __init__(
+        self,
+        *,
+        speech: Global___SynthesizeRequest | None = ...,
+        max_wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "speech", b"speech"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "speech", b"speech"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamingSynthesisOptions: _TypeAlias = StreamingSynthesisOptions  # noqa: Y015
+
+@_typing.final
+class SpeechFlush(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechFlush: _TypeAlias = SpeechFlush  # noqa: Y015
+
+@_typing.final
+class SpeechCancel(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechCancel: _TypeAlias = SpeechCancel  # noqa: Y015
+
+@_typing.final
+class StreamingSynthesizeResponse(_message.Message):
+    """One message of live speech.
+
+      1. started   {model: "hibari" voice: "heart" format {...}}
+      2. audio     {data: ... mark {text_end: 13 audio_duration {...}}}   (as often as it takes)
+      3. cancelled {spoken_end: 13 begun_end: 26 dropped_end: 26 ...}
+      4. finished  {usage {characters: 36 ...} timing {...}}
+
+    A stream that ends without `finished` was cut: its status says why.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___SynthesisStarted:
+        """Once, first: the model has a place for the stream."""
+
+    @_builtins.property
+    def audio(self) -> Global___MarkedAudio: ...
+    @_builtins.property
+    def cancelled(self) -> Global___SpeechCancelled:
+        """For each `cancel`."""
+
+    @_builtins.property
+    def finished(self) -> Global___SynthesisFinished:
+        """Once, last; `timing` counts from the arrival of the options."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___SynthesisStarted | None = ...,
+        audio: Global___MarkedAudio | None = ...,
+        cancelled: Global___SpeechCancelled | None = ...,
+        finished: Global___SynthesisFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancelled", b"cancelled", "event", b"event", "finished", b"finished", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancelled", b"cancelled", "event", b"event", "finished", b"finished", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "audio", "cancelled", "finished"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamingSynthesizeResponse: _TypeAlias = StreamingSynthesizeResponse  # noqa: Y015
+
+@_typing.final
+class MarkedAudio(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The next bytes of the file that `started.format` describes, at most 16 KiB."""
+    @_builtins.property
+    def mark(self) -> Global___SpeechMark: ...
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        mark: Global___SpeechMark | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "mark", b"mark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkedAudio: _TypeAlias = MarkedAudio  # noqa: Y015
+
+@_typing.final
+class SpeechMark(_message.Message):
+    """Which part of the text a chunk of audio speaks. Compressed encodings hold back up to a fifth of a second of
+    sound, which then comes with the next chunk.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_START_FIELD_NUMBER: _builtins.int
+    TEXT_END_FIELD_NUMBER: _builtins.int
+    AUDIO_OFFSET_FIELD_NUMBER: _builtins.int
+    AUDIO_DURATION_FIELD_NUMBER: _builtins.int
+    text_start: _builtins.int
+    """The first character (Unicode code point) of the piece that is spoken, counted over all texts of the stream."""
+    text_end: _builtins.int
+    """The end of the piece: its last character is the one before it."""
+    @_builtins.property
+    def audio_offset(self) -> _duration_pb2.Duration:
+        """When the chunk begins, from the start of the stream's audio."""
+
+    @_builtins.property
+    def audio_duration(self) -> _duration_pb2.Duration:
+        """How long it sounds."""
+
+    def __init__(
+        self,
+        *,
+        text_start: _builtins.int = ...,
+        text_end: _builtins.int = ...,
+        audio_offset: _duration_pb2.Duration | None = ...,
+        audio_duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_offset", b"audio_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_offset", b"audio_offset", "text_end", b"text_end", "text_start", b"text_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechMark: _TypeAlias = SpeechMark  # noqa: Y015
+
+@_typing.final
+class SpeechCancelled(_message.Message):
+    """How far speech had come when it was cancelled. All that was sent before the cancel is spoken or dropped now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPOKEN_END_FIELD_NUMBER: _builtins.int
+    BEGUN_END_FIELD_NUMBER: _builtins.int
+    DROPPED_END_FIELD_NUMBER: _builtins.int
+    AUDIO_OFFSET_FIELD_NUMBER: _builtins.int
+    spoken_end: _builtins.int
+    """So many characters were spoken, or dropped earlier: the sound of these was sent."""
+    begun_end: _builtins.int
+    """As far as the piece goes that was broken off: some of its sound was sent. The same as spoken_end if none."""
+    dropped_end: _builtins.int
+    """Where the text goes on: the number of characters that were sent before the cancel."""
+    @_builtins.property
+    def audio_offset(self) -> _duration_pb2.Duration:
+        """How much audio was sent, from the start of the stream."""
+
+    def __init__(
+        self,
+        *,
+        spoken_end: _builtins.int = ...,
+        begun_end: _builtins.int = ...,
+        dropped_end: _builtins.int = ...,
+        audio_offset: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset", "begun_end", b"begun_end", "dropped_end", b"dropped_end", "spoken_end", b"spoken_end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechCancelled: _TypeAlias = SpeechCancelled  # noqa: Y015
+
+@_typing.final
 class ListVoicesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -43,6 +43,11 @@ class TextToSpeechServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeResponse.FromString,
                 _registered_method=True)
+        self.StreamingSynthesize = channel.stream_stream(
+                '/audio_grpc.v1.TextToSpeechService/StreamingSynthesize',
+                request_serializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/audio_grpc.v1.TextToSpeechService/ListVoices',
                 request_serializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.ListVoicesRequest.SerializeToString,
@@ -64,6 +69,18 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamingSynthesize(self, request_iterator, context):
+        """Speaks a text that is still being written: text comes in messages of any size, and sound goes out as soon
+        as a piece of the text is certain. One stream of audio, over as many texts and interruptions as it takes.
+
+        The stream holds its place on the model until it ends. It ends well when the caller has sent all, and all
+        was spoken. One on which nothing happens for a minute (`max_idle_seconds` of the server) is ended with
+        ABORTED (STREAM_IDLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
         """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
         speak with them.
@@ -79,6 +96,11 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.Synthesize,
                     request_deserializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeResponse.SerializeToString,
+            ),
+            'StreamingSynthesize': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamingSynthesize,
+                    request_deserializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeResponse.SerializeToString,
             ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
@@ -117,6 +139,33 @@ class TextToSpeechService:
             '/audio_grpc.v1.TextToSpeechService/Synthesize',
             audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeRequest.SerializeToString,
             audio__grpc_dot_v1_dot_text__to__speech__pb2.SynthesizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamingSynthesize(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/audio_grpc.v1.TextToSpeechService/StreamingSynthesize',
+            audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_text__to__speech__pb2.StreamingSynthesizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

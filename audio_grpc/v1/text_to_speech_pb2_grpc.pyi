@@ -39,6 +39,14 @@ class TextToSpeechServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TextToSpeechServiceAsyncStub: ...
     Synthesize: _grpc.UnaryStreamMultiCallable[_text_to_speech_pb2.SynthesizeRequest, _text_to_speech_pb2.SynthesizeResponse]
     """Speaks a text. Audio is sent while later parts of the text are still being spoken."""
+    StreamingSynthesize: _grpc.StreamStreamMultiCallable[_text_to_speech_pb2.StreamingSynthesizeRequest, _text_to_speech_pb2.StreamingSynthesizeResponse]
+    """Speaks a text that is still being written: text comes in messages of any size, and sound goes out as soon
+    as a piece of the text is certain. One stream of audio, over as many texts and interruptions as it takes.
+
+    The stream holds its place on the model until it ends. It ends well when the caller has sent all, and all
+    was spoken. One on which nothing happens for a minute (`max_idle_seconds` of the server) is ended with
+    ABORTED (STREAM_IDLE).
+    """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]
     """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
     speak with them.
@@ -55,6 +63,14 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Synthesize: _aio.UnaryStreamMultiCallable[_text_to_speech_pb2.SynthesizeRequest, _text_to_speech_pb2.SynthesizeResponse]  # type: ignore[assignment]
     """Speaks a text. Audio is sent while later parts of the text are still being spoken."""
+    StreamingSynthesize: _aio.StreamStreamMultiCallable[_text_to_speech_pb2.StreamingSynthesizeRequest, _text_to_speech_pb2.StreamingSynthesizeResponse]  # type: ignore[assignment]
+    """Speaks a text that is still being written: text comes in messages of any size, and sound goes out as soon
+    as a piece of the text is certain. One stream of audio, over as many texts and interruptions as it takes.
+
+    The stream holds its place on the model until it ends. It ends well when the caller has sent all, and all
+    was spoken. One on which nothing happens for a minute (`max_idle_seconds` of the server) is ended with
+    ABORTED (STREAM_IDLE).
+    """
     ListVoices: _aio.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]  # type: ignore[assignment]
     """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
     speak with them.
@@ -74,6 +90,20 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_text_to_speech_pb2.SynthesizeResponse], _abc.AsyncIterator[_text_to_speech_pb2.SynthesizeResponse]]:
         """Speaks a text. Audio is sent while later parts of the text are still being spoken."""
+
+    @_abc_1.abstractmethod
+    def StreamingSynthesize(
+        self,
+        request_iterator: _MaybeAsyncIterator[_text_to_speech_pb2.StreamingSynthesizeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_text_to_speech_pb2.StreamingSynthesizeResponse], _abc.AsyncIterator[_text_to_speech_pb2.StreamingSynthesizeResponse]]:
+        """Speaks a text that is still being written: text comes in messages of any size, and sound goes out as soon
+        as a piece of the text is certain. One stream of audio, over as many texts and interruptions as it takes.
+
+        The stream holds its place on the model until it ends. It ends well when the caller has sent all, and all
+        was spoken. One on which nothing happens for a minute (`max_idle_seconds` of the server) is ended with
+        ABORTED (STREAM_IDLE).
+        """
 
     @_abc_1.abstractmethod
     def ListVoices(

@@ -156,6 +156,19 @@ async def test_characters_a_minute(start: Start, tmp_path: Path) -> None:
     assert (failure.value.reason, failure.value.field) == ("TEXT_TOO_LONG", "text")
 
 
+async def test_characters_a_minute_of_a_text_that_is_being_written(start: Start, tmp_path: Path) -> None:
+    _, client = await limited(start, tmp_path, KeyLimits(characters_per_minute=10))
+    async with client.live_speech() as speech:
+        await speech.write("naïve")
+        await speech.flush()
+        await anext(speech)
+        await speech.write("sixsix")
+        with pytest.raises(ServiceError) as failure:
+            async for _ in speech:
+                pass
+    assert_limited(failure.value, "characters_per_minute", 6)
+
+
 async def test_upload_bytes_a_minute(start: Start, tmp_path: Path) -> None:
     _, client = await limited(start, tmp_path, KeyLimits(upload_bytes_per_minute=100_000))
     audio = b"".join([data async for data in client.synthesize("Hi.")])

@@ -1,0 +1,40 @@
+"""One call's stay on a model."""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Generic, TypeVar
+
+from audio_grpc.runtime.worker import OnEnd, Stream, Worker
+
+B = TypeVar("B")
+T = TypeVar("T")
+
+
+class Session(Generic[B]):
+    """A place on a loaded model, for as many generators as the call needs, one after the other.
+
+    Between two of them the call holds its place, but no thread. ``on_end`` is called once the call has left
+    and the last generator is closed, with how that one ended, see :class:`Stream`.
+    """
+
+    def __init__(self, backend: B, worker: Worker, on_end: OnEnd) -> None:
+        self.backend = backend
+        self._worker = worker
+        self._on_end = on_end
+        self._outcome: BaseException | None = GeneratorExit()  # without a generator, as if it was closed
+        self._users = 1  # the call itself, and each generator until it is closed
+
+    def start(self, generate: Callable[[B], Generator[T, None, None]]) -> Stream[T]:
+        """Run a generator on the model's threads; whoever leaves before its end has to close the stream."""
+        self._users += 1
+        return self._worker.start(partial(generate, self.backend), on_end=self._end)
+
+    def leave(self) -> None:
+        """The call, or one of its generators, needs the place no more."""
+        self._users -= 1
+        if not self._users:
+            self._on_end(self._outcome)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._outcome = error
+        self.leave()

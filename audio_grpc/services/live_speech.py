@@ -1,0 +1,182 @@
+"""Speech of a text that is still being written.
+
+The event loop reads requests into a passage; for what can be spoken of it, a generator runs on the model's
+threads, and ends when there is nothing to say for now. So a stream that waits for text holds its place on the
+model, but no thread. All generators of a stream write into one encoder, so that its audio is one file.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import aclosing
+from dataclasses import replace
+
+from audio_grpc.backends.base import Synthesizer
+from audio_grpc.errors import InvalidRequest, StreamIdle
+from audio_grpc.runtime.session import Session
+from audio_grpc.services.narrator import Event, Narrator, Spoken, joined
+from audio_grpc.services.passage import Passage
+from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted
+from audio_grpc.services.requests import Limits, LiveSpeechJob, require_length
+from audio_grpc.telemetry.call import Call
+from audio_grpc.text import IncrementalSplitter
+from audio_grpc.types import SpeechCancelled, SpokenAudio
+from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, StreamingSynthesizeRequest
+
+MAX_CANCELS_WAITING = 8
+"""More are not read until the first was answered."""
+
+
+LiveEvent = SpokenAudio | SpeechCancelled | SpeechFinished
+Requests = AsyncIterator[StreamingSynthesizeRequest]
+
+
+async def opening(requests: Requests, limits: Limits) -> StreamingSynthesisOptions:
+    """The options, which come first. InvalidRequest, StreamIdle."""
+    try:
+        async with asyncio.timeout(limits.idle_seconds):
+            request = await anext(requests, None)
+    except TimeoutError:
+        raise _idle(limits) from None
+    if request is None or not request.HasField("options"):
+        raise InvalidRequest("the first message has to be the options; send text after them", field="options")
+    return request.options
+
+
+class LiveSpeech:
+    """One stream, as the event loop sees it."""
+
+    def __init__(
+        self,
+        session: Session[Synthesizer],
+        job: LiveSpeechJob,
+        started: SpeechStarted,
+        limits: Limits,
+        call: Call,
+    ) -> None:
+        self._session = session
+        self._job = job
+        self._limits = limits
+        self._call = call
+        self._narrator = Narrator(session.backend, job.speech, started, call)
+        self._changed = asyncio.Event()
+        self._active_at = self._written_at = time.monotonic()
+        self._passages: asyncio.Queue[Passage] = asyncio.Queue(MAX_CANCELS_WAITING)
+        self._passage = self._next_passage()
+        self._passages.put_nowait(self._passage)
+        self._progress = SpeechCancelled(0, 0, 0, 0.0)
+
+    async def events(self, requests: Requests) -> AsyncGenerator[LiveEvent, None]:
+        """Speak what is requested; whatever is wrong with a request ends the stream."""
+        self._reader = asyncio.create_task(self._read(requests))
+        try:
+            while True:
+                passage = await self._passages.get()
+                self._progress = replace(self._progress, spoken_end=passage.start, begun_end=passage.start)
+                async with aclosing(self._perform(passage)) as events:
+                    async for event in events:
+                        yield event
+                if not passage.cancelled.is_set():
+                    break
+                yield replace(self._progress, dropped_end=passage.end)
+            async with aclosing(self._run(lambda _: self._narrator.finish())) as events:
+                async for event in events:
+                    yield event
+            yield self._narrator.total
+        finally:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+            if not self._reader.cancelled():
+                self._reader.exception()  # retrieved: the stream has failed for another reason
+
+    async def _perform(self, passage: Passage) -> AsyncGenerator[SpokenAudio, None]:
+        while not passage.is_over:
+            if passage.has_news:
+                async with aclosing(self._run(lambda _: self._narrator.speak(passage))) as events:
+                    async for event in events:
+                        yield event
+            else:
+                await self._wait(passage)
+
+    async def _run(
+        self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
+    ) -> AsyncGenerator[SpokenAudio, None]:
+        """What one generator says, noting how far that goes."""
+        stream = self._session.start(generate)
+        try:
+            async for ready in stream:
+                self._require_reader()
+                for event in joined(ready):
+                    if isinstance(event, Spoken):
+                        self._progress = replace(self._progress, spoken_end=event.end, begun_end=event.end)
+                        continue
+                    yield event
+                    until = event.offset_seconds + event.seconds
+                    self._progress = replace(self._progress, begun_end=event.text_end, offset_seconds=until)
+        finally:
+            stream.close()
+            self._active_at = time.monotonic()
+
+    async def _wait(self, passage: Passage) -> None:
+        """Until something was written, or was not for so long that something has to be done. StreamIdle."""
+        self._changed.clear()
+        self._require_reader()
+        idle_at = self._active_at + self._limits.idle_seconds
+        settle_at = self._written_at + self._job.max_wait_seconds
+        unsettled = passage.is_unsettled
+        until = min(settle_at, idle_at) if unsettled else idle_at
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._changed.wait()
+        except TimeoutError:
+            if not unsettled or idle_at < settle_at:
+                raise _idle(self._limits) from None
+            passage.settle()
+
+    def _require_reader(self) -> None:
+        """What was wrong with a request, raised."""
+        if self._reader.done():
+            self._reader.result()
+
+    async def _read(self, requests: Requests) -> None:
+        try:
+            async for request in requests:
+                self._active_at = time.monotonic()
+                await self._take(request)
+                self._changed.set()
+            self._passage.finish()
+        finally:
+            self._changed.set()
+
+    async def _take(self, request: StreamingSynthesizeRequest) -> None:
+        match request.WhichOneof("part"):
+            case "text":
+                require_length(self._call.characters + len(request.text), self._limits)
+                self._call.characters += len(request.text)
+                self._written_at = self._active_at
+                self._passage.write(request.text)
+            case "flush":
+                self._passage.flush()
+            case "cancel":
+                self._passage.cancelled.set()
+                self._changed.set()
+                self._passage = self._next_passage()
+                await self._passages.put(self._passage)
+            case "options":
+                raise InvalidRequest("the options come once, first; open another stream", field="options")
+            case _:
+                raise InvalidRequest("the message is empty; send text, flush or cancel")
+
+    def _next_passage(self) -> Passage:
+        splitter = IncrementalSplitter(
+            language_code=self._job.speech.options.language_code or "en",
+            target_size=min(self._job.target_size, self._session.backend.info.max_piece_size),
+        )
+        return Passage(self._call.characters, splitter)
+
+
+def _idle(limits: Limits) -> StreamIdle:
+    return StreamIdle(
+        f"nothing came for {limits.idle_seconds:g} s, and the stream holds a place on the model; open "
+        "another when there is something to say, or raise max_idle_seconds"
+    )

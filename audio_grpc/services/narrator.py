@@ -1,0 +1,94 @@
+"""What speaks on a model's threads while a text is still being written."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from audio_grpc.audio import MAX_PIECE_BYTES, Encoder
+from audio_grpc.backends.base import Synthesizer
+from audio_grpc.services.passage import Passage, Pause, Piece
+from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, require_pronounceable, say
+from audio_grpc.services.requests import SpeechJob
+from audio_grpc.telemetry.call import Call
+from audio_grpc.text import clean
+from audio_grpc.types import Audio, SpokenAudio
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """All sound of the text up to ``end`` has been made."""
+
+    end: int
+
+
+Event = SpokenAudio | Spoken
+
+
+class Narrator:
+    """Speaks passages into one container; its generators run one after the other."""
+
+    def __init__(self, backend: Synthesizer, job: SpeechJob, started: SpeechStarted, call: Call) -> None:
+        self.total = SpeechFinished()
+        self._backend = backend
+        self._job = job
+        self._call = call
+        self._encoder = Encoder(started.encoding, started.sample_rate_hertz)
+        self._piece = Piece("", 0, 0)
+        self._sent_seconds = 0.0
+
+    def speak(self, passage: Passage) -> Generator[Event, None, None]:
+        """What can be spoken of the passage now, until it is cancelled."""
+        for piece in passage.pieces():
+            if isinstance(piece, Pause):
+                yield from self._marked(self._encoder.flush())
+                continue
+            self._piece = piece
+            with closing(self._sound(piece)) as sound:
+                for audio in sound:
+                    if passage.cancelled.is_set():
+                        return
+                    for event in self._marked(self._encoder.write(audio)):
+                        yield event
+                        if passage.cancelled.is_set():
+                            return
+            yield Spoken(piece.end)
+
+    def finish(self) -> Generator[Event, None, None]:
+        """The end of the container."""
+        yield from self._marked(self._encoder.finish())
+
+    def _sound(self, piece: Piece) -> Generator[Audio, None, None]:
+        text = clean(piece.text)
+        if text.strip():
+            require_pronounceable(self._backend, text)
+            yield from say(self._backend, text, self._job, self.total)
+
+    def _marked(self, data: Iterator[bytes]) -> Iterator[SpokenAudio]:
+        for each in data:
+            self._call.result()
+            begin, self._sent_seconds = self._sent_seconds, self._encoder.seconds
+            self._call.audio_seconds_out = self._sent_seconds
+            yield SpokenAudio(each, self._piece.start, self._piece.end, begin, self._sent_seconds - begin)
+
+
+def joined(events: list[Event]) -> Iterator[Event]:
+    """The same events with neighbouring chunks of one piece in one, up to the size of the largest chunk."""
+    waiting: SpokenAudio | None = None
+    for event in events:
+        if waiting and isinstance(event, SpokenAudio) and _fit_together(waiting, event):
+            seconds = waiting.seconds + event.seconds
+            waiting = replace(waiting, data=waiting.data + event.data, seconds=seconds)
+            continue
+        if waiting:
+            yield waiting
+            waiting = None
+        if isinstance(event, SpokenAudio):
+            waiting = event
+        else:
+            yield event
+    if waiting:
+        yield waiting
+
+
+def _fit_together(one: SpokenAudio, other: SpokenAudio) -> bool:
+    return one.text_end == other.text_end and len(one.data) + len(other.data) <= MAX_PIECE_BYTES

@@ -1,0 +1,115 @@
+"""The text of live speech on its way from the event loop, where it arrives, to the model that speaks it."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from audio_grpc.text import IncrementalSplitter
+
+
+class _Command(Enum):
+    FLUSH = auto()
+    SETTLE = auto()
+    END = auto()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece to speak, and its place in the text of the whole stream, in characters."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Pause(Enum):
+    """Stands where nothing follows for a while, so that no sound should be held back."""
+
+    PAUSE = auto()
+
+
+class Passage:
+    """The text between two cancels.
+
+    The event loop writes it, and one generator at a time reads its pieces on a model's thread. What is
+    written goes through a deque, since appending to one and taking from it need no lock.
+    """
+
+    def __init__(self, start: int, splitter: IncrementalSplitter) -> None:
+        self.start = self.end = start
+        """Its place in the text of the whole stream, in characters."""
+        self.cancelled = threading.Event()
+        """Set by the event loop; the generator sees it at its next chunk."""
+        self._ended = False
+        self._settled = True
+        self._splitter = splitter
+        self._inbox: deque[str | _Command] = deque()
+        self._read = start
+
+    # On the event loop.
+
+    def write(self, text: str) -> None:
+        """The text goes on with this."""
+        self.end += len(text)
+        self._settled = False
+        self._inbox.append(text)
+
+    def flush(self) -> None:
+        """The text so far is complete."""
+        self._inbox.append(_Command.FLUSH)
+
+    def finish(self) -> None:
+        """No more is going to be written."""
+        self._ended = True
+        self._inbox.append(_Command.END)
+
+    def settle(self) -> None:
+        """Nothing was written for a while."""
+        self._settled = True
+        self._inbox.append(_Command.SETTLE)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was written that no generator has read."""
+        return bool(self._inbox)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to speak, now or later."""
+        return self.cancelled.is_set() or (self._ended and not self._inbox)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether there is text that waits for more. To be asked while no generator reads."""
+        return not self._settled and self._splitter.has_text
+
+    # On a model's thread.
+
+    def pieces(self) -> Iterator[Piece | Pause]:
+        """What can be spoken of what was written, until there is nothing more for now."""
+        pauses = False
+        while not self.cancelled.is_set():
+            text = self._splitter.next()
+            if text is not None:
+                start, self._read = self._read, self._read + len(text)
+                yield Piece(text, start, self._read)
+            elif pauses:
+                pauses = False
+                yield Pause.PAUSE
+            elif self._inbox:
+                pauses = self._take(self._inbox.popleft())
+            else:
+                return
+
+    def _take(self, written: str | _Command) -> bool:
+        """Whether a pause follows what can be spoken then."""
+        match written:
+            case str():
+                self._splitter.feed(written)
+            case _Command.SETTLE:
+                self._splitter.settle()
+            case _:
+                self._splitter.flush()
+        return written in (_Command.FLUSH, _Command.SETTLE)
