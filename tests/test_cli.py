@@ -45,6 +45,37 @@ def test_the_name_of_the_file_chooses_the_format(
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+def test_say_speaks_standard_input_as_it_comes(at: list[str]) -> None:
+    command = [COMMAND, "say", "-", "--out", "-", "--format", "pcm", *at]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as said:
+        assert said.stdin is not None
+        assert said.stdout is not None
+        said.stdin.write(b"Hello from the caf\xc3")
+        said.stdin.flush()
+        said.stdin.write(b"\xa9 there. And so ")
+        said.stdin.flush()
+        assert said.stdout.read(4800), "the text goes on, and the first sentence is spoken already"
+        said.stdin.write(b"goodbye.")
+        said.stdin.close()
+        assert said.stdout.read()
+        assert said.wait() == 0
+
+
+def test_say_has_nothing_to_say(at: list[str], tmp_path: Path) -> None:
+    done = run("say", "-", *at, cwd=tmp_path, stdin=b" \n")
+    assert done.returncode == 1
+    assert b"nothing to say" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_say_does_not_wait_for_standard_input_when_it_fails(at: list[str], tmp_path: Path) -> None:
+    command = [COMMAND, "say", "-", "--voice", "nobody", "--out", "a.wav", *at]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as said:
+        assert said.stderr is not None
+        assert b"has no voice" in said.stderr.read()
+        assert said.wait() == 1
+
+
 def test_say_and_transcribe_through_pipes(at: list[str]) -> None:
     audio = run("say", "-", "--out", "-", "--format", "opus", *at, stdin=b"The boy was there.").stdout
     assert audio.startswith(b"OggS")

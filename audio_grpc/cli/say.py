@@ -1,15 +1,27 @@
 """``audio-grpc say``."""
 
+import os
 import sys
 import time
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
 
 from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, fail
 from audio_grpc.cli.sinks import STANDARD_STREAM, Output, opened
-from audio_grpc.client import Client, Encoding, SpeechOptions, Strategy
+from audio_grpc.client import (
+    Client,
+    Encoding,
+    LiveSpeech,
+    Speech,
+    SpeechOptions,
+    SpokenAudio,
+    Strategy,
+)
 
 EXAMPLES = """
 Examples:
@@ -19,11 +31,14 @@ audio-grpc say "Hello there." --play
 audio-grpc say "Hello there." --out hello.opus --speed 1.2
 
 audio-grpc say - --out - --format mp3 < chapter.txt | mpv -
+
+llm "Tell me a story." | audio-grpc say - --play
 """
+READ_BYTES = 65536
 
 
 def say(
-    text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
+    text: Annotated[str, typer.Argument(help="What to say; - speaks standard input as it comes.")],
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="File to write; -: standard output.")
     ] = None,
@@ -55,34 +70,60 @@ def say(
         "sample_rate_hertz": sample_rate,
         "strategy": split,
     }
-    said = sys.stdin.read() if text == STANDARD_STREAM else text
     with connected(server, key, tls_ca) as client, opened(out, encoding, play) as output:
-        _speak(client, said, options, output)
+        options["encoding"] = output.wire_encoding
+        _speak(_speech(client, text, options), output)
     if out not in (None, STANDARD_STREAM):
         console.print(f"wrote {out}")
 
 
-def _speak(client: Client, text: str, options: SpeechOptions, output: Output) -> None:
-    options["encoding"] = output.wire_encoding
+def _speech(client: Client, text: str, options: SpeechOptions) -> Speech | LiveSpeech:
+    """What is to be heard; standard input is spoken as it comes, if it is cut by sentence."""
+    if text != STANDARD_STREAM:
+        return client.synthesize(text, **options)
+    if options["strategy"] is not Strategy.SENTENCE:
+        return client.synthesize(sys.stdin.read(), **options)
+    speech = client.live_speech(**options)
+    Thread(target=_pass_on_standard_input, args=(speech,), daemon=True).start()
+    return speech
+
+
+def _pass_on_standard_input(speech: LiveSpeech) -> None:
+    decoder = getincrementaldecoder("utf-8")("replace")
+    # Not by sys.stdin: its lock, held while it waits, would keep the command from ending.
+    while data := os.read(sys.stdin.fileno(), READ_BYTES):
+        speech.write(decoder.decode(data))
+    speech.write(decoder.decode(b"", final=True))
+    speech.end()
+
+
+def _speak(speech: Speech | LiveSpeech, output: Output) -> None:
     began = time.perf_counter()
     first = None
-    with (
-        console.status("waiting for the model ...") as status,
-        client.synthesize(text, **options) as speech,
-    ):
+    with console.status("waiting for the model ...") as status, speech:
         started = speech.start()
         if started.ignored_fields:
             console.print(f"the model {started.model} ignores: {', '.join(started.ignored_fields)}")
         output.begin(started.format.sample_rate_hertz)
-        for data in speech:
+        for data in _bytes(speech):
             first = first or time.perf_counter()
             output.write(data)
             status.update(f"{output.bytes_written / 1000:.0f} kB of audio ...")
     seconds = speech.finished.usage.audio_duration.ToTimedelta().total_seconds()
+    if not seconds:
+        fail("there was nothing to say")
     console.print(
         f"{seconds:.2f} s of audio in {time.perf_counter() - began:.2f} s, "
         f"the first after {((first or began) - began) * 1000:.0f} ms"
     )
+
+
+def _bytes(speech: Speech | LiveSpeech) -> Iterator[bytes]:
+    for event in speech:
+        if isinstance(event, bytes):
+            yield event
+        elif isinstance(event, SpokenAudio):
+            yield event.data
 
 
 def _encoding_of(out: str | None) -> Encoding:
