@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
 from gateway.config import Settings
-from gateway.dialects import openai
+from gateway.dialects import live, openai
 from gateway.errors import SERVER, ApiError, translated
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
@@ -49,6 +49,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     )
     app.state.settings = settings
     app.state.server_tls = server_tls(settings)
+    app.include_router(live.router, prefix=openai.PREFIX)
     app.include_router(openai.router, prefix=openai.PREFIX)
     app.include_router(openai.router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
     _add_health(app)

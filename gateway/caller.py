@@ -2,13 +2,14 @@
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from audio_grpc.client import AsyncClient, trace_metadata
 from gateway.config import Settings
 
 
-def _service(request: Request) -> AsyncClient:
+def _service(request: HTTPConnection) -> AsyncClient:
     client = cast("AsyncClient", request.app.state.client)
     metadata = {"x-request-id": request.state.request_id, **trace_metadata()}
     authorization = request.headers.get("authorization", "")
@@ -18,7 +19,7 @@ def _service(request: Request) -> AsyncClient:
     return client.with_metadata(metadata)
 
 
-def _settings(request: Request) -> Settings:
+def _settings(request: HTTPConnection) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 

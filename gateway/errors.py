@@ -43,7 +43,11 @@ STATUSES: dict[grpc.StatusCode, tuple[int, str]] = {
     Code.DEADLINE_EXCEEDED: (504, SERVER),
 }
 # Reasons that HTTP has a better status for than their gRPC status has.
-STATUSES_BY_REASON = {"MESSAGE_TOO_LARGE": (413, INVALID), "MODEL_LOAD_FAILED": (503, SERVER)}
+STATUSES_BY_REASON = {
+    "MESSAGE_TOO_LARGE": (413, INVALID),
+    "MODEL_LOAD_FAILED": (503, SERVER),
+    "STREAM_IDLE": (408, INVALID),
+}
 # The names that OpenAI's clients know; any other reason is its own name in lower case.
 CODES_BY_REASON = {
     "API_KEY_MISSING": "invalid_api_key",

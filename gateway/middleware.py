@@ -16,6 +16,9 @@ from gateway.tracing import RequestTracer, trace_id
 
 REQUEST_ID = "x-request-id"
 PROBES = ("/livez", "/readyz", "/metrics")
+HANDSHAKE = "GET"
+"""What a WebSocket begins with."""
+NORMAL_CLOSURE = 1000
 ACCEPTABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 access = logging.getLogger("gateway.access")
@@ -42,7 +45,11 @@ class Visit:
 
 
 class Seen:
-    """An ASGI application around another. It leaves what it does not know (WebSocket, lifespan) alone."""
+    """An ASGI application around another. It leaves what it does not know (lifespan) alone.
+
+    A WebSocket is a request with status 101, or 403 if it was not accepted; it is complete if both sides
+    closed it in good order.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, tracer: RequestTracer) -> None:
         self._app = app
@@ -51,10 +58,10 @@ class Seen:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        visit = Visit(scope["method"], scope["path"], _request_id(scope))
+        visit = Visit(scope.get("method", HANDSHAKE), scope["path"], _request_id(scope))
         scope.setdefault("state", {})["request_id"] = visit.request_id
         span = self._tracer.start(scope, visit)
         # Never taken back: the task ends with the request, and uvicorn has the last word in it.
@@ -105,7 +112,7 @@ def _route(scope: Scope) -> str:
 def _listened(receive: Receive, visit: Visit) -> Receive:
     async def listened() -> Message:
         message = await receive()
-        if message["type"] == "http.disconnect" and not visit.complete:
+        if message["type"] in ("http.disconnect", "websocket.disconnect") and not visit.complete:
             visit.left = True
         return message
 
@@ -121,6 +128,14 @@ def _watched(send: Send, visit: Visit) -> Send:
             if visit.first_byte is None and message.get("body"):
                 visit.first_byte = time.perf_counter()
             visit.complete = not message.get("more_body", False)
+        elif message["type"] == "websocket.accept":
+            visit.status = 101
+            message["headers"] = _with_id(message.get("headers", ()), visit.request_id)
+        elif message["type"] == "websocket.send":
+            visit.first_byte = visit.first_byte or time.perf_counter()
+        elif message["type"] == "websocket.close":
+            visit.status = visit.status or 403
+            visit.complete = message.get("code", NORMAL_CLOSURE) == NORMAL_CLOSURE
         await send(message)
 
     return watched

@@ -16,11 +16,16 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"^audio-grpc (?:say|transcribe|models|doctor).*$", README, re.MULTILINE)
 
 
-SAID = ("Hello there. This arrives in pieces.", "VOICE_NOT_FOUND voice", "transcript.text.done")
+SAID = (
+    "Hello there. This arrives in pieces.",
+    "VOICE_NOT_FOUND voice",
+    "bytes speak characters 0 to 13",
+    "transcript.text.done",
+)
 
 
 @pytest.mark.parametrize(
-    ("snippet", "said"), list(zip(PYTHON, SAID, strict=True)), ids=["sync", "async", "openai"]
+    ("snippet", "said"), list(zip(PYTHON, SAID, strict=True)), ids=["sync", "async", "live", "openai"]
 )
 def test_the_python_of_the_readme_runs(embedded: str, gateway: str, snippet: str, said: str) -> None:
     code = snippet.replace("127.0.0.1:50051", embedded).replace("127.0.0.1:8080", gateway)

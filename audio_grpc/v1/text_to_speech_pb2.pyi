@@ -509,8 +509,8 @@ Global___MarkedAudio: _TypeAlias = MarkedAudio  # noqa: Y015
 
 @_typing.final
 class SpeechMark(_message.Message):
-    """Which part of the text a chunk of audio speaks. Compressed encodings hold back up to a fifth of a second of
-    sound, which then comes with the next chunk.
+    """Which part of the text a chunk of audio speaks. Compressed encodings hold back the last tenths of a second,
+    which then come with the next chunk; after a flush, and after a wait, a little silence pushes them out.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

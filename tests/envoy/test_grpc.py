@@ -13,7 +13,7 @@ import pytest
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from audio_grpc.client import AsyncClient, Encoding, ServiceError, SpokenAudio
 from audio_grpc.envoy.files import template
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest
 from tests.conftest import COMMAND, PATIENCE_SECONDS
@@ -80,6 +80,19 @@ async def test_the_first_sound_comes_before_the_last_is_made(front: Front, gate:
         assert received == 4800
         gate.opened.set()
         assert received + sum([len(data) async for data in speech]) == 3 * 4800
+
+
+async def test_a_text_is_spoken_while_it_is_being_written(front: Front) -> None:
+    async with AsyncClient(front.address) as client:
+        async with client.live_speech(encoding=Encoding.PCM_S16LE) as speech:
+            await speech.write("Hello. And so ")
+            first = await anext(speech)
+            assert isinstance(first, SpokenAudio)
+            assert (first.text_start, first.text_end) == (0, 7)
+            await speech.write("on.")
+            await speech.end()
+            assert [event async for event in speech]
+        assert speech.finished.usage.audio_duration.ToMilliseconds() == 1700
 
 
 async def test_an_error_keeps_its_reason(front: Front) -> None:

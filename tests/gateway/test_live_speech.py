@@ -1,0 +1,253 @@
+"""Live speech over WebSocket, at the ASGI interface: what a WebSocket library would send and receive."""
+
+import asyncio
+import json
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message, Scope
+
+from audio_grpc.access import key_file
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.client import AsyncClient
+from audio_grpc.server import Server
+from gateway.app import make_app
+from gateway.config import Settings
+from tests.conftest import PATIENCE_SECONDS, Start
+from tests.test_calls import until_idle
+
+PATH = "/v1/audio/speech/stream"
+BYTE = 4800
+LONG = "This goes on for longer than anybody would like to wait for it. " * 20
+
+
+class Connection:
+    """An ASGI application that is running, and what goes to it and comes from it."""
+
+    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+        self.sent: asyncio.Queue[Message] = asyncio.Queue()
+        self._received: asyncio.Queue[Message] = asyncio.Queue()
+        self.running = asyncio.create_task(self._run(app, {"state": {}, **scope}))
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        await app(scope, self.sent.get, self._received.put)
+
+    async def receive(self) -> Message:
+        return await asyncio.wait_for(self._received.get(), PATIENCE_SECONDS)
+
+
+class Socket:
+    """A caller's side."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, kind: str, **fields: Any) -> None:
+        self.send_frame(json.dumps({"type": kind, **fields}))
+
+    def send_frame(self, frame: str | bytes) -> None:
+        kind = "bytes" if isinstance(frame, bytes) else "text"
+        self._connection.sent.put_nowait({"type": "websocket.receive", kind: frame})
+
+    async def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads((await self._connection.receive())["text"])
+        if event["type"] == "audio":
+            event["data"] = (await self._connection.receive())["bytes"]
+        return event
+
+    async def until(self, kind: str) -> list[dict[str, Any]]:
+        """Events up to the first of a kind."""
+        events = [await self.event()]
+        while events[-1]["type"] != kind:
+            events.append(await self.event())
+        return events
+
+    async def closed(self) -> tuple[int, str]:
+        """Code and reason of the other side's close."""
+        message = await self._connection.receive()
+        assert message["type"] == "websocket.close"
+        return message["code"], message["reason"]
+
+
+class Speaker:
+    """A gateway, and the server behind it."""
+
+    def __init__(self, server: Server, client: AsyncClient) -> None:
+        self.server = server
+        self.client = client
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Of the answer to the last handshake."""
+
+    @asynccontextmanager
+    async def socket(self, **headers: str) -> AsyncIterator[Socket]:
+        app = make_app(Settings(server=self.server.address))
+        lifespan = Connection(app, {"type": "lifespan"})
+        lifespan.sent.put_nowait({"type": "lifespan.startup"})
+        await lifespan.receive()
+        named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "websocket", "scheme": "ws", "path": PATH, "query_string": b"", "headers": named}
+        connection = Connection(app, scope)
+        connection.sent.put_nowait({"type": "websocket.connect"})
+        accepted = await connection.receive()
+        assert accepted["type"] == "websocket.accept"
+        self.headers = list(accepted["headers"])
+        yield Socket(connection)
+        connection.sent.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        await connection.running
+        await until_idle(self.server)
+        lifespan.sent.put_nowait({"type": "lifespan.shutdown"})
+        await lifespan.running
+
+
+Make = Callable[..., Awaitable[Speaker]]
+
+
+@pytest.fixture
+def speaker(start: Start) -> Make:
+    async def make(**changes: Any) -> Speaker:
+        return Speaker(*await start(**changes))
+
+    return make
+
+
+async def test_text_goes_in_and_sound_comes_out(speaker: Make) -> None:
+    text = "Hello there. How, as everybody asks, are you? 世界 🎉"
+    made = await speaker()
+    async with made.socket() as socket:
+        socket.send("start", model="tts-1", voice="alloy", response_format="wav", instructions="loudly")
+        for character in text:
+            socket.send("text", text=character)
+        socket.send("end")
+        started, *chunks, finished = await socket.until("finished")
+        assert await socket.closed() == (1000, "")
+    assert started == {
+        "type": "started",
+        "model": "speaker",
+        "voice": "tone",
+        "media_type": "audio/wav",
+        "sample_rate": 24000,
+        "ignored_fields": ["instructions"],
+    }
+    assert [chunk["type"] for chunk in chunks] == ["audio"] * len(chunks)
+    places = dict.fromkeys((chunk["text_start"], chunk["text_end"]) for chunk in chunks)
+    assert "".join(text[start:end] for start, end in places) == text
+    assert chunks[-1]["offset"] + chunks[-1]["seconds"] == pytest.approx(len(text.encode()) / 10)
+    assert finished["usage"]["characters"] == len(text)
+    audio = b"".join(chunk["data"] for chunk in chunks)
+    with wave.open(BytesIO(audio)) as file:
+        assert file.getframerate() == 24000
+    assert "".join([segment.text async for segment in made.client.transcribe(audio)]) == text
+
+
+async def test_sound_comes_before_the_text_ends_and_a_flush_brings_the_rest(speaker: Make) -> None:
+    async with (await speaker()).socket() as socket:
+        socket.send("start", max_wait=10)
+        socket.send("text", text="Hi. Unfinish ed")
+        assert (await socket.event())["sample_rate"] == 24000
+        first = await socket.event()
+        assert (first["text_start"], first["text_end"], first["offset"]) == (0, 4, 0)
+        size = len(first["data"])
+        socket.send("flush")
+        while size < 15 * BYTE:
+            size += len((await socket.event())["data"])
+        socket.send("end")
+        assert (await socket.event())["type"] == "finished"
+
+
+async def test_a_cancel_is_answered_and_the_stream_goes_on(speaker: Make) -> None:
+    made = await speaker(options={"delay_seconds": 0.005}, read_ahead=1)
+    async with made.socket() as socket:
+        socket.send("start")
+        socket.send("text", text=LONG)
+        await socket.until("audio")
+        socket.send("cancel")
+        *_, cancelled = await socket.until("cancelled")
+        assert cancelled["dropped_end"] == len(LONG)
+        assert cancelled["spoken_end"] < cancelled["begun_end"] < len(LONG)
+        assert 0 < cancelled["offset"] < len(LONG) / 20
+        socket.send("text", text="Pardon?")
+        socket.send("end")
+        *chunks, finished = await socket.until("finished")
+    assert {(chunk["text_start"], chunk["text_end"]) for chunk in chunks} == {(len(LONG), len(LONG) + 7)}
+    assert finished["usage"]["characters"] == len(LONG) + 7
+
+
+START = {"type": "start"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "code", "status", "advice"),
+    [
+        (["garbage"], "invalid_message", 4400, "JSON"),
+        (["[]"], "invalid_message", 4400, "object"),
+        ([b"\x00\x01"], "invalid_message", 4400, "binary"),
+        ([{"type": "text", "text": "Hi."}], "out_of_order", 4400, "start"),
+        ([{"type": "nonsense"}], "invalid_message", 4400, "nonsense"),
+        ([START, START], "out_of_order", 4400, "once"),
+        ([START, {"type": "end"}, {"type": "flush"}], "out_of_order", 4400, "after end"),
+        ([START, "garbage"], "invalid_message", 4400, "JSON"),
+        ([START, {"type": "text"}], "invalid_message", 4400, "text"),
+        ([START, '{"type": "text", "text": "\\ud83d"}'], "invalid_message", 4400, "JSON"),
+        ([{**START, "speed": 9}], "invalid_message", 4400, "speed"),
+        ([{**START, "sped": 1}], "invalid_message", 4400, "sped"),
+        ([{**START, "response_format": "opus", "sample_rate": 44100}], "invalid_field", 4400, "44100"),
+        ([{**START, "voice": "nobody"}], "voice_not_found", 4404, "nobody"),
+        ([{**START, "model": "nobody"}], "model_not_found", 4404, "nobody"),
+        ([START, {"type": "text", "text": "x" * 101}], "text_too_long", 4400, "max_text_characters"),
+        ([START], "stream_idle", 4408, "nothing came"),
+    ],
+)
+async def test_what_is_wrong_is_an_event_and_a_close_code(
+    speaker: Make, frames: list[Any], code: str, status: int, advice: str
+) -> None:
+    slow = {"delay_seconds": 0.01}
+    made = await speaker(max_text_characters=100, max_idle_seconds=0.3, options=slow)
+    async with made.socket() as socket:
+        for frame in frames:
+            socket.send_frame(json.dumps(frame) if isinstance(frame, dict) else frame)
+        error = (await socket.until("error"))[-1]["error"]
+        assert error["code"] == code
+        assert advice in error["message"]
+        assert await socket.closed() == (status, code)
+
+
+async def test_a_server_that_wants_a_key_is_told_of_the_callers(start: Start, tmp_path: Path) -> None:
+    _, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
+    made = Speaker(*await start(keys_file=tmp_path / "keys.json"))
+    async with made.socket() as socket:
+        socket.send("start")
+        assert (await socket.until("error"))[-1]["error"]["code"] == "invalid_api_key"
+        assert (await socket.closed())[0] == 4401
+    async with made.socket(authorization=f"Bearer {secret}") as socket:
+        socket.send("start")
+        assert (await socket.event())["type"] == "started"
+
+
+async def test_a_caller_who_leaves_stops_the_model(speaker: Make) -> None:
+    made = await speaker(options={"delay_seconds": 0.02}, read_ahead=1, concurrency=1)
+    async with asyncio.timeout(20):  # all of it would take half a minute
+        async with made.socket() as socket:
+            socket.send("start")
+            socket.send("text", text=LONG)
+            socket.send("end")
+            await socket.until("audio")
+
+
+async def test_it_is_logged_and_counted_like_any_request(
+    speaker: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await speaker()
+    with caplog.at_level("INFO", "gateway.access"):
+        async with made.socket(x_request_id="one") as socket:
+            assert (b"x-request-id", b"one") in made.headers
+            socket.send("start")
+            socket.send("end")
+            await socket.until("finished")
+            assert await socket.closed() == (1000, "")
+    [fields] = [record.__dict__["fields"] for record in caplog.records if record.name == "gateway.access"]
+    assert (fields["path"], fields["status"], fields["complete"]) == (PATH, 101, True)
