@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import doors, served
+from benchmarks import doors, live_speech, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
@@ -117,6 +117,8 @@ async def main() -> None:
             results["synthesis"] = {
                 str(streams): await measure_synthesis(address, streams) for streams in STREAMS
             }
+            say("live speech")
+            results["live_speech"] = await live_speech.measure(address)
             results["transcription"] = await measure_transcription(address)
             results["memory"] = {
                 "bare": bare("memory")["peak_megabytes"],

@@ -29,6 +29,16 @@ The same text, one call at a time, on all cores, with no server.
 |---|--:|--:|--:|
 {speakers}
 
+## Text that is still being written beside the same text given whole
+
+hibari speaks the same four sentences, sent in tokens of four characters: from the character that makes the
+first sentence certain to its first sound, beside the first sound of the text given whole. Then the rest is
+sent, and cancelled at once: how long it takes until the answer says that the model has stopped.
+
+| first audio, whole | live | added | cancelled after |
+|--:|--:|--:|--:|
+{live_speech}
+
 ## Transcribe beside faster-whisper
 
 Five recordings of 3 to 7 seconds of human speech, one after the other, beam size 5.
@@ -83,6 +93,7 @@ def write(results: dict[str, Any], path: Path) -> None:
     page = TEMPLATE.format(
         **machine,
         synthesis="\n".join(_synthesis(streams, both) for streams, both in results["synthesis"].items()),
+        live_speech=_live_speech(**results["live_speech"]),
         transcription=_transcription(**results["transcription"]),
         throughput=_throughput(**results["throughput"]),
         speakers="\n".join(
@@ -115,6 +126,12 @@ def _synthesis(streams: str, both: dict[str, dict[str, float]]) -> str:
         f"{bare['real_time_factor']:.4f}",
         f"{served['real_time_factor']:.4f}",
         f"{served['real_time_factor'] / bare['real_time_factor']:.2f}",
+    )
+
+
+def _live_speech(whole_ms: float, live_ms: float, cancel_ms: float) -> str:
+    return _row(
+        f"{whole_ms:.1f} ms", f"{live_ms:.1f} ms", f"{live_ms - whole_ms:+.1f} ms", f"{cancel_ms:.1f} ms"
     )
 
 
