@@ -206,7 +206,8 @@ async def test_what_is_wrong_is_an_event_and_a_close_code(
     speaker: Make, frames: list[Any], code: str, status: int, advice: str
 ) -> None:
     slow = {"delay_seconds": 0.01}
-    made = await speaker(max_text_characters=100, max_idle_seconds=0.3, options=slow)
+    idle = 0.1 if code == "stream_idle" else 60
+    made = await speaker(max_text_characters=100, max_idle_seconds=idle, options=slow)
     async with made.socket() as socket:
         for frame in frames:
             socket.send_frame(json.dumps(frame) if isinstance(frame, dict) else frame)
