@@ -1,4 +1,4 @@
-"""Live speech over WebSocket, at the ASGI interface: what a WebSocket library would send and receive."""
+"""Live speech over WebSocket."""
 
 import asyncio
 import json
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import ASGIApp, Message, Scope
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient
 from audio_grpc.server import Server
-from gateway.app import make_app
-from gateway.config import Settings
 from tests.conftest import PATIENCE_SECONDS, Start
+from tests.gateway.conftest import running
 from tests.test_calls import until_idle
 
 PATH = "/v1/audio/speech/stream"
@@ -26,38 +26,22 @@ BYTE = 4800
 LONG = "This goes on for longer than anybody would like to wait for it. " * 20
 
 
-class Connection:
-    """An ASGI application that is running, and what goes to it and comes from it."""
-
-    def __init__(self, app: ASGIApp, scope: Scope) -> None:
-        self.sent: asyncio.Queue[Message] = asyncio.Queue()
-        self._received: asyncio.Queue[Message] = asyncio.Queue()
-        self.running = asyncio.create_task(self._run(app, {"state": {}, **scope}))
-
-    async def _run(self, app: ASGIApp, scope: Scope) -> None:
-        await app(scope, self.sent.get, self._received.put)
-
-    async def receive(self) -> Message:
-        return await asyncio.wait_for(self._received.get(), PATIENCE_SECONDS)
-
-
 class Socket:
     """A caller's side."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
-    def send(self, kind: str, **fields: Any) -> None:
-        self.send_frame(json.dumps({"type": kind, **fields}))
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self._connection.send(json.dumps({"type": kind, **fields}))
 
-    def send_frame(self, frame: str | bytes) -> None:
-        kind = "bytes" if isinstance(frame, bytes) else "text"
-        self._connection.sent.put_nowait({"type": "websocket.receive", kind: frame})
+    async def send_frame(self, frame: str | bytes) -> None:
+        await self._connection.send(frame)
 
     async def event(self) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads((await self._connection.receive())["text"])
+        event: dict[str, Any] = json.loads(await self._receive())
         if event["type"] == "audio":
-            event["data"] = (await self._connection.receive())["bytes"]
+            event["data"] = await self._receive()
         return event
 
     async def until(self, kind: str) -> list[dict[str, Any]]:
@@ -67,41 +51,36 @@ class Socket:
             events.append(await self.event())
         return events
 
-    async def closed(self) -> tuple[int, str]:
+    async def closed(self) -> tuple[int | None, str | None]:
         """Code and reason of the other side's close."""
-        message = await self._connection.receive()
-        assert message["type"] == "websocket.close"
-        return message["code"], message["reason"]
+        await asyncio.wait_for(self._connection.wait_closed(), PATIENCE_SECONDS)
+        return self._connection.close_code, self._connection.close_reason
+
+    async def _receive(self) -> str | bytes:
+        return await asyncio.wait_for(self._connection.recv(), PATIENCE_SECONDS)
 
 
 class Speaker:
-    """A gateway, and the server behind it."""
+    """A server, and gateways in front of it."""
 
     def __init__(self, server: Server, client: AsyncClient) -> None:
         self.server = server
         self.client = client
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers = Headers()
         """Of the answer to the last handshake."""
 
     @asynccontextmanager
     async def socket(self, **headers: str) -> AsyncIterator[Socket]:
-        app = make_app(Settings(server=self.server.address))
-        lifespan = Connection(app, {"type": "lifespan"})
-        lifespan.sent.put_nowait({"type": "lifespan.startup"})
-        await lifespan.receive()
-        named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "websocket", "scheme": "ws", "path": PATH, "query_string": b"", "headers": named}
-        connection = Connection(app, scope)
-        connection.sent.put_nowait({"type": "websocket.connect"})
-        accepted = await connection.receive()
-        assert accepted["type"] == "websocket.accept"
-        self.headers = list(accepted["headers"])
-        yield Socket(connection)
-        connection.sent.put_nowait({"type": "websocket.disconnect", "code": 1006})
-        await connection.running
-        await until_idle(self.server)
-        lifespan.sent.put_nowait({"type": "lifespan.shutdown"})
-        await lifespan.running
+        """A connection that is cut when the context is left, if it is still there."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with running(server=self.server.address) as url:
+            connection = await connect(f"ws{url.removeprefix('http')}{PATH}", additional_headers=named)
+            assert connection.response is not None
+            self.headers = connection.response.headers
+            yield Socket(connection)
+            connection.transport.abort()
+            await connection.wait_closed()
+            await until_idle(self.server)
 
 
 Make = Callable[..., Awaitable[Speaker]]
@@ -119,10 +98,10 @@ async def test_text_goes_in_and_sound_comes_out(speaker: Make) -> None:
     text = "Hello there. How, as everybody asks, are you? 世界 🎉"
     made = await speaker()
     async with made.socket() as socket:
-        socket.send("start", model="tts-1", voice="alloy", response_format="wav", instructions="loudly")
+        await socket.send("start", model="tts-1", voice="alloy", response_format="wav", instructions="loudly")
         for character in text:
-            socket.send("text", text=character)
-        socket.send("end")
+            await socket.send("text", text=character)
+        await socket.send("end")
         started, *chunks, finished = await socket.until("finished")
         assert await socket.closed() == (1000, "")
     assert started == {
@@ -146,32 +125,32 @@ async def test_text_goes_in_and_sound_comes_out(speaker: Make) -> None:
 
 async def test_sound_comes_before_the_text_ends_and_a_flush_brings_the_rest(speaker: Make) -> None:
     async with (await speaker()).socket() as socket:
-        socket.send("start", max_wait=10)
-        socket.send("text", text="Hi. Unfinish ed")
+        await socket.send("start", max_wait=10)
+        await socket.send("text", text="Hi. Unfinish ed")
         assert (await socket.event())["sample_rate"] == 24000
         first = await socket.event()
         assert (first["text_start"], first["text_end"], first["offset"]) == (0, 4, 0)
         size = len(first["data"])
-        socket.send("flush")
+        await socket.send("flush")
         while size < 15 * BYTE:
             size += len((await socket.event())["data"])
-        socket.send("end")
+        await socket.send("end")
         assert (await socket.event())["type"] == "finished"
 
 
 async def test_a_cancel_is_answered_and_the_stream_goes_on(speaker: Make) -> None:
     made = await speaker(options={"delay_seconds": 0.005}, read_ahead=1)
     async with made.socket() as socket:
-        socket.send("start")
-        socket.send("text", text=LONG)
+        await socket.send("start")
+        await socket.send("text", text=LONG)
         await socket.until("audio")
-        socket.send("cancel")
+        await socket.send("cancel")
         *_, cancelled = await socket.until("cancelled")
         assert cancelled["dropped_end"] == len(LONG)
         assert cancelled["spoken_end"] < cancelled["begun_end"] < len(LONG)
         assert 0 < cancelled["offset"] < len(LONG) / 20
-        socket.send("text", text="Pardon?")
-        socket.send("end")
+        await socket.send("text", text="Pardon?")
+        await socket.send("end")
         *chunks, finished = await socket.until("finished")
     assert {(chunk["text_start"], chunk["text_end"]) for chunk in chunks} == {(len(LONG), len(LONG) + 7)}
     assert finished["usage"]["characters"] == len(LONG) + 7
@@ -210,7 +189,7 @@ async def test_what_is_wrong_is_an_event_and_a_close_code(
     made = await speaker(max_text_characters=100, max_idle_seconds=idle, options=slow)
     async with made.socket() as socket:
         for frame in frames:
-            socket.send_frame(json.dumps(frame) if isinstance(frame, dict) else frame)
+            await socket.send_frame(json.dumps(frame) if isinstance(frame, dict) else frame)
         error = (await socket.until("error"))[-1]["error"]
         assert error["code"] == code
         assert advice in error["message"]
@@ -221,11 +200,11 @@ async def test_a_server_that_wants_a_key_is_told_of_the_callers(start: Start, tm
     _, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
     made = Speaker(*await start(keys_file=tmp_path / "keys.json"))
     async with made.socket() as socket:
-        socket.send("start")
+        await socket.send("start")
         assert (await socket.until("error"))[-1]["error"]["code"] == "invalid_api_key"
         assert (await socket.closed())[0] == 4401
     async with made.socket(authorization=f"Bearer {secret}") as socket:
-        socket.send("start")
+        await socket.send("start")
         assert (await socket.event())["type"] == "started"
 
 
@@ -233,9 +212,9 @@ async def test_a_caller_who_leaves_stops_the_model(speaker: Make) -> None:
     made = await speaker(options={"delay_seconds": 0.02}, read_ahead=1, concurrency=1)
     async with asyncio.timeout(20):  # all of it would take half a minute
         async with made.socket() as socket:
-            socket.send("start")
-            socket.send("text", text=LONG)
-            socket.send("end")
+            await socket.send("start")
+            await socket.send("text", text=LONG)
+            await socket.send("end")
             await socket.until("audio")
 
 
@@ -245,9 +224,9 @@ async def test_it_is_logged_and_counted_like_any_request(
     made = await speaker()
     with caplog.at_level("INFO", "gateway.access"):
         async with made.socket(x_request_id="one") as socket:
-            assert (b"x-request-id", b"one") in made.headers
-            socket.send("start")
-            socket.send("end")
+            assert made.headers["x-request-id"] == "one"
+            await socket.send("start")
+            await socket.send("end")
             await socket.until("finished")
             assert await socket.closed() == (1000, "")
     [fields] = [record.__dict__["fields"] for record in caplog.records if record.name == "gateway.access"]

@@ -1,9 +1,11 @@
 """``audio-grpc up``: all doors under one command, and what happens when one of its processes ends."""
 
 import asyncio
+import json
 import signal
 
 import openai
+from websockets.asyncio.client import connect
 
 from tests.conftest import PATIENCE_SECONDS
 from tests.envoy.front import eventually
@@ -23,6 +25,11 @@ async def test_every_door_answers(house: House) -> None:
         )
         heard = await caller.audio.transcriptions.create(model="listener", file=("a.wav", speech.content))
     assert heard.text == "Hi."
+    async with connect(f"ws://{house.address}/v1/audio/speech/stream") as socket:
+        for message in ({"type": "start"}, {"type": "text", "text": "Hi."}, {"type": "end"}):
+            await socket.send(json.dumps(message))
+        *_, finished = [json.loads(frame) async for frame in socket if isinstance(frame, str)]
+    assert finished["usage"]["characters"] == 3
     assert house.ask("GET", "/livez").status == 200
     assert house.ask("GET", "/readyz").status == 200
 
