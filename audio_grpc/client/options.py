@@ -4,7 +4,13 @@ from typing import Any, TypedDict
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
-from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest, VoiceActivityParameters
+from audio_grpc.v1.speech_to_text_pb2 import (
+    DecodingParameters,
+    RawAudioFormat,
+    TimeRange,
+    TranscribeRequest,
+    VoiceActivityParameters,
+)
 from audio_grpc.v1.text_to_speech_pb2 import (
     StreamingSynthesisOptions,
     StreamingSynthesizeRequest,
@@ -52,6 +58,10 @@ class UploadOptions(TypedDict, total=False):
     word_timestamps: bool
     voice_activity_detection: bool | None
     voice_activity_parameters: VoiceActivityParameters | None
+    decoding_parameters: DecodingParameters | None
+    clip_timestamps: list[TimeRange]
+    multilingual: bool
+    batched: bool
 
 
 class TranscriptOptions(UploadOptions, total=False):

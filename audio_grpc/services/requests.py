@@ -1,11 +1,10 @@
 """Reading requests: what each field may be, and what the caller is told if it is something else."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
 
 from audio_grpc.audio import RawFormat
-from audio_grpc.convert import TO_ENCODING, TO_STRATEGY, TO_TASK, to_seconds
+from audio_grpc.convert import TO_ENCODING, TO_STRATEGY
 from audio_grpc.errors import (
     AudioEmpty,
     InvalidRequest,
@@ -14,26 +13,17 @@ from audio_grpc.errors import (
     TextEmpty,
     TextTooLong,
 )
+from audio_grpc.services.fields import given, known, seconds, within
+from audio_grpc.services.listening import read_options
 from audio_grpc.text import DEFAULT_TARGET_SIZES, require_target_size
-from audio_grpc.types import (
-    Encoding,
-    Strategy,
-    SynthesisOptions,
-    Task,
-    TranscriptionOptions,
-    VoiceActivityParameters,
-)
+from audio_grpc.types import Encoding, Strategy, SynthesisOptions, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
 from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, SynthesizeRequest
 
 MEBIBYTE = 1 << 20
-MAX_PROMPT_CHARACTERS = 4096
-MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 128, 64
 DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 VOICE_FIELDS = ("voice", "sample")
 """Who speaks: a model that cannot do as they say refuses."""
-
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -97,7 +87,7 @@ def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
             "a text that is being written is cut by sentence; leave the strategy out",
             field="options.speech.splitting.strategy",
         )
-    wait = _within("options.max_wait", _seconds(options, "max_wait"), 0.0, LONGEST_WAIT_SECONDS)
+    wait = within("options.max_wait", seconds(options, "max_wait"), 0.0, LONGEST_WAIT_SECONDS)
     target = DEFAULT_TARGET_SIZES[job.strategy] if job.target_size is None else job.target_size
     require_target_size(target)
     return LiveSpeechJob(job, target, DEFAULT_WAIT_SECONDS if wait is None else wait)
@@ -106,17 +96,17 @@ def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
 def _speech_job(request: SynthesizeRequest) -> SpeechJob:
     return SpeechJob(
         text=request.text,
-        encoding=_known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),
-        sample_rate_hertz=_given(request, "sample_rate_hertz"),
-        strategy=_known("splitting.strategy", request.splitting.strategy, TO_STRATEGY, Strategy.SENTENCE),
-        target_size=_given(request.splitting, "target_size"),
+        encoding=known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),
+        sample_rate_hertz=given(request, "sample_rate_hertz"),
+        strategy=known("splitting.strategy", request.splitting.strategy, TO_STRATEGY, Strategy.SENTENCE),
+        target_size=given(request.splitting, "target_size"),
         options=SynthesisOptions(
             voice=request.voice,
             language_code=request.language_code or None,
-            speed=_within("speed", _given(request, "speed"), 0.25, 4.0),
-            instructions=_given(request, "instructions"),
-            temperature=_within("temperature", _given(request, "temperature"), 0.0, 5.0),
-            seed=_within("seed", _given(request, "seed"), 0, 2**63 - 1),
+            speed=within("speed", given(request, "speed"), 0.25, 4.0),
+            instructions=given(request, "instructions"),
+            temperature=within("temperature", given(request, "temperature"), 0.0, 5.0),
+            seed=within("seed", given(request, "seed"), 0, 2**63 - 1),
         ),
     )
 
@@ -180,17 +170,7 @@ def read_transcription(request: TranscribeRequest, audio: bytes, limits: Limits)
         audio=audio,
         raw_format=_raw_format(request),
         max_seconds=limits.audio_seconds,
-        options=TranscriptionOptions(
-            language_code=request.language_code or None,
-            task=_known("task", request.task, TO_TASK, Task.TRANSCRIBE),
-            prompt=_short("prompt", _given(request, "prompt"), MAX_PROMPT_CHARACTERS),
-            hotwords=_hotwords(request),
-            temperature=_within("temperature", _given(request, "temperature"), 0.0, 1.0),
-            beam_size=_within("beam_size", _given(request, "beam_size"), 1, 16),
-            word_timestamps=request.word_timestamps,
-            voice_activity_detection=_given(request, "voice_activity_detection"),
-            voice_activity_parameters=_voice_activity(request),
-        ),
+        options=read_options(request),
     )
 
 
@@ -205,57 +185,5 @@ def ignored_fields(options: SynthesisOptions | TranscriptionOptions, honoured: f
 def _raw_format(request: TranscribeRequest) -> RawFormat | None:
     if not request.HasField("raw_format"):
         return None
-    channels: int | None = _given(request.raw_format, "channel_count")
+    channels: int | None = given(request.raw_format, "channel_count")
     return RawFormat(request.raw_format.sample_rate_hertz, 1 if channels is None else channels)
-
-
-def _voice_activity(request: TranscribeRequest) -> VoiceActivityParameters | None:
-    if not request.HasField("voice_activity_parameters"):
-        return None
-    given, name = request.voice_activity_parameters, "voice_activity_parameters"
-    return VoiceActivityParameters(
-        threshold=_within(f"{name}.threshold", _given(given, "threshold"), 0.0, 1.0),
-        min_silence_seconds=_within(f"{name}.min_silence", _seconds(given, "min_silence"), 0.0, 10.0),
-        padding_seconds=_within(f"{name}.padding", _seconds(given, "padding"), 0.0, 10.0),
-    )
-
-
-def _seconds(message: Any, field: str) -> float | None:
-    return to_seconds(getattr(message, field)) if message.HasField(field) else None
-
-
-def _hotwords(request: TranscribeRequest) -> tuple[str, ...]:
-    if len(request.hotwords) > MAX_HOTWORDS:
-        raise InvalidRequest(
-            f"there are {len(request.hotwords)} hotwords; send at most {MAX_HOTWORDS}", field="hotwords"
-        )
-    for word in request.hotwords:
-        _short("hotwords", word, MAX_HOTWORD_CHARACTERS)
-    return tuple(request.hotwords)
-
-
-def _given(message: Any, field: str) -> Any:
-    """The value of an optional field, None if it is not set."""
-    return getattr(message, field) if message.HasField(field) else None
-
-
-def _known(field: str, value: int, known: Mapping[Any, V], default: V) -> V:
-    """The meaning of an enum's number; 0 is unspecified."""
-    if value == 0:
-        return default
-    if value not in known:
-        raise InvalidRequest(f"{field} has no value {value}; it has 0 to {max(known)}", field=field)
-    return known[value]
-
-
-def _within(field: str, value: V, low: float, high: float) -> V:
-    # Written so that NaN, which compares false with everything, is refused.
-    if value is not None and not low <= value <= high:  # type: ignore[operator]
-        raise InvalidRequest(f"{field} is {value}; it goes from {low} to {high}", field=field)
-    return value
-
-
-def _short(field: str, text: V, longest: int) -> V:
-    if isinstance(text, str) and len(text) > longest:
-        raise InvalidRequest(f"{field} has {len(text)} characters; send at most {longest}", field=field)
-    return text

@@ -134,6 +134,10 @@ class TranscribeRequest(_message.Message):
     WORD_TIMESTAMPS_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_DETECTION_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_PARAMETERS_FIELD_NUMBER: _builtins.int
+    DECODING_PARAMETERS_FIELD_NUMBER: _builtins.int
+    CLIP_TIMESTAMPS_FIELD_NUMBER: _builtins.int
+    MULTILINGUAL_FIELD_NUMBER: _builtins.int
+    BATCHED_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """A sound or video file (WAV, FLAC, MP3, Ogg, WebM, MP4, MPEG-TS, AIFF, CAF, AVI, FLV and the like), or
     bare samples if raw_format is set.
@@ -161,6 +165,15 @@ class TranscribeRequest(_message.Message):
     """Whether segments carry words with times and probabilities."""
     voice_activity_detection: _builtins.bool
     """Whether stretches without speech are left out before recognition."""
+    multilingual: _builtins.bool
+    """Whether the language may change midway: it is then detected for every window (30 seconds) anew, and
+    language_code is only the first guess.
+    """
+    batched: _builtins.bool
+    """Whether the windows of a long recording are recognised several at once. That is faster on a GPU. Each
+    window is then on its own: none knows what was said before it, and no temperature but the first is
+    tried. Not beside clip_timestamps, nor with voice_activity_detection set to false: INVALID_ARGUMENT.
+    """
     @_builtins.property
     def raw_format(self) -> Global___RawAudioFormat:
         """Set if `audio` has no header: signed 16-bit little-endian samples."""
@@ -172,6 +185,16 @@ class TranscribeRequest(_message.Message):
     @_builtins.property
     def voice_activity_parameters(self) -> Global___VoiceActivityParameters:
         """How those stretches are found."""
+
+    @_builtins.property
+    def decoding_parameters(self) -> Global___DecodingParameters:
+        """What is rarely set of how text is searched for, and of when the result looks wrong."""
+
+    @_builtins.property
+    def clip_timestamps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeRange]:
+        """The only stretches of the recording to transcribe; all that they cover counts as speech. At most 1000,
+        in the order of their times and without overlap, else INVALID_ARGUMENT. Empty: all of the recording.
+        """
 
     def __init__(
         self,
@@ -188,10 +211,14 @@ class TranscribeRequest(_message.Message):
         word_timestamps: _builtins.bool = ...,
         voice_activity_detection: _builtins.bool | None = ...,
         voice_activity_parameters: Global___VoiceActivityParameters | None = ...,
+        decoding_parameters: Global___DecodingParameters | None = ...,
+        clip_timestamps: _abc.Iterable[Global___TimeRange] | None = ...,
+        multilingual: _builtins.bool = ...,
+        batched: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "beam_size", b"beam_size", "prompt", b"prompt", "raw_format", b"raw_format", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "beam_size", b"beam_size", "decoding_parameters", b"decoding_parameters", "prompt", b"prompt", "raw_format", b"raw_format", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "beam_size", b"beam_size", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters", "word_timestamps", b"word_timestamps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "batched", b"batched", "beam_size", b"beam_size", "clip_timestamps", b"clip_timestamps", "decoding_parameters", b"decoding_parameters", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "multilingual", b"multilingual", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters", "word_timestamps", b"word_timestamps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beam_size: _TypeAlias = _typing.Literal["beam_size"]  # noqa: Y015
     _WhichOneofArgType__beam_size: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size"]  # noqa: Y015
@@ -213,6 +240,163 @@ class TranscribeRequest(_message.Message):
 Global___TranscribeRequest: _TypeAlias = TranscribeRequest  # noqa: Y015
 
 @_typing.final
+class TimeRange(_message.Message):
+    """A stretch of a recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> _duration_pb2.Duration:
+        """From the start of the audio, 0 or more, else INVALID_ARGUMENT."""
+
+    @_builtins.property
+    def end(self) -> _duration_pb2.Duration:
+        """From the start of the audio, after `start`, else INVALID_ARGUMENT. Unset: the end of the audio, which
+        only the last stretch may have.
+        """
+
+    def __init__(
+        self,
+        *,
+        start: _duration_pb2.Duration | None = ...,
+        end: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeRange: _TypeAlias = TimeRange  # noqa: Y015
+
+@_typing.final
+class DecodingParameters(_message.Message):
+    """How text is searched for. Unset: the model's own. A value that is out of range: INVALID_ARGUMENT."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPERATURES_FIELD_NUMBER: _builtins.int
+    BEST_OF_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    LENGTH_PENALTY_FIELD_NUMBER: _builtins.int
+    REPETITION_PENALTY_FIELD_NUMBER: _builtins.int
+    NO_REPEAT_NGRAM_SIZE_FIELD_NUMBER: _builtins.int
+    SUPPRESS_TOKENS_FIELD_NUMBER: _builtins.int
+    COMPRESSION_RATIO_THRESHOLD_FIELD_NUMBER: _builtins.int
+    LOG_PROB_THRESHOLD_FIELD_NUMBER: _builtins.int
+    NO_SPEECH_THRESHOLD_FIELD_NUMBER: _builtins.int
+    HALLUCINATION_SILENCE_THRESHOLD_FIELD_NUMBER: _builtins.int
+    CONDITION_ON_PREVIOUS_TEXT_FIELD_NUMBER: _builtins.int
+    PROMPT_RESET_ON_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    best_of: _builtins.int
+    """Results that are drawn at a temperature above 0, of which the likeliest is kept, 1 to 16."""
+    patience: _builtins.float
+    """How long a beam search goes on looking, as a multiple of the usual, 1.0 to 4.0."""
+    length_penalty: _builtins.float
+    """Above 1 favours long texts, below 1 short ones, 0.0 to 2.0."""
+    repetition_penalty: _builtins.float
+    """Above 1 makes tokens that were written less likely to be written again, 1.0 to 2.0."""
+    no_repeat_ngram_size: _builtins.int
+    """No sequence of so many tokens is written twice in a window, 0 (any may be) to 32."""
+    compression_ratio_threshold: _builtins.float
+    """A text looks wrong if it compresses better than so, 1.0 to 100.0: it repeats itself."""
+    log_prob_threshold: _builtins.float
+    """A text looks wrong if the mean of its tokens' log probabilities is lower, -100.0 to 0.0."""
+    no_speech_threshold: _builtins.float
+    """A window counts as silent if the model finds that more probable than so, 0.0 to 1.0, and its text looks
+    wrong by log_prob_threshold.
+    """
+    condition_on_previous_text: _builtins.bool
+    """Whether a window is read with the text before it in mind. Off, the spelling is less even, and a mistake
+    less contagious.
+    """
+    prompt_reset_on_temperature: _builtins.float
+    """Text that needed a higher temperature than so is not kept in mind, 0.0 to 1.0."""
+    @_builtins.property
+    def temperatures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Sampling temperatures, 0.0 to 1.0, at most 8: each is tried only if the result of those before it looks
+        wrong. Not beside TranscribeRequest.temperature. Empty: 0.0, 0.2, 0.4, 0.6, 0.8, 1.0.
+        """
+
+    @_builtins.property
+    def suppress_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Tokens that are never written, at most 256: ids of the model's vocabulary, and -1 for those that the
+        model leaves out by itself, which are symbols that nobody speaks. Empty: -1.
+        """
+
+    @_builtins.property
+    def hallucination_silence_threshold(self) -> _duration_pb2.Duration:
+        """Silences longer than so are skipped where the text beside them may be invented, 0 to 60 seconds. Needs
+        word_timestamps, else INVALID_ARGUMENT.
+        """
+
+    def __init__(
+        self,
+        *,
+        temperatures: _abc.Iterable[_builtins.float] | None = ...,
+        best_of: _builtins.int | None = ...,
+        patience: _builtins.float | None = ...,
+        length_penalty: _builtins.float | None = ...,
+        repetition_penalty: _builtins.float | None = ...,
+        no_repeat_ngram_size: _builtins.int | None = ...,
+        suppress_tokens: _abc.Iterable[_builtins.int] | None = ...,
+        compression_ratio_threshold: _builtins.float | None = ...,
+        log_prob_threshold: _builtins.float | None = ...,
+        no_speech_threshold: _builtins.float | None = ...,
+        hallucination_silence_threshold: _duration_pb2.Duration | None = ...,
+        condition_on_previous_text: _builtins.bool | None = ...,
+        prompt_reset_on_temperature: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_of", b"_best_of", "_compression_ratio_threshold", b"_compression_ratio_threshold", "_condition_on_previous_text", b"_condition_on_previous_text", "_length_penalty", b"_length_penalty", "_log_prob_threshold", b"_log_prob_threshold", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_no_speech_threshold", b"_no_speech_threshold", "_patience", b"_patience", "_prompt_reset_on_temperature", b"_prompt_reset_on_temperature", "_repetition_penalty", b"_repetition_penalty", "best_of", b"best_of", "compression_ratio_threshold", b"compression_ratio_threshold", "condition_on_previous_text", b"condition_on_previous_text", "hallucination_silence_threshold", b"hallucination_silence_threshold", "length_penalty", b"length_penalty", "log_prob_threshold", b"log_prob_threshold", "no_repeat_ngram_size", b"no_repeat_ngram_size", "no_speech_threshold", b"no_speech_threshold", "patience", b"patience", "prompt_reset_on_temperature", b"prompt_reset_on_temperature", "repetition_penalty", b"repetition_penalty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_of", b"_best_of", "_compression_ratio_threshold", b"_compression_ratio_threshold", "_condition_on_previous_text", b"_condition_on_previous_text", "_length_penalty", b"_length_penalty", "_log_prob_threshold", b"_log_prob_threshold", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_no_speech_threshold", b"_no_speech_threshold", "_patience", b"_patience", "_prompt_reset_on_temperature", b"_prompt_reset_on_temperature", "_repetition_penalty", b"_repetition_penalty", "best_of", b"best_of", "compression_ratio_threshold", b"compression_ratio_threshold", "condition_on_previous_text", b"condition_on_previous_text", "hallucination_silence_threshold", b"hallucination_silence_threshold", "length_penalty", b"length_penalty", "log_prob_threshold", b"log_prob_threshold", "no_repeat_ngram_size", b"no_repeat_ngram_size", "no_speech_threshold", b"no_speech_threshold", "patience", b"patience", "prompt_reset_on_temperature", b"prompt_reset_on_temperature", "repetition_penalty", b"repetition_penalty", "suppress_tokens", b"suppress_tokens", "temperatures", b"temperatures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__best_of: _TypeAlias = _typing.Literal["best_of"]  # noqa: Y015
+    _WhichOneofArgType__best_of: _TypeAlias = _typing.Literal["_best_of", b"_best_of"]  # noqa: Y015
+    _WhichOneofReturnType__compression_ratio_threshold: _TypeAlias = _typing.Literal["compression_ratio_threshold"]  # noqa: Y015
+    _WhichOneofArgType__compression_ratio_threshold: _TypeAlias = _typing.Literal["_compression_ratio_threshold", b"_compression_ratio_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__condition_on_previous_text: _TypeAlias = _typing.Literal["condition_on_previous_text"]  # noqa: Y015
+    _WhichOneofArgType__condition_on_previous_text: _TypeAlias = _typing.Literal["_condition_on_previous_text", b"_condition_on_previous_text"]  # noqa: Y015
+    _WhichOneofReturnType__length_penalty: _TypeAlias = _typing.Literal["length_penalty"]  # noqa: Y015
+    _WhichOneofArgType__length_penalty: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty"]  # noqa: Y015
+    _WhichOneofReturnType__log_prob_threshold: _TypeAlias = _typing.Literal["log_prob_threshold"]  # noqa: Y015
+    _WhichOneofArgType__log_prob_threshold: _TypeAlias = _typing.Literal["_log_prob_threshold", b"_log_prob_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__no_repeat_ngram_size: _TypeAlias = _typing.Literal["no_repeat_ngram_size"]  # noqa: Y015
+    _WhichOneofArgType__no_repeat_ngram_size: _TypeAlias = _typing.Literal["_no_repeat_ngram_size", b"_no_repeat_ngram_size"]  # noqa: Y015
+    _WhichOneofReturnType__no_speech_threshold: _TypeAlias = _typing.Literal["no_speech_threshold"]  # noqa: Y015
+    _WhichOneofArgType__no_speech_threshold: _TypeAlias = _typing.Literal["_no_speech_threshold", b"_no_speech_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
+    _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__prompt_reset_on_temperature: _TypeAlias = _typing.Literal["prompt_reset_on_temperature"]  # noqa: Y015
+    _WhichOneofArgType__prompt_reset_on_temperature: _TypeAlias = _typing.Literal["_prompt_reset_on_temperature", b"_prompt_reset_on_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__repetition_penalty: _TypeAlias = _typing.Literal["repetition_penalty"]  # noqa: Y015
+    _WhichOneofArgType__repetition_penalty: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__best_of) -> _WhichOneofReturnType__best_of | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compression_ratio_threshold) -> _WhichOneofReturnType__compression_ratio_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__condition_on_previous_text) -> _WhichOneofReturnType__condition_on_previous_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_penalty) -> _WhichOneofReturnType__length_penalty | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__log_prob_threshold) -> _WhichOneofReturnType__log_prob_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_repeat_ngram_size) -> _WhichOneofReturnType__no_repeat_ngram_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_speech_threshold) -> _WhichOneofReturnType__no_speech_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt_reset_on_temperature) -> _WhichOneofReturnType__prompt_reset_on_temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_penalty) -> _WhichOneofReturnType__repetition_penalty | None: ...
+
+Global___DecodingParameters: _TypeAlias = DecodingParameters  # noqa: Y015
+
+@_typing.final
 class VoiceActivityParameters(_message.Message):
     """Of the detector that finds speech. Unset: the model's own."""
 
@@ -221,8 +405,15 @@ class VoiceActivityParameters(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     MIN_SILENCE_FIELD_NUMBER: _builtins.int
     PADDING_FIELD_NUMBER: _builtins.int
+    MIN_SPEECH_FIELD_NUMBER: _builtins.int
+    MAX_SPEECH_FIELD_NUMBER: _builtins.int
+    NEG_THRESHOLD_FIELD_NUMBER: _builtins.int
     threshold: _builtins.float
     """Above which probability sound counts as speech, 0.0 to 1.0, else INVALID_ARGUMENT."""
+    neg_threshold: _builtins.float
+    """Below which probability sound counts as silence once speech has begun, 0.0 to 1.0, else
+    INVALID_ARGUMENT.
+    """
     @_builtins.property
     def min_silence(self) -> _duration_pb2.Duration:
         """How long a silence must last to end a stretch of speech, 0 to 10 seconds, else INVALID_ARGUMENT."""
@@ -233,19 +424,37 @@ class VoiceActivityParameters(_message.Message):
         INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def min_speech(self) -> _duration_pb2.Duration:
+        """Shorter stretches of speech are left out, 0 to 10 seconds, else INVALID_ARGUMENT."""
+
+    @_builtins.property
+    def max_speech(self) -> _duration_pb2.Duration:
+        """Longer stretches are cut, at their last silence if there is one, 1 second to 1 hour, else
+        INVALID_ARGUMENT. Not used beside TranscribeRequest.batched.
+        """
+
     def __init__(
         self,
         *,
         threshold: _builtins.float | None = ...,
         min_silence: _duration_pb2.Duration | None = ...,
         padding: _duration_pb2.Duration | None = ...,
+        min_speech: _duration_pb2.Duration | None = ...,
+        max_speech: _duration_pb2.Duration | None = ...,
+        neg_threshold: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "min_silence", b"min_silence", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_neg_threshold", b"_neg_threshold", "_threshold", b"_threshold", "max_speech", b"max_speech", "min_silence", b"min_silence", "min_speech", b"min_speech", "neg_threshold", b"neg_threshold", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "min_silence", b"min_silence", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neg_threshold", b"_neg_threshold", "_threshold", b"_threshold", "max_speech", b"max_speech", "min_silence", b"min_silence", "min_speech", b"min_speech", "neg_threshold", b"neg_threshold", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__neg_threshold: _TypeAlias = _typing.Literal["neg_threshold"]  # noqa: Y015
+    _WhichOneofArgType__neg_threshold: _TypeAlias = _typing.Literal["_neg_threshold", b"_neg_threshold"]  # noqa: Y015
     _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
     _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__neg_threshold) -> _WhichOneofReturnType__neg_threshold | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
 
 Global___VoiceActivityParameters: _TypeAlias = VoiceActivityParameters  # noqa: Y015
@@ -297,7 +506,7 @@ class TranscribeResponse(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___TranscriptionStarted:
-        """Once, first: the audio was decoded and its language is known."""
+        """Once, first: the audio (of a long recording its first minutes) was decoded and its language is known."""
 
     @_builtins.property
     def segment(self) -> Global___TranscriptSegment:
@@ -341,7 +550,9 @@ class TranscriptionStarted(_message.Message):
     """0.0 to 1.0; unset unless the language was detected."""
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
-        """How long the recording lasts."""
+        """How long the recording lasts. Of one that is longer than five minutes, what the file says of itself;
+        unset if it says nothing. `finished` has it exactly.
+        """
 
     @_builtins.property
     def ignored_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -497,7 +708,9 @@ class TranscriptionFinished(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
     language_code: _builtins.str
-    """BCP-47 code of the spoken language."""
+    """BCP-47 code of the spoken language. It differs from what `started` has if nothing was spoken in the
+    first minutes of a long recording.
+    """
     language_probability: _builtins.float
     """0.0 to 1.0; unset unless the language was detected."""
     @_builtins.property

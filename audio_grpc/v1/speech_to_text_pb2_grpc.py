@@ -58,7 +58,9 @@ class SpeechToTextServiceServicer:
     """
 
     def Transcribe(self, request, context):
-        """Writes down a recording. Segments are sent while later audio is still being recognised.
+        """Writes down a recording. Segments are sent while later audio is still being recognised. A recording of
+        more than five minutes is decoded as it is needed: damage in a later part, or more sound than the server
+        accepts where the file does not announce it, ends the stream with the error after the segments before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,10 @@ class SpeechToTextServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SpeechToTextServiceAsyncStub: ...
     Transcribe: _grpc.UnaryStreamMultiCallable[_speech_to_text_pb2.TranscribeRequest, _speech_to_text_pb2.TranscribeResponse]
-    """Writes down a recording. Segments are sent while later audio is still being recognised."""
+    """Writes down a recording. Segments are sent while later audio is still being recognised. A recording of
+    more than five minutes is decoded as it is needed: damage in a later part, or more sound than the server
+    accepts where the file does not announce it, ends the stream with the error after the segments before it.
+    """
     TranscribeUpload: _grpc.StreamStreamMultiCallable[_speech_to_text_pb2.TranscribeUploadRequest, _speech_to_text_pb2.TranscribeUploadResponse]
     """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
     whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
@@ -54,7 +57,10 @@ class SpeechToTextServiceAsyncStub(SpeechToTextServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Transcribe: _aio.UnaryStreamMultiCallable[_speech_to_text_pb2.TranscribeRequest, _speech_to_text_pb2.TranscribeResponse]  # type: ignore[assignment]
-    """Writes down a recording. Segments are sent while later audio is still being recognised."""
+    """Writes down a recording. Segments are sent while later audio is still being recognised. A recording of
+    more than five minutes is decoded as it is needed: damage in a later part, or more sound than the server
+    accepts where the file does not announce it, ends the stream with the error after the segments before it.
+    """
     TranscribeUpload: _aio.StreamStreamMultiCallable[_speech_to_text_pb2.TranscribeUploadRequest, _speech_to_text_pb2.TranscribeUploadResponse]  # type: ignore[assignment]
     """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
     whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
@@ -73,7 +79,10 @@ class SpeechToTextServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _speech_to_text_pb2.TranscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_speech_to_text_pb2.TranscribeResponse], _abc.AsyncIterator[_speech_to_text_pb2.TranscribeResponse]]:
-        """Writes down a recording. Segments are sent while later audio is still being recognised."""
+        """Writes down a recording. Segments are sent while later audio is still being recognised. A recording of
+        more than five minutes is decoded as it is needed: damage in a later part, or more sound than the server
+        accepts where the file does not announce it, ends the stream with the error after the segments before it.
+        """
 
     @_abc_1.abstractmethod
     def TranscribeUpload(
