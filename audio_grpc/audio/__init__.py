@@ -1,5 +1,6 @@
 """Sound to bytes and back: one codec table, a streaming encoder, a safe decoder, a resampler, a stretcher."""
 
+from audio_grpc.audio.blocks import Block, decode_blocks
 from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, wav_header
@@ -11,12 +12,14 @@ from audio_grpc.types import Encoding
 __all__ = [
     "CODECS",
     "MAX_PIECE_BYTES",
+    "Block",
     "Codec",
     "Encoder",
     "Encoding",
     "RawFormat",
     "choose_rate",
     "decode",
+    "decode_blocks",
     "encode",
     "raw_audio",
     "resample",

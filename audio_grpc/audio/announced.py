@@ -22,6 +22,7 @@ _MP4_TABLES = {b"stsz": 12, b"trun": 8}
 # so it is for other codecs in Matroska.
 _EXACT = {"flac", "aiff", "au", "wv", "tta"}
 _MATROSKA_CODECS = {"opus", "vorbis", "flac"}
+_TIMED = {"wav", "mov", "ogg"}  # those that say how long they are, but not always truly
 _EXACT_SLACK_SECONDS = 1e-6  # the rounding of a sum
 _SLACK_SECONDS = 0.5  # delay and padding of the encoder
 
@@ -45,6 +46,18 @@ def check_seconds(container: InputContainer, data: bytes, sounded: float, ended:
     announced = _announced_seconds(name, container, data)
     if announced - present > (_EXACT_SLACK_SECONDS if name in _EXACT else _SLACK_SECONDS):
         raise _truncated(f"{announced:.2f} seconds of sound", f"{present:.2f}")
+
+
+def expected_seconds(container: InputContainer, data: bytes) -> float | None:
+    """How long the sound is, as far as that can be told without decoding it; no estimate."""
+    name = container.format.name.partition(",")[0]
+    stream = container.streams.audio[0]
+    seconds = _announced_seconds(name, container, data)
+    if name in _TIMED and stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    if name == "wav" and stream.codec_context.bit_rate:  # a recorder may have left any length in its header
+        seconds = min(seconds, len(data) * 8 / stream.codec_context.bit_rate)
+    return seconds or None
 
 
 def _truncated(announced: str, present: str) -> AudioTruncated:

@@ -16,7 +16,7 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from audio_grpc.audio.announced import check_bytes, check_seconds
+from audio_grpc.audio.announced import check_bytes, check_seconds, expected_seconds
 from audio_grpc.errors import AudioUndecodable
 from audio_grpc.types import Audio
 
@@ -55,6 +55,12 @@ def container_chunks(data: bytes) -> Generator[Audio, None, None]:
         check_seconds(container, data, heard.seconds, heard.ended(container))
         if failure:
             raise failure
+
+
+def container_seconds(data: bytes) -> float | None:
+    """How long the sound of a file is by its own account; None if it says nothing. AudioUndecodable."""
+    with _opened(data) as container:
+        return expected_seconds(container, data)
 
 
 class _Damaged(ValueError):

@@ -21,20 +21,29 @@ def decode(
     AudioTruncated, and AudioTooLong as soon as more than ``max_seconds`` were decoded; the memory in
     use stays about twice that of the result.
     """
+    stream = decode_stream(data, sample_rate_hertz=sample_rate_hertz, max_seconds=max_seconds, raw=raw)
+    with closing(stream):
+        return Audio(np.concatenate([chunk.samples for chunk in stream]), sample_rate_hertz)
+
+
+def decode_stream(
+    data: bytes, *, sample_rate_hertz: int, max_seconds: float, raw: RawFormat | None
+) -> Generator[Audio, None, None]:
+    """Yield the same in chunks, as they are decoded; at least one. What is wrong is raised when it is met."""
     if not data:
         raise AudioEmpty("there is no audio in the request; send a file", field="audio")
     source = container_chunks(data) if raw is None else _raw_chunks(data, raw)
+    sounded = False
     with closing(source):
-        chunks = resample(_limited(source, max_seconds), sample_rate_hertz)
-        blocks = [chunk.samples for chunk in chunks]
-    if not any(map(len, blocks)):
+        for chunk in resample(_limited(source, max_seconds), sample_rate_hertz):
+            if not np.isfinite(chunk.samples).all():
+                raise AudioUndecodable(
+                    "the file has samples that are not finite numbers; send an intact file", field="audio"
+                )
+            sounded = sounded or len(chunk.samples) > 0
+            yield Audio(chunk.samples.clip(-1.0, 1.0), sample_rate_hertz)
+    if not sounded:
         raise AudioEmpty("the file has no sound in it; send another", field="audio")
-    samples = np.concatenate(blocks)
-    if not np.isfinite(samples).all():
-        raise AudioUndecodable(
-            "the file has samples that are not finite numbers; send an intact file", field="audio"
-        )
-    return Audio(samples.clip(-1.0, 1.0, out=samples), sample_rate_hertz)
 
 
 def _limited(chunks: Iterable[Audio], max_seconds: float) -> Iterator[Audio]:
@@ -43,11 +52,15 @@ def _limited(chunks: Iterable[Audio], max_seconds: float) -> Iterator[Audio]:
     for chunk in chunks:
         seconds += chunk.seconds
         if seconds > max_seconds + 1e-6:  # the sum of many roundings
-            raise AudioTooLong(
-                f"the audio lasts longer than {max_seconds:g} seconds; send it in shorter parts",
-                field="audio",
-            )
+            raise too_long(max_seconds)
         yield chunk
+
+
+def too_long(max_seconds: float) -> AudioTooLong:
+    """The error for more sound than one request may have."""
+    return AudioTooLong(
+        f"the audio lasts longer than {max_seconds:g} seconds; send it in shorter parts", field="audio"
+    )
 
 
 def _raw_chunks(data: bytes, raw: RawFormat) -> Generator[Audio, None, None]:

@@ -39,6 +39,10 @@ class RawFormat:
         """Bytes of one sample of every channel."""
         return _SAMPLE_BYTES * self.channel_count
 
+    def seconds(self, byte_count: int) -> float:
+        """How long so many bytes sound."""
+        return byte_count / self.frame_bytes / self.sample_rate_hertz
+
     def check(self, byte_count: int) -> None:
         """InvalidRequest (``audio``) unless the bytes are whole frames."""
         if byte_count % self.frame_bytes:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode, encode
+from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode_blocks, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
+from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
 from audio_grpc.text import clean, has_words, split
@@ -45,7 +46,8 @@ class TranscriptStarted:
     """The first event of a transcript stream."""
 
     language: Language
-    audio_seconds: float
+    audio_seconds: float | None
+    """None: not known yet, since the recording is long and its file says nothing."""
     ignored_fields: list[str]
 
 
@@ -219,23 +221,34 @@ def _check_language(voice: Voice, language_code: str | None) -> None:
 def recognise(
     backend: Transcriber, job: TranscriptionJob, call: Call
 ) -> Generator[TranscriptEvent, None, None]:
-    """The events of a transcript stream."""
+    """The events of a transcript stream. A long recording is decoded and recognised block by block."""
     call.begin()
     info = backend.info
-    audio = decode(
+    so_far = Continuation(job.options, info.options)
+    tokens = 0
+    started = False
+    blocks = decode_blocks(
         job.audio,
         sample_rate_hertz=info.sample_rate_hertz,
         max_seconds=job.max_seconds,
         raw=job.raw_format,
     )
-    seconds = call.audio_seconds_in = audio.seconds
-    transcript = backend.transcribe(audio, job.options)
-    del audio  # the model has its own idea of how long it needs the samples
-    yield TranscriptStarted(transcript.language, seconds, ignored_fields(job.options, info.options))
-    tokens = 0
-    with closing(transcript.segments) as segments:
-        for segment in segments:
-            call.result()
-            tokens += len(segment.tokens)
-            yield segment
-    yield TranscriptFinished(transcript.language, seconds, tokens)
+    with closing(blocks):
+        for block in blocks:
+            call.audio_seconds_in = block.end
+            options = so_far.options(block)
+            if options is None:
+                continue
+            transcript = backend.transcribe(block.audio, options)
+            so_far.begin(transcript.language)
+            if not started:
+                ignored = ignored_fields(job.options, info.options)
+                yield TranscriptStarted(transcript.language, block.recording_seconds, ignored)
+                started = True
+            with closing(transcript.segments) as segments:
+                for segment in segments:
+                    call.result()
+                    tokens += len(segment.tokens)
+                    yield so_far.hear(segment, block)
+    assert so_far.language is not None, "the last block is listened to if none was before"
+    yield TranscriptFinished(so_far.language, call.audio_seconds_in, tokens)

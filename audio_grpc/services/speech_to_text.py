@@ -69,7 +69,7 @@ def _started(model: str, event: TranscriptStarted) -> pb.TranscriptionStarted:
         model=model,
         language_code=event.language.code,
         language_probability=event.language.probability,
-        audio_duration=from_seconds(event.audio_seconds),
+        audio_duration=None if event.audio_seconds is None else from_seconds(event.audio_seconds),
         ignored_fields=event.ignored_fields,
     )
 

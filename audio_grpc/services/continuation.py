@@ -1,0 +1,93 @@
+"""What a block of a long recording has to know of those before it."""
+
+from dataclasses import replace
+
+from audio_grpc.audio import Block
+from audio_grpc.types import DecodingParameters, Language, Segment, TimeRange, TranscriptionOptions
+
+PROMPT_CHARACTERS = 2000
+"""More than any model keeps in mind."""
+PROMPT_RESET_ON_TEMPERATURE = 0.5
+"""Whisper's own; text that was drawn at a higher temperature is more likely to be wrong."""
+FRAMES_A_SECOND = 100
+
+
+class Continuation:
+    """Carries language and text from block to block, for a model that honours these options."""
+
+    def __init__(self, options: TranscriptionOptions, honoured: frozenset[str]) -> None:
+        self.language: Language | None = None
+        """Of the recording; None before anything was heard."""
+        self._asked = options
+        self._honoured = honoured
+        self._decoding = options.decoding_parameters or DecodingParameters()
+        self._text = options.prompt or ""
+        self._heard = False
+
+    def options(self, block: Block) -> TranscriptionOptions | None:
+        """How to listen to the block; None if nothing in it was asked for."""
+        if block.is_whole:
+            return self._asked
+        clips = _within(self._asked.clip_timestamps, block)
+        if self._asked.clip_timestamps and not clips:
+            if self.language is not None or not block.is_last:
+                return None
+            # Somebody has to say what language it is.
+            clips = _shifted_clips(self._asked.clip_timestamps, block.start)
+        options = replace(self._asked, clip_timestamps=clips)
+        if block.start and self._heard and self.language and "language_code" in self._honoured:
+            options = replace(options, language_code=self.language.code)
+        if block.start and self._carries_text:
+            options = replace(options, prompt=self._text[-PROMPT_CHARACTERS:] or None)
+        return options
+
+    def begin(self, language: Language) -> None:
+        """The language of the next block; it is kept once something was heard in it."""
+        if not self._heard:
+            self.language = language
+
+    def hear(self, segment: Segment, block: Block) -> Segment:
+        """Keep the segment in mind, and put it in its place in the recording."""
+        self._heard = True
+        self._text = "" if self._forgets(segment) else self._text + segment.text
+        return _shifted(segment, block.start) if block.start else segment
+
+    def _forgets(self, segment: Segment) -> bool:
+        """Whether this and what was before it is not to be kept in mind, as between a model's windows."""
+        asked = self._decoding.prompt_reset_on_temperature
+        highest = PROMPT_RESET_ON_TEMPERATURE if asked is None else asked
+        return self._decoding.condition_on_previous_text is False or (segment.temperature or 0.0) > highest
+
+    @property
+    def _carries_text(self) -> bool:
+        """Windows of a batch all have the caller's prompt."""
+        return "prompt" in self._honoured and not self._asked.batched
+
+
+def _within(clips: tuple[TimeRange, ...], block: Block) -> tuple[TimeRange, ...]:
+    """The parts of the clips that are in the block, in seconds from its start."""
+    parts = []
+    for clip in clips:
+        start = max(clip.start, block.start)
+        end = block.end if clip.end is None else min(clip.end, block.end)
+        if start < end:
+            parts.append(TimeRange(start, end))
+    return _shifted_clips(tuple(parts), block.start)
+
+
+def _shifted_clips(clips: tuple[TimeRange, ...], start: float) -> tuple[TimeRange, ...]:
+    return tuple(
+        TimeRange(clip.start - start, None if clip.end is None else clip.end - start) for clip in clips
+    )
+
+
+def _shifted(segment: Segment, seconds: float) -> Segment:
+    return replace(
+        segment,
+        start=segment.start + seconds,
+        end=segment.end + seconds,
+        words=tuple(
+            replace(word, start=word.start + seconds, end=word.end + seconds) for word in segment.words
+        ),
+        seek=segment.seek + round(seconds * FRAMES_A_SECOND),
+    )
