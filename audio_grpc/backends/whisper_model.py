@@ -1,12 +1,51 @@
 """faster-whisper's model with what we change of it. Imported by the adapter, once it loads."""
 
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from faster_whisper import WhisperModel
 
+from audio_grpc.backends.whisper_engine import Encoded, Engine, Session
+
+LONGEST_TOKENS_A_SECOND = 12
+"""Nobody speaks so fast; a text that has more repeats itself."""
+TOKENS_TO_SPARE = 15
+COMPRESSION_RATIO_THRESHOLD = 2.4
+LOG_PROB_THRESHOLD = -1.0
+NO_SPEECH_THRESHOLD = 0.6
+
 
 class Whisper(WhisperModel):  # type: ignore[misc]
     """The library's model; its loop over the windows of a recording is left as it is."""
+
+    def for_call(self, engine: Engine, *, short_context: bool) -> "Whisper":
+        """The same model for one call, which meets others in ``engine``."""
+        model = copy(self)
+        model.model = Session(engine, short_context=short_context)
+        return model
+
+    def detect_language(self, audio: Any = None, features: Any = None, **options: Any) -> Any:
+        """The same, without the last frame, which is padding: so it is the window that is then recognised."""
+        if features is not None and features.shape[-1] > 1:
+            features = features[..., :-1]
+        return super().detect_language(audio, features, **options)
+
+    def generate_with_fallback(
+        self, encoder_output: Encoded, prompt: list[int], tokenizer: Any, options: Any
+    ) -> Any:
+        """The same; a shortened window whose text looks wrong is first encoded in full.
+
+        The shorter encoder context is one that the model was not trained with, and it may then repeat itself.
+        """
+        generate = super().generate_with_fallback
+        if encoder_output.is_shortened:
+            first = replace(options, temperatures=options.temperatures[:1])
+            result = generate(encoder_output, prompt, tokenizer, first)
+            if _looks_right(result, encoder_output):
+                return result
+            self.model.widen(encoder_output)
+        return generate(encoder_output, prompt, tokenizer, options)
 
     def get_prompt(
         self,
@@ -27,3 +66,15 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             tokenizer, previous_tokens, without_timestamps, prefix, hotwords
         )
         return prompt
+
+
+def _looks_right(result: Any, encoded: Encoded) -> bool:
+    """Whatever the caller tolerates, this has to hold for a shortened window."""
+    generated, avg_logprob, _, compression_ratio = result
+    seconds = 2 * encoded.rows.shape[1] / 100
+    return bool(
+        compression_ratio <= COMPRESSION_RATIO_THRESHOLD
+        and avg_logprob >= LOG_PROB_THRESHOLD
+        and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
+        and len(generated.sequences_ids[0]) <= TOKENS_TO_SPARE + LONGEST_TOKENS_A_SECOND * seconds
+    )

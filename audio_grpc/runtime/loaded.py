@@ -19,7 +19,8 @@ class Loaded(Generic[Backend]):
 
     def __init__(self, name: str, spec: ModelSpec, backend: Backend) -> None:
         self.backend = backend
-        self.worker = Worker(name, threads=spec.threads, read_ahead=spec.read_ahead)
+        threads = max(spec.threads, backend.info.threads)
+        self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead)
         self.users = 0
         self._failures = 0
         self._unused = asyncio.Event()
