@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import doors, live_speech, served
+from benchmarks import concurrent, doors, live_speech, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
@@ -128,6 +128,8 @@ async def main() -> None:
     results["speakers"] = measure_speakers()
     with tempfile.TemporaryDirectory() as folder:
         results["doors"] = await doors.measure(Path(folder), COMMAND, say)
+    say(f"concurrent transcription, {ROUNDS} rounds")
+    results["concurrent"] = await concurrent.measure(ROUNDS, COMMAND)
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     write(results, HERE / "README.md")
     print((HERE / "README.md").read_text())

@@ -47,6 +47,17 @@ Five recordings of 3 to 7 seconds of human speech, one after the other, beam siz
 |--:|--:|--:|--:|--:|
 {transcription}
 
+## Transcriptions at the same moment
+
+The same recordings from 1, 4 and 8 callers at once, beam size 5, language given, two CPU threads for the
+model in every row. *Bare* is faster-whisper with its callers in a pool of threads. *Equal* counts the
+transcripts that are, to the letter, those of the bare library. On a CPU batches are not the way to go faster,
+which is why they are the default on a GPU only.
+
+| | callers | audio seconds a second | seconds a call, median | worst | equal |
+|---|--:|--:|--:|--:|--:|
+{concurrent}
+
 ## Throughput of the tone speaker beside a bare grpc.aio server
 
 One stream of 4800-byte chunks (100 ms of sound), the same Python client. The bare server sends one constant,
@@ -95,6 +106,7 @@ def write(results: dict[str, Any], path: Path) -> None:
         synthesis="\n".join(_synthesis(streams, both) for streams, both in results["synthesis"].items()),
         live_speech=_live_speech(**results["live_speech"]),
         transcription=_transcription(**results["transcription"]),
+        concurrent=_concurrent(results["concurrent"]),
         throughput=_throughput(**results["throughput"]),
         speakers="\n".join(
             _row(
@@ -142,6 +154,21 @@ def _transcription(bare: dict[str, float], served: dict[str, float]) -> str:
         f"{bare['real_time_factor']:.3f}",
         f"{served['real_time_factor']:.3f}",
         f"{served['real_time_factor'] / bare['real_time_factor']:.2f}",
+    )
+
+
+def _concurrent(ways: dict[str, dict[str, dict[str, float]]]) -> str:
+    return "\n".join(
+        _row(
+            way,
+            callers,
+            f"{figures['audio_per_second']:.1f}",
+            f"{figures['latency_seconds']:.2f}",
+            f"{figures['worst_seconds']:.2f}",
+            f"{figures['equal']} of {figures['of']}",
+        )
+        for way, by_callers in ways.items()
+        for callers, figures in by_callers.items()
     )
 
 

@@ -90,11 +90,15 @@ def test_transcribe_in_every_format(at: list[str]) -> None:
     assert whole["text"] == text.strip()
     assert (whole["language"], whole["duration"]) == ("en", 2.99)
     assert whole["segments"][0]["words"][0]["start"] >= 0
-    srt = run("transcribe", FLAC, "--format", "srt", *at).stdout.decode()
+    hotwords = ("--hotword", "ill disposed", "--hotword", "not an ill disposed")
+    srt = run("transcribe", FLAC, "--format", "srt", *hotwords, *at).stdout.decode()
     assert srt.startswith("1\n00:00:00,")
     assert " --> 00:00:0" in srt
-    vtt = run("transcribe", FLAC, "--format", "vtt", *at).stdout.decode()
+    assert "ill disposed" in srt
+    guessed = ("--language", "fr", "--multilingual")
+    vtt = run("transcribe", FLAC, "--format", "vtt", *guessed, *at).stdout.decode()
     assert vtt.startswith("WEBVTT\n\n00:00:00.")
+    assert "young man" in vtt
 
 
 def test_models_and_voices(at: list[str]) -> None:
