@@ -89,6 +89,12 @@ both models and used them once.
 |--:|--:|--:|
 {memory}
 
+## On a GPU
+
+CosyVoice and Whisper large-v3 on a CUDA GPU have a script of their own, `python -m benchmarks.gpu`. It
+prints a table, and writes `gpu-results.json` beside this file, with the name of the GPU. Where the weights
+are not at hand it measures random ones of their full size, which cost the same for each token.
+
 ## Aims
 
 | aim | measured | |

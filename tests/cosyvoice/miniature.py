@@ -4,12 +4,13 @@
 
 What they say is noise. Real are the loading, the text front end, the language model's loop, the flow, the
 vocoder and the streaming, as the library's own classes do them. The language model never ends by itself,
-so the adapter's ``max_token_ratio`` says exactly how much it speaks.
+so the adapter's ``max_token_ratio`` says exactly how much it speaks. ``benchmarks/gpu.py`` writes them in the
+size of the released models.
 """
 
 import json
-import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,28 @@ SPEECH_TOKENS = {1: 4096, 2: 6561, 3: 6561}
 FIRST_SPECIAL = 151643
 """Qwen's own ids: version 3 has that of <|endofprompt|>, 151646, written into its code."""
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|endofprompt|>")
-WIDTH = 32
+QWEN = {
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
+Sizes = Mapping[str, Mapping[str, Any]]
 
 
-def write(directory: Path, version: int, checkout: Path | None = None) -> Path:
-    """The directory, with a model of that version in it."""
+def write(directory: Path, version: int, checkout: Path | None = None, sizes: Sizes | None = None) -> Path:
+    """The directory, with a model of that version in it.
+
+    ``sizes`` has what is not as small as usual: ``description`` changes the description of the model, and
+    ``qwen`` the language model of versions 2 and 3.
+    """
+    sizes = sizes or {}
     directory.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(version)
-    shutil.copy(TEMPLATES / NAMES[version], directory)
+    _write_description(directory / NAMES[version], sizes.get("description", {}))
     if version > 1:
-        _write_qwen(directory / "CosyVoice-BlankEN")
+        _write_qwen(directory / "CosyVoice-BlankEN", {**QWEN, **sizes.get("qwen", {})})
     parts = library.load(library.find(checkout), lambda _: _build(directory, version))
     _never_end(parts["llm"], version)
     for part in ("llm", "flow", "hift"):
@@ -45,6 +58,17 @@ def write(directory: Path, version: int, checkout: Path | None = None) -> Path:
     _write_speaker_encoder(directory / "campplus.onnx")
     _write_speech_tokenizer(directory / f"speech_tokenizer_v{version}.onnx", version)
     return directory
+
+
+def _write_description(path: Path, changes: Mapping[str, Any]) -> None:
+    from hyperpyyaml.core import recursive_update
+    from ruamel.yaml import YAML
+
+    yaml = YAML()  # keeps the tags as they are
+    description = yaml.load((TEMPLATES / path.name).read_text())
+    recursive_update(description, changes, must_match=True)
+    with path.open("w") as file:
+        yaml.dump(description, file)
 
 
 def _build(directory: Path, version: int) -> Any:
@@ -62,8 +86,11 @@ def _never_end(llm: Any, version: int) -> None:
     if head.bias is not None:
         head.bias[count:] = -1e4
         return
-    # Without a bias: whatever comes in has the same large first component, which survives the one small
-    # layer, and against which the rows of these tokens stand.
+    # Without a bias: whatever comes in has the same large first component, which no layer changes, and
+    # against which the rows of these tokens stand.
+    for layer in llm.llm.model.model.layers:
+        layer.self_attn.o_proj.weight[0] = 0
+        layer.mlp.down_proj.weight[0] = 0
     llm.llm.model.model.embed_tokens.weight[:, 0] = 4.0
     llm.speech_embedding.weight[:, 0] = 4.0
     head.weight[:count, 0] = 0
@@ -92,8 +119,8 @@ def _speakers(version: int) -> dict[str, Any]:
     return {"trained": {"embedding": torch.randn(1, 192)}, "recorded": recorded}
 
 
-def _write_qwen(directory: Path) -> None:
-    """A language model of one layer, and a tokenizer with one token for each UTF-8 byte."""
+def _write_qwen(directory: Path, sizes: Mapping[str, Any]) -> None:
+    """A language model, and a tokenizer with one token for each UTF-8 byte."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     directory.mkdir()
@@ -108,15 +135,7 @@ def _write_qwen(directory: Path) -> None:
     _write_json(directory / "vocab.json", vocabulary)
     _write_json(directory / "tokenizer_config.json", settings | {"added_tokens_decoder": added})
     (directory / "merges.txt").write_text("#version: 0.2\n")
-    config = Qwen2Config(
-        vocab_size=151936,
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        tie_word_embeddings=True,
-    )
+    config = Qwen2Config(vocab_size=151936, tie_word_embeddings=True, **sizes)
     Qwen2ForCausalLM(config).save_pretrained(directory)
 
 
