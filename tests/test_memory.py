@@ -14,7 +14,7 @@ from audio_grpc.backends import tone
 from audio_grpc.backends.base import ModelSpec, Synthesizer
 from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Encoding
-from audio_grpc.runtime.memory import SystemMemory, device_number
+from audio_grpc.runtime.memory import SystemMemory, device_number, give_back
 from audio_grpc.runtime.model import Model, State
 from audio_grpc.runtime.models import Models
 from audio_grpc.runtime.room import Room
@@ -176,6 +176,7 @@ async def test_models_are_loaded_one_at_a_time_so_that_each_has_its_own_share() 
 async def test_memory_is_told_while_a_model_is_loaded(start: Start) -> None:
     weight = 60 * MB
     server, client = await start(options={"weight_bytes": weight}, metrics_port=0)
+    give_back()  # or the model would first be put where other tests have left room
     assert not (await client.get_model("speaker")).HasField("host_memory_bytes")
     await speak(client, "speaker")
     model = await client.get_model("speaker")
