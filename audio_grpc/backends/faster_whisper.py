@@ -76,8 +76,8 @@ class WhisperOptions:
     """CPU threads for each worker; None: the machine's, shared among them."""
     batch_size: AtLeastOne | None = None
     """Windows that go through the model at once, of whatever calls wait at the same moment. None: 8 on a
-    GPU; 1 on a CPU, where more were slower. As many calls take part as there are threads and places
-    (``threads``, ``concurrency``); the threads are raised to twice the batch."""
+    GPU; 1 on a CPU, where more were slower. Each call that takes part needs a place (``concurrency``) and
+    a thread; there are at least as many threads as make two batches for each worker."""
     batch_wait_seconds: Annotated[float, Ge(0)] = 0.005
     """How long a window waits for others to join it, if there are calls that could send one."""
     workers: AtLeastOne | None = None
@@ -101,17 +101,15 @@ class FasterWhisper:
         self._options = read_options(spec, WhisperOptions)
         self._model: Whisper | None = None
         self._engine: Engine | None = None
-        self._batch_size = self._options.batch_size or 1  # known once the device is
+        # Both are known once the device is.
+        self._batch_size = self._threads = 1
 
     @property
     def info(self) -> TranscriberInfo:
         """The languages are known once it is loaded."""
         languages = self._model.supported_languages if self._model else []
-        # While one batch is computed, the next one gathers.
-        threads = min(2 * self._batch_size, self._spec.concurrency) if self._batch_size > 1 else 1
-        return TranscriberInfo(
-            tuple(TO_BCP47.get(code, code) for code in languages), OPTIONS, threads=threads
-        )
+        codes = tuple(TO_BCP47.get(code, code) for code in languages)
+        return TranscriberInfo(codes, OPTIONS, threads=self._threads)
 
     def load(self) -> None:
         """Seconds, and the size of the weights; for a hub name also the download."""
@@ -128,6 +126,9 @@ class FasterWhisper:
         on_gpu = _is_gpu(device)
         self._batch_size = self._options.batch_size or (BATCH_SIZE if on_gpu else 1)
         workers = self._options.workers or (self._spec.threads if self._batch_size == 1 else 1)
+        # While one batch is computed, the next one gathers.
+        gathering = min(2 * self._batch_size * workers, self._spec.concurrency)
+        self._threads = workers if self._batch_size == 1 else gathering
         self._model = Whisper(
             path,
             device=device,
