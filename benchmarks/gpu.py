@@ -2,7 +2,10 @@
 
 First chunk and real-time factor of CosyVoice through the service's adapter, at 1, 2, 4 and 8 streams; Whisper
 on CTranslate2 in batches of 1, 8 and 32 windows of 30 seconds. Needs a clone of this repository, the GPU for
-itself, and for all of it: make cosyvoice, .venv-cosyvoice/bin/python -m pip install ctranslate2
+itself, 10 GB for temporary files, and for all of it:
+
+    make cosyvoice
+    .venv-cosyvoice/bin/python -m pip install ctranslate2
 """
 
 import argparse

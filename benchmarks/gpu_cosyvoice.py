@@ -74,8 +74,8 @@ def measure(model: Model, folder: Path, say: Say) -> Iterator[Figures]:
     for streams in STREAMS:
         say(f"cosyvoice: {streams} streams")
         yield {
-            "model": f"CosyVoice {version.number}" + (", tiny" if model.tiny and random else ""),
-            "weights": "random" if random else str(directory),
+            "model": _name(model, version.number),
+            "weights": "random" if random else "real",
             "code": "a checkout" if model.checkout else "xinference",
             "compute_type": _compute_type(model),
             "streams": streams,
@@ -92,6 +92,12 @@ def _random(model: Model, folder: Path, say: Say) -> Path:
     say(f"cosyvoice {model.version}: writing random weights")
     sizes = None if model.tiny else yaml.safe_load(SIZES.read_text())[model.version]
     return miniature.write(folder / f"cosyvoice{model.version}", model.version, model.checkout, sizes)
+
+
+def _name(model: Model, version: int) -> str:
+    if model.directory is not None:
+        return model.directory.resolve().name
+    return f"CosyVoice {version}" + (", tiny" if model.tiny else "")
 
 
 def _compute_type(model: Model) -> str:

@@ -59,7 +59,7 @@ class Workload:
 def measure(path: Path | None, workload: Workload, folder: Path, say: Say) -> Iterator[Figures]:
     """The figures of each batch of the model at ``path``, or of random ones, written to ``folder``."""
     if path is not None:
-        yield from _batches(path.name, path, str(path), workload, say)
+        yield from _batches(path.resolve().name, path, "real", workload, say)
         return
     shapes = {"tiny": gpu_random_whisper.TINY} if workload.tiny else gpu_random_whisper.SHAPES
     for name, shape in shapes.items():
