@@ -1,5 +1,6 @@
 """The one place where protocol buffer messages and the nouns of ``types.py`` turn into each other."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -8,11 +9,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from audio_grpc.types import (
     CustomVoice,
     Encoding,
+    EndCause,
+    Hypothesis,
+    Language,
     Segment,
     SpeechCancelled,
+    SpeechStarted,
+    SpeechStopped,
     SpokenAudio,
     Strategy,
     Task,
+    UtteranceTranscript,
     Voice,
     Word,
 )
@@ -40,6 +47,14 @@ TO_TASK = {
     speech_to_text_pb2.TRANSCRIPTION_TASK_TRANSLATE: Task.TRANSLATE,
 }
 
+TO_END_CAUSE = {
+    speech_to_text_pb2.UTTERANCE_END_CAUSE_SILENCE: EndCause.SILENCE,
+    speech_to_text_pb2.UTTERANCE_END_CAUSE_CALLER: EndCause.CALLER,
+    speech_to_text_pb2.UTTERANCE_END_CAUSE_MAX_UTTERANCE: EndCause.MAX_UTTERANCE,
+    speech_to_text_pb2.UTTERANCE_END_CAUSE_END_OF_STREAM: EndCause.END_OF_STREAM,
+}
+HeardEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+
 
 def _inverted(mapping: dict[K, V]) -> dict[V, K]:
     return {value: key for key, value in mapping.items()}
@@ -48,6 +63,7 @@ def _inverted(mapping: dict[K, V]) -> dict[V, K]:
 FROM_ENCODING = _inverted(TO_ENCODING)
 FROM_STRATEGY = _inverted(TO_STRATEGY)
 FROM_TASK = _inverted(TO_TASK)
+FROM_END_CAUSE = _inverted(TO_END_CAUSE)
 
 
 def from_seconds(seconds: float) -> Duration:
@@ -98,15 +114,7 @@ def from_segment(index: int, segment: Segment) -> speech_to_text_pb2.TranscriptS
         start=from_seconds(segment.start),
         end=from_seconds(segment.end),
         text=segment.text,
-        words=[
-            speech_to_text_pb2.Word(
-                start=from_seconds(word.start),
-                end=from_seconds(word.end),
-                text=word.text,
-                probability=word.probability,
-            )
-            for word in segment.words
-        ],
+        words=_from_words(segment.words),
         tokens=segment.tokens,
         avg_logprob=segment.avg_logprob,
         compression_ratio=segment.compression_ratio,
@@ -127,10 +135,7 @@ def to_segment(segment: speech_to_text_pb2.TranscriptSegment) -> Segment:
         start=to_seconds(segment.start),
         end=to_seconds(segment.end),
         text=segment.text,
-        words=tuple(
-            Word(word.text, to_seconds(word.start), to_seconds(word.end), word.probability)
-            for word in segment.words
-        ),
+        words=_to_words(segment.words),
         tokens=tuple(segment.tokens),
         avg_logprob=measure("avg_logprob"),
         compression_ratio=measure("compression_ratio"),
@@ -177,4 +182,89 @@ def to_cancelled(cancelled: text_to_speech_pb2.SpeechCancelled) -> SpeechCancell
     """The inverse of :func:`from_cancelled`."""
     return SpeechCancelled(
         cancelled.spoken_end, cancelled.begun_end, cancelled.dropped_end, to_seconds(cancelled.audio_offset)
+    )
+
+
+def from_heard(event: HeardEvent) -> speech_to_text_pb2.StreamingTranscribeResponse:
+    """An event of a live transcript."""
+    pb = speech_to_text_pb2
+    match event:
+        case SpeechStarted():
+            started = pb.SpeechStarted(utterance=event.utterance, at=from_seconds(event.at))
+            return pb.StreamingTranscribeResponse(speech_started=started)
+        case SpeechStopped():
+            stopped = pb.SpeechStopped(
+                utterance=event.utterance, at=from_seconds(event.at), cause=FROM_END_CAUSE[event.cause]
+            )
+            return pb.StreamingTranscribeResponse(speech_stopped=stopped)
+        case Hypothesis():
+            hypothesis = pb.TranscriptHypothesis(
+                utterance=event.utterance,
+                stable_text=event.stable_text,
+                unstable_text=event.unstable_text,
+                audio_end=from_seconds(event.audio_end),
+            )
+            return pb.StreamingTranscribeResponse(hypothesis=hypothesis)
+        case UtteranceTranscript():
+            return pb.StreamingTranscribeResponse(transcript=_from_transcript(event))
+
+
+def to_heard(response: speech_to_text_pb2.StreamingTranscribeResponse) -> HeardEvent:
+    """The inverse of :func:`from_heard`."""
+    match response.WhichOneof("event"):
+        case "speech_started":
+            started = response.speech_started
+            return SpeechStarted(started.utterance, to_seconds(started.at))
+        case "speech_stopped":
+            stopped = response.speech_stopped
+            return SpeechStopped(stopped.utterance, to_seconds(stopped.at), TO_END_CAUSE[stopped.cause])
+        case "hypothesis":
+            heard = response.hypothesis
+            return Hypothesis(
+                heard.utterance, heard.stable_text, heard.unstable_text, to_seconds(heard.audio_end)
+            )
+        case _:
+            return _to_transcript(response.transcript)
+
+
+def _from_transcript(event: UtteranceTranscript) -> speech_to_text_pb2.UtteranceTranscript:
+    return speech_to_text_pb2.UtteranceTranscript(
+        utterance=event.utterance,
+        start=from_seconds(event.start),
+        end=from_seconds(event.end),
+        text=event.text,
+        words=_from_words(event.words),
+        language_code=event.language.code,
+        language_probability=event.language.probability,
+        output_tokens=event.output_tokens,
+    )
+
+
+def _to_transcript(message: speech_to_text_pb2.UtteranceTranscript) -> UtteranceTranscript:
+    detected = message.HasField("language_probability")
+    return UtteranceTranscript(
+        utterance=message.utterance,
+        start=to_seconds(message.start),
+        end=to_seconds(message.end),
+        words=_to_words(message.words),
+        language=Language(message.language_code, message.language_probability if detected else None),
+        output_tokens=message.output_tokens,
+    )
+
+
+def _from_words(words: Iterable[Word]) -> list[speech_to_text_pb2.Word]:
+    return [
+        speech_to_text_pb2.Word(
+            start=from_seconds(word.start),
+            end=from_seconds(word.end),
+            text=word.text,
+            probability=word.probability,
+        )
+        for word in words
+    ]
+
+
+def _to_words(words: Iterable[speech_to_text_pb2.Word]) -> tuple[Word, ...]:
+    return tuple(
+        Word(word.text, to_seconds(word.start), to_seconds(word.end), word.probability) for word in words
     )

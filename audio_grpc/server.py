@@ -19,6 +19,7 @@ from audio_grpc.access.tls import server_credentials
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.addresses import target
 from audio_grpc.backends import registry
+from audio_grpc.backends.silero import Silero
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
@@ -177,7 +178,7 @@ class Server:
         )
         voices = FolderVoices(self.settings.voices_path or user_data_path("audio-grpc") / "voices")
         add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices), server)
-        add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits), server)
+        add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits, Silero()), server)
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

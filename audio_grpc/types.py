@@ -164,12 +164,69 @@ class Segment:
     """Offset of the model's window in feature frames (10 ms each), as OpenAI's verbose_json has it."""
 
 
+class EndCause(Enum):
+    """Why an utterance of a live stream ended."""
+
+    SILENCE = "silence"
+    CALLER = "caller"
+    MAX_UTTERANCE = "max_utterance"
+    END_OF_STREAM = "end_of_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak ``at`` so many seconds of a live stream; utterances count from 0."""
+
+    utterance: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The utterance was over ``at`` so many seconds of the stream."""
+
+    utterance: int
+    at: float
+    cause: EndCause
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What an utterance seems to say so far: both texts in turn.
+
+    The stable text only grows, and the transcript of the utterance begins with it. ``audio_end`` is how far
+    the sound goes that was listened to, in seconds of the stream.
+    """
+
+    utterance: int
+    stable_text: str
+    unstable_text: str
+    audio_end: float
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """The language of a recording: BCP-47 code, and the probability (0..1) if it was detected."""
 
     code: str
     probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceTranscript:
+    """What an utterance of a live stream says; times are in seconds of the stream."""
+
+    utterance: int
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    language: Language
+    output_tokens: int
+
+    @property
+    def text(self) -> str:
+        """The words, with their spaces; empty if nothing was understood."""
+        return "".join(word.text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +316,5 @@ class TranscriptionOptions:
     """Whether the language may change midway."""
     batched: bool = False
     """Whether the windows of one recording are recognised several at once."""
+    draft: bool = False
+    """Whether a quick guess is wanted, of a recording that goes on: a hypothesis without times."""

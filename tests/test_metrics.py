@@ -111,6 +111,22 @@ async def test_an_unknown_model_makes_no_label(start: Start) -> None:
     assert "made-up" not in found.text
 
 
+async def test_live_streams_are_counted_while_they_last(start: Start) -> None:
+    server, client = await start(metrics_port=0)
+
+    async def listening() -> float | None:
+        return (await scrape(server)).value("audio_grpc_live_streams", model="listener")
+
+    async with client.listen(16000) as transcript:
+        await transcript.start()
+        assert await listening() == 1
+        await transcript.end()
+        assert [event async for event in transcript] == []
+    found = await after(server, calls=1)
+    assert found.calls() == {("StreamingTranscribe", "listener", "OK", ""): 1}
+    assert await listening() == 0
+
+
 async def test_a_refused_request_counts_for_its_model_and_nothing_else(start: Start) -> None:
     server, client = await start(metrics_port=0)
     with pytest.raises(ServiceError):

@@ -5,7 +5,7 @@ from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, wav_header
 from audio_grpc.audio.raw import RawFormat, raw_audio
-from audio_grpc.audio.resample import resample
+from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.audio.stretch import stretch
 from audio_grpc.types import Encoding
 
@@ -17,6 +17,7 @@ __all__ = [
     "Encoder",
     "Encoding",
     "RawFormat",
+    "Resampler",
     "choose_rate",
     "decode",
     "decode_blocks",

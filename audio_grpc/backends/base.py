@@ -54,6 +54,8 @@ class ModelSpec:
     """How many calls are in progress at the same time; they take turns on the threads."""
     queue: NotNegative = 32
     """How many calls wait for one of those to end; one more is refused at once."""
+    live_streams: AtLeastOne = 8
+    """How many callers who are still speaking it listens to at the same time; one more is refused at once."""
     read_ahead: AtLeastOne = 8
     """How many results the model may be ahead of a slow reader, for each call."""
     aliases: tuple[str, ...] = ()

@@ -59,6 +59,7 @@ OPTIONS = frozenset(
         "clip_timestamps",
         "multilingual",
         "batched",
+        "draft",
     }
 )
 # Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
@@ -157,8 +158,11 @@ class FasterWhisper:
         assert self._engine is not None, "load() comes first"
         language_code = self._language(options)
         self._check_tokens(options)
-        model = self._model.for_call(self._engine, short_context=self._options.short_context)
+        short_context = self._options.short_context or options.draft
+        model = self._model.for_call(self._engine, short_context=short_context)
         with cuda_errors_break(), self._engine.taking_part():
+            if options.draft:
+                return _draft(model, audio, options, language_code)
             if options.batched:
                 segments, info = self._batched(model, audio.samples, options, language_code)
             else:
@@ -233,6 +237,23 @@ def _is_gpu(device: str) -> bool:
     import ctranslate2
 
     return device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
+
+
+def _draft(
+    model: "Whisper", audio: Audio, options: TranscriptionOptions, language_code: str | None
+) -> Transcript:
+    draft = model.draft(
+        audio.samples,
+        task=options.task.value,
+        language=language_code,
+        prompt=options.prompt,
+        hotwords=", ".join(options.hotwords) or None,
+    )
+    language = Language(
+        TO_BCP47.get(draft.language, draft.language), None if language_code else draft.language_probability
+    )
+    segment = Segment(0.0, audio.seconds, draft.text, tokens=draft.tokens)
+    return Transcript(language, (one for one in (segment,)))
 
 
 def _segments(segments: Iterator[Any], engine: "Engine") -> Generator[Segment, None, None]:

@@ -14,27 +14,54 @@ from audio_grpc.client.aio import AsyncClient
 from audio_grpc.client.credentials import Tls
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.live_speech import AsyncLiveSpeech, LiveSpeech
-from audio_grpc.client.options import LiveSpeechOptions, SpeechOptions, TranscriptOptions, UploadOptions
+from audio_grpc.client.live_transcript import AsyncLiveTranscript, LiveTranscriptEvent
+from audio_grpc.client.options import (
+    ListenOptions,
+    LiveSpeechOptions,
+    SpeechOptions,
+    TranscriptOptions,
+    UploadOptions,
+)
 from audio_grpc.client.streams import AsyncSpeech, AsyncTranscript, AsyncUpload, Speech, Transcript
 from audio_grpc.client.sync import Client
 from audio_grpc.client.tracing import trace_metadata
-from audio_grpc.types import Encoding, Segment, SpeechCancelled, SpokenAudio, Strategy, Task, Word
+from audio_grpc.types import (
+    Encoding,
+    EndCause,
+    Hypothesis,
+    Segment,
+    SpeechCancelled,
+    SpeechStarted,
+    SpeechStopped,
+    SpokenAudio,
+    Strategy,
+    Task,
+    UtteranceTranscript,
+    Word,
+)
 
 __all__ = [
     "AsyncClient",
     "AsyncLiveSpeech",
+    "AsyncLiveTranscript",
     "AsyncSpeech",
     "AsyncTranscript",
     "AsyncUpload",
     "Client",
     "Encoding",
+    "EndCause",
+    "Hypothesis",
+    "ListenOptions",
     "LiveSpeech",
     "LiveSpeechOptions",
+    "LiveTranscriptEvent",
     "Segment",
     "ServiceError",
     "Speech",
     "SpeechCancelled",
     "SpeechOptions",
+    "SpeechStarted",
+    "SpeechStopped",
     "SpokenAudio",
     "Strategy",
     "Task",
@@ -42,6 +69,7 @@ __all__ = [
     "Transcript",
     "TranscriptOptions",
     "UploadOptions",
+    "UtteranceTranscript",
     "Word",
     "trace_metadata",
 ]

@@ -11,10 +11,13 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.live_speech import AsyncLiveSpeech
+from audio_grpc.client.live_transcript import AsyncLiveTranscript
 from audio_grpc.client.options import (
+    ListenOptions,
     LiveSpeechOptions,
     SpeechOptions,
     TranscriptOptions,
+    listen_request,
     synthesize_request,
     transcribe_request,
 )
@@ -112,6 +115,12 @@ class AsyncClient:
     def upload(self, timeout: float | None = None) -> AsyncUpload:
         """A recording that is sent piece by piece, for whoever does not have it whole."""
         return AsyncUpload(self._speech_to_text.TranscribeUpload(timeout=timeout, metadata=self._metadata))
+
+    def listen(self, sample_rate_hertz: int, **options: Unpack[ListenOptions]) -> AsyncLiveTranscript:
+        """A transcript of bare samples that are still being recorded."""
+        timeout = options.pop("timeout", None)
+        call = self._speech_to_text.StreamingTranscribe(timeout=timeout, metadata=self._metadata)
+        return AsyncLiveTranscript(call, listen_request(sample_rate_hertz, options))
 
     async def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""

@@ -6,7 +6,11 @@ from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_sec
 from audio_grpc.types import Encoding, Strategy, Task
 from audio_grpc.v1.speech_to_text_pb2 import (
     DecodingParameters,
+    Endpointing,
     RawAudioFormat,
+    SampleFormat,
+    StreamingTranscribeRequest,
+    StreamingTranscriptionOptions,
     TimeRange,
     TranscribeRequest,
     VoiceActivityParameters,
@@ -71,6 +75,22 @@ class TranscriptOptions(UploadOptions, total=False):
     """Seconds that the whole call may take."""
 
 
+class ListenOptions(TypedDict, total=False):
+    """How to listen to somebody who speaks; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
+
+    sample_format: SampleFormat.ValueType
+    channel_count: int | None
+    model: str
+    language_code: str
+    task: Task
+    prompt: str | None
+    hotwords: list[str]
+    interim_results: bool
+    endpointing: Endpointing | None
+    timeout: float | None
+    """Seconds that the whole call may take."""
+
+
 def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
     """The message for a text and options."""
     fields: dict[str, Any] = dict(options)
@@ -101,3 +121,12 @@ def transcribe_request(audio: bytes, options: UploadOptions) -> TranscribeReques
     if "task" in fields:
         fields["task"] = FROM_TASK[fields["task"]]
     return TranscribeRequest(audio=audio, **fields)
+
+
+def listen_request(sample_rate_hertz: int, options: ListenOptions) -> StreamingTranscribeRequest:
+    """The message that opens a live transcript."""
+    fields: dict[str, Any] = dict(options)
+    if "task" in fields:
+        fields["task"] = FROM_TASK[fields["task"]]
+    asked = StreamingTranscriptionOptions(sample_rate_hertz=sample_rate_hertz, **fields)
+    return StreamingTranscribeRequest(options=asked)

@@ -15,7 +15,11 @@ from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 from audio_grpc.telemetry.call import current_call
-from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
+from audio_grpc.v1.speech_to_text_pb2 import (
+    StreamingTranscribeRequest,
+    TranscribeRequest,
+    TranscribeUploadRequest,
+)
 from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesizeRequest, SynthesizeRequest
 from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
 
@@ -132,9 +136,11 @@ class Tab:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
         characters = len(request.text) if isinstance(request, TEXTS) else 0
         size = self._weight if isinstance(request, UPLOADS) else 0
+        # A live stream is heard and forgotten: it counts for the key, and takes up no memory.
+        passing = self._weight if isinstance(request, StreamingTranscribeRequest) else 0
         self._uploads.check(size, self._uploaded)
         if self._usage is not None:
-            self._usage.take(Cost(calls, characters, size), self._uploaded)
+            self._usage.take(Cost(calls, characters, size + passing), self._uploaded)
             self._running = True
         self._uploads.hold(size)
         self._uploaded += size

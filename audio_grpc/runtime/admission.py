@@ -11,8 +11,9 @@ SHORTEST_RETRY, LONGEST_RETRY = 0.1, 60.0
 class Admission:
     """A bounded number of places, and a bounded queue in front of them, first come first served."""
 
-    def __init__(self, model: str, *, places: int, queue: int) -> None:
+    def __init__(self, model: str, *, places: int, queue: int, setting: str = "concurrency or queue") -> None:
         self.model = model
+        self._setting = setting
         self.places = places
         self.queue = queue
         self.running = 0
@@ -25,7 +26,7 @@ class Admission:
         if self._free.locked() and self.waiting >= self.queue:
             raise QueueFull(
                 f"{self.running} calls are running on model {self.model!r} and {self.waiting} are waiting, "
-                "which is as many as it takes; retry later, or raise its concurrency or queue",
+                f"which is as many as it takes; retry later, or raise its {self._setting}",
                 retry_after_seconds=self._retry_after(),
             )
         self.waiting += 1

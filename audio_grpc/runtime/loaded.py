@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transcriber
 from audio_grpc.errors import SpeechError
 from audio_grpc.runtime.memory import give_back
+from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import Worker
 
 Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
@@ -21,6 +22,7 @@ class Loaded(Generic[Backend]):
         self.backend = backend
         threads = max(spec.threads, backend.info.threads)
         self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead)
+        self.turns = Turns(threads)
         self.users = 0
         self._failures = 0
         self._unused = asyncio.Event()

@@ -43,6 +43,7 @@ class Model(Generic[Backend]):
         self.name = name
         self.spec = spec
         self.admission = Admission(name, places=spec.concurrency, queue=spec.queue)
+        self.live_admission = Admission(name, places=spec.live_streams, queue=0, setting="live_streams")
         self.load_error = ""
         self.reloads = 0
         self.footprint = Footprint()
@@ -86,7 +87,8 @@ class Model(Generic[Backend]):
     def idle_since(self) -> float | None:
         """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
         # Whoever has a place, even if only just, is about to use the model.
-        stays = self._loaded is None or self.spec.resident or self.admission.running
+        in_use = self.admission.running or self.live_admission.running
+        stays = self._loaded is None or self.spec.resident or in_use
         return None if stays else self._last_used
 
     @asynccontextmanager
@@ -106,12 +108,13 @@ class Model(Generic[Backend]):
                 stream.close()
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session[Backend]]:
+    async def session(self, *, live: bool = False) -> AsyncIterator[Session[Backend]]:
         """Wait for a place and load the model if need be, for a call that runs several generators.
 
         The place is free again when the context was left and they are closed. QueueFull, ModelLoadFailed.
+        Those who listen ``live`` have places of their own, as they may stay for hours and work but a little.
         """
-        place = await self.admission.enter()
+        place = await (self.live_admission if live else self.admission).enter()
         try:
             loaded = await self._use()
         except BaseException:
@@ -123,7 +126,7 @@ class Model(Generic[Backend]):
             place.leave()
             self._release(loaded, error)
 
-        session = Session(loaded.backend, loaded.worker, on_end=end)
+        session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end)
         try:
             yield session
         finally:

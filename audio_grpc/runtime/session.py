@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Generic, TypeVar
 
+from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import OnEnd, Stream, Worker
 
 B = TypeVar("B")
@@ -17,8 +18,10 @@ class Session(Generic[B]):
     and the last generator is closed, with how that one ended, see :class:`Stream`.
     """
 
-    def __init__(self, backend: B, worker: Worker, on_end: OnEnd) -> None:
+    def __init__(self, backend: B, worker: Worker, turns: Turns, on_end: OnEnd) -> None:
         self.backend = backend
+        self.turns = turns
+        """For calls that want the model again and again, to share it fairly."""
         self._worker = worker
         self._on_end = on_end
         self._outcome: BaseException | None = GeneratorExit()  # without a generator, as if it was closed

@@ -1,5 +1,7 @@
 """The options of a TranscribeRequest: what each may be, and what does not go together."""
 
+from collections.abc import Sequence
+
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.services.fields import few, given, known, seconds, short, within
@@ -40,7 +42,7 @@ def read_options(request: TranscribeRequest) -> TranscriptionOptions:
         language_code=request.language_code or None,
         task=known("task", request.task, TO_TASK, Task.TRANSCRIBE),
         prompt=short("prompt", given(request, "prompt"), MAX_PROMPT_CHARACTERS),
-        hotwords=_hotwords(request),
+        hotwords=read_hotwords("hotwords", request.hotwords),
         temperature=within("temperature", given(request, "temperature"), 0.0, 1.0),
         beam_size=within("beam_size", given(request, "beam_size"), 1, 16),
         word_timestamps=request.word_timestamps,
@@ -53,10 +55,11 @@ def read_options(request: TranscribeRequest) -> TranscriptionOptions:
     )
 
 
-def _hotwords(request: TranscribeRequest) -> tuple[str, ...]:
-    for word in few("hotwords", request.hotwords, MAX_HOTWORDS):
-        short("hotwords", word, MAX_HOTWORD_CHARACTERS)
-    return tuple(request.hotwords)
+def read_hotwords(field: str, hotwords: Sequence[str]) -> tuple[str, ...]:
+    """Few and short, else InvalidRequest."""
+    for word in few(field, hotwords, MAX_HOTWORDS):
+        short(field, word, MAX_HOTWORD_CHARACTERS)
+    return tuple(hotwords)
 
 
 def _voice_activity(request: TranscribeRequest) -> VoiceActivityParameters | None:

@@ -12,8 +12,9 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from audio_grpc.backends.base import Synthesizer
-from audio_grpc.errors import InvalidRequest, StreamIdle
+from audio_grpc.errors import InvalidRequest
 from audio_grpc.runtime.session import Session
+from audio_grpc.services.live_requests import stream_idle
 from audio_grpc.services.narrator import Event, Narrator, Spoken, joined
 from audio_grpc.services.passage import Passage
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted
@@ -21,7 +22,7 @@ from audio_grpc.services.requests import Limits, LiveSpeechJob, require_length
 from audio_grpc.telemetry.call import Call
 from audio_grpc.text import IncrementalSplitter
 from audio_grpc.types import SpeechCancelled, SpokenAudio
-from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, StreamingSynthesizeRequest
+from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesizeRequest
 
 MAX_CANCELS_WAITING = 8
 """More are not read until the first was answered."""
@@ -29,18 +30,6 @@ MAX_CANCELS_WAITING = 8
 
 LiveEvent = SpokenAudio | SpeechCancelled | SpeechFinished
 Requests = AsyncIterator[StreamingSynthesizeRequest]
-
-
-async def opening(requests: Requests, limits: Limits) -> StreamingSynthesisOptions:
-    """The options, which come first. InvalidRequest, StreamIdle."""
-    try:
-        async with asyncio.timeout(limits.idle_seconds):
-            request = await anext(requests, None)
-    except TimeoutError:
-        raise _idle(limits) from None
-    if request is None or not request.HasField("options"):
-        raise InvalidRequest("the first message has to be the options; send text after them", field="options")
-    return request.options
 
 
 class LiveSpeech:
@@ -130,7 +119,7 @@ class LiveSpeech:
                 await self._changed.wait()
         except TimeoutError:
             if not unsettled or idle_at < settle_at:
-                raise _idle(self._limits) from None
+                raise stream_idle(self._limits.idle_seconds) from None
             passage.settle()
 
     def _require_reader(self) -> None:
@@ -173,10 +162,3 @@ class LiveSpeech:
             target_size=min(self._job.target_size, self._session.backend.info.max_piece_size),
         )
         return Passage(self._call.characters, splitter)
-
-
-def _idle(limits: Limits) -> StreamIdle:
-    return StreamIdle(
-        f"nothing came for {limits.idle_seconds:g} s, and the stream holds a place on the model; open "
-        "another when there is something to say, or raise max_idle_seconds"
-    )

@@ -14,7 +14,8 @@ from audio_grpc.convert import FROM_ENCODING, from_cancelled, from_seconds, from
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
-from audio_grpc.services.live_speech import LiveSpeech, opening
+from audio_grpc.services.live_requests import opening
+from audio_grpc.services.live_speech import LiveSpeech
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, settled, speak
 from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis
 from audio_grpc.services.timing import timing
@@ -65,7 +66,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
     ) -> AsyncIterator[pb.StreamingSynthesizeResponse]:
         """The events of :class:`LiveSpeech`, as messages."""
         call = current_call.get()
-        options = await opening(requests, self._limits)
+        options = await opening(requests, self._limits.idle_seconds)
         call.arrive()
         model = self._models.synthesizer(options.speech.model)
         call.model = model.name

@@ -128,13 +128,17 @@ class ModelMetrics(Collector):
             "Times that the model was loaded again because it had crashed.",
             labels=("model",),
         )
+        live = GaugeMetricFamily(
+            "audio_grpc_live_streams", "Callers who are still speaking, being listened to.", labels=("model",)
+        )
         for model in self._models.all:
             active.add_metric([model.name], model.admission.running)
             queued.add_metric([model.name], model.admission.waiting)
+            live.add_metric([model.name], model.live_admission.running)
             loaded.add_metric([model.name], model.state is State.READY)
             reloads.add_metric([model.name], model.reloads)
             if model.state is State.READY:
                 for kind, size in (("host", model.footprint.host), ("device", model.footprint.device)):
                     if size is not None:
                         memory.add_metric([model.name, kind], size)
-        return active, queued, loaded, memory, reloads
+        return active, queued, live, loaded, memory, reloads

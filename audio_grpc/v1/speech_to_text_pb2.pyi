@@ -44,6 +44,61 @@ TRANSCRIPTION_TASK_TRANSLATE: TranscriptionTask.ValueType  # 2
 """The words in English."""
 Global___TranscriptionTask: _TypeAlias = TranscriptionTask  # noqa: Y015
 
+class _SampleFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SampleFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SampleFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SAMPLE_FORMAT_UNSPECIFIED: _SampleFormat.ValueType  # 0
+    """The server's default: S16LE."""
+    SAMPLE_FORMAT_S16LE: _SampleFormat.ValueType  # 1
+    """Signed 16-bit integers."""
+    SAMPLE_FORMAT_F32LE: _SampleFormat.ValueType  # 2
+    """32-bit floating point numbers in -1 to 1; what is beyond is clipped, and what is no number refused."""
+
+class SampleFormat(_SampleFormat, metaclass=_SampleFormatEnumTypeWrapper):
+    """Little-endian samples, channels interleaved."""
+
+SAMPLE_FORMAT_UNSPECIFIED: SampleFormat.ValueType  # 0
+"""The server's default: S16LE."""
+SAMPLE_FORMAT_S16LE: SampleFormat.ValueType  # 1
+"""Signed 16-bit integers."""
+SAMPLE_FORMAT_F32LE: SampleFormat.ValueType  # 2
+"""32-bit floating point numbers in -1 to 1; what is beyond is clipped, and what is no number refused."""
+Global___SampleFormat: _TypeAlias = SampleFormat  # noqa: Y015
+
+class _UtteranceEndCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UtteranceEndCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UtteranceEndCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UTTERANCE_END_CAUSE_UNSPECIFIED: _UtteranceEndCause.ValueType  # 0
+    """Never sent."""
+    UTTERANCE_END_CAUSE_SILENCE: _UtteranceEndCause.ValueType  # 1
+    """Nobody spoke for as long as Endpointing.silence."""
+    UTTERANCE_END_CAUSE_CALLER: _UtteranceEndCause.ValueType  # 2
+    """The caller said so."""
+    UTTERANCE_END_CAUSE_MAX_UTTERANCE: _UtteranceEndCause.ValueType  # 3
+    """It was as long as Endpointing.max_utterance."""
+    UTTERANCE_END_CAUSE_END_OF_STREAM: _UtteranceEndCause.ValueType  # 4
+    """There is no more audio."""
+
+class UtteranceEndCause(_UtteranceEndCause, metaclass=_UtteranceEndCauseEnumTypeWrapper): ...
+
+UTTERANCE_END_CAUSE_UNSPECIFIED: UtteranceEndCause.ValueType  # 0
+"""Never sent."""
+UTTERANCE_END_CAUSE_SILENCE: UtteranceEndCause.ValueType  # 1
+"""Nobody spoke for as long as Endpointing.silence."""
+UTTERANCE_END_CAUSE_CALLER: UtteranceEndCause.ValueType  # 2
+"""The caller said so."""
+UTTERANCE_END_CAUSE_MAX_UTTERANCE: UtteranceEndCause.ValueType  # 3
+"""It was as long as Endpointing.max_utterance."""
+UTTERANCE_END_CAUSE_END_OF_STREAM: UtteranceEndCause.ValueType  # 4
+"""There is no more audio."""
+Global___UtteranceEndCause: _TypeAlias = UtteranceEndCause  # noqa: Y015
+
 @_typing.final
 class TranscribeUploadRequest(_message.Message):
     """One message of an upload: pieces of the file in their order, and at any place, once at most, the
@@ -765,3 +820,458 @@ class TranscriptionUsage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TranscriptionUsage: _TypeAlias = TranscriptionUsage  # noqa: Y015
+
+@_typing.final
+class StreamingTranscribeRequest(_message.Message):
+    """One message of a caller who is still speaking. For two utterances, the first ended by the caller:
+
+      1. options       {sample_rate_hertz: 16000 interim_results: true}
+      2. audio         100 ms of samples (as often as it takes)
+      3. end_utterance {}
+      4. audio         more of them
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    END_UTTERANCE_FIELD_NUMBER: _builtins.int
+    audio: _builtins.bytes
+    """The next samples, of every channel, at most 1 MiB (else INVALID_ARGUMENT, MESSAGE_TOO_LARGE); 100 ms is a
+    good size.
+    """
+    @_builtins.property
+    def options(self) -> Global___StreamingTranscriptionOptions:
+        """Once, first; elsewhere: INVALID_ARGUMENT."""
+
+    @_builtins.property
+    def end_utterance(self) -> Global___UtteranceEnd:
+        """What was said so far is complete, whatever the silence. Does nothing while nobody speaks."""
+
+    def __init__(
+        self,
+        *,
+        options: Global___StreamingTranscriptionOptions | None = ...,
+        audio: _builtins.bytes = ...,
+        end_utterance: Global___UtteranceEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio", "end_utterance"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___StreamingTranscribeRequest: _TypeAlias = StreamingTranscribeRequest  # noqa: Y015
+
+@_typing.final
+class UtteranceEnd(_message.Message):
+    """The utterance ends here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UtteranceEnd: _TypeAlias = UtteranceEnd  # noqa: Y015
+
+@_typing.final
+class StreamingTranscriptionOptions(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_FORMAT_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATE_HERTZ_FIELD_NUMBER: _builtins.int
+    CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    HOTWORDS_FIELD_NUMBER: _builtins.int
+    INTERIM_RESULTS_FIELD_NUMBER: _builtins.int
+    ENDPOINTING_FIELD_NUMBER: _builtins.int
+    sample_format: Global___SampleFormat.ValueType
+    """How samples are written. Signed 16-bit if unspecified."""
+    sample_rate_hertz: _builtins.int
+    """Samples a second and channel, 1000 to 192000, else INVALID_ARGUMENT."""
+    channel_count: _builtins.int
+    """Interleaved, 1 to 8, else INVALID_ARGUMENT; unset means 1. Their mean is listened to."""
+    model: _builtins.str
+    """Name or alias of a model; empty for the server's default. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
+    language_code: _builtins.str
+    """BCP-47 code of the spoken language; empty to have it detected, utterance by utterance until it is certain."""
+    task: Global___TranscriptionTask.ValueType
+    """Transcribe if unspecified."""
+    prompt: _builtins.str
+    """Text that came before, or names and spellings to expect. At most 4096 characters. What is heard is added
+    to it, for the utterances after it.
+    """
+    interim_results: _builtins.bool
+    """Whether hypotheses are sent while an utterance is still being spoken."""
+    @_builtins.property
+    def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words to favour. At most 128 of at most 64 characters each."""
+
+    @_builtins.property
+    def endpointing(self) -> Global___Endpointing:
+        """How utterances are found. Unset: by voice activity, with the values below."""
+
+    def __init__(
+        self,
+        *,
+        sample_format: Global___SampleFormat.ValueType = ...,
+        sample_rate_hertz: _builtins.int = ...,
+        channel_count: _builtins.int | None = ...,
+        model: _builtins.str = ...,
+        language_code: _builtins.str = ...,
+        task: Global___TranscriptionTask.ValueType = ...,
+        prompt: _builtins.str | None = ...,
+        hotwords: _abc.Iterable[_builtins.str] | None = ...,
+        interim_results: _builtins.bool = ...,
+        endpointing: Global___Endpointing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count", "_prompt", b"_prompt", "channel_count", b"channel_count", "endpointing", b"endpointing", "prompt", b"prompt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count", "_prompt", b"_prompt", "channel_count", b"channel_count", "endpointing", b"endpointing", "hotwords", b"hotwords", "interim_results", b"interim_results", "language_code", b"language_code", "model", b"model", "prompt", b"prompt", "sample_format", b"sample_format", "sample_rate_hertz", b"sample_rate_hertz", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__channel_count: _TypeAlias = _typing.Literal["channel_count"]  # noqa: Y015
+    _WhichOneofArgType__channel_count: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count"]  # noqa: Y015
+    _WhichOneofReturnType__prompt: _TypeAlias = _typing.Literal["prompt"]  # noqa: Y015
+    _WhichOneofArgType__prompt: _TypeAlias = _typing.Literal["_prompt", b"_prompt"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__channel_count) -> _WhichOneofReturnType__channel_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt) -> _WhichOneofReturnType__prompt | None: ...
+
+Global___StreamingTranscriptionOptions: _TypeAlias = StreamingTranscriptionOptions  # noqa: Y015
+
+@_typing.final
+class Endpointing(_message.Message):
+    """Where an utterance starts and stops. A value that is out of range: INVALID_ARGUMENT."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANUAL_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
+    MIN_SPEECH_FIELD_NUMBER: _builtins.int
+    PADDING_FIELD_NUMBER: _builtins.int
+    MAX_UTTERANCE_FIELD_NUMBER: _builtins.int
+    manual: _builtins.bool
+    """Whether only the caller ends utterances (end_utterance, or the end of the requests): each begins where the
+    one before it ended, and nobody looks for speech. Beside it only max_utterance counts.
+    """
+    threshold: _builtins.float
+    """Above which probability sound counts as speech, 0.05 to 0.95. Unset: 0.5."""
+    @_builtins.property
+    def silence(self) -> _duration_pb2.Duration:
+        """How long a silence must last to end an utterance, 0.1 to 5 seconds. Unset: 0.5 seconds."""
+
+    @_builtins.property
+    def min_speech(self) -> _duration_pb2.Duration:
+        """Shorter sounds do not start an utterance, 0 to 1 second. Unset: 0.1 seconds."""
+
+    @_builtins.property
+    def padding(self) -> _duration_pb2.Duration:
+        """How much sound before and after an utterance is recognised with it, 0 to 1 second. Unset: 0.3 seconds."""
+
+    @_builtins.property
+    def max_utterance(self) -> _duration_pb2.Duration:
+        """A longer utterance is cut in two where it is quietest, 5 to 28 seconds. Unset: 20 seconds."""
+
+    def __init__(
+        self,
+        *,
+        manual: _builtins.bool = ...,
+        threshold: _builtins.float | None = ...,
+        silence: _duration_pb2.Duration | None = ...,
+        min_speech: _duration_pb2.Duration | None = ...,
+        padding: _duration_pb2.Duration | None = ...,
+        max_utterance: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "max_utterance", b"max_utterance", "min_speech", b"min_speech", "padding", b"padding", "silence", b"silence", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "manual", b"manual", "max_utterance", b"max_utterance", "min_speech", b"min_speech", "padding", b"padding", "silence", b"silence", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___Endpointing: _TypeAlias = Endpointing  # noqa: Y015
+
+@_typing.final
+class StreamingTranscribeResponse(_message.Message):
+    """One message of a live transcript. All times are from the first sample of the stream. For one utterance:
+
+      1. started        {model: "whisper-base"}
+      2. speech_started {utterance: 0 at {nanos: 320000000}}
+      3. hypothesis     {utterance: 0 unstable_text: " Hello" ...}
+      4. hypothesis     {utterance: 0 stable_text: " Hello" unstable_text: " there" ...}
+      5. speech_stopped {utterance: 0 at {seconds: 1 nanos: 800000000} cause: UTTERANCE_END_CAUSE_SILENCE}
+      6. transcript     {utterance: 0 text: " Hello there." words {...} ...}
+      7. finished       {...}
+
+    A stream that ends without `finished` was cut: its status says why.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    SPEECH_STARTED_FIELD_NUMBER: _builtins.int
+    HYPOTHESIS_FIELD_NUMBER: _builtins.int
+    SPEECH_STOPPED_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___StreamingTranscriptionStarted:
+        """Once, first: the model is loaded and has a place for the stream."""
+
+    @_builtins.property
+    def speech_started(self) -> Global___SpeechStarted:
+        """Before everything else of its utterance."""
+
+    @_builtins.property
+    def hypothesis(self) -> Global___TranscriptHypothesis:
+        """If interim_results was set; fewer of them while the model is busy."""
+
+    @_builtins.property
+    def speech_stopped(self) -> Global___SpeechStopped:
+        """The next utterance may start before the transcript of this one comes."""
+
+    @_builtins.property
+    def transcript(self) -> Global___UtteranceTranscript:
+        """Exactly one for each utterance, in their order, and the last message of it."""
+
+    @_builtins.property
+    def finished(self) -> Global___StreamingTranscriptionFinished:
+        """Once, last."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___StreamingTranscriptionStarted | None = ...,
+        speech_started: Global___SpeechStarted | None = ...,
+        hypothesis: Global___TranscriptHypothesis | None = ...,
+        speech_stopped: Global___SpeechStopped | None = ...,
+        transcript: Global___UtteranceTranscript | None = ...,
+        finished: Global___StreamingTranscriptionFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "speech_started", "hypothesis", "speech_stopped", "transcript", "finished"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamingTranscribeResponse: _TypeAlias = StreamingTranscribeResponse  # noqa: Y015
+
+@_typing.final
+class StreamingTranscriptionStarted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELDS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model's own name, where the request may have had an alias or nothing."""
+    @_builtins.property
+    def ignored_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the options that were set and that this model does not use."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        ignored_fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored_fields", b"ignored_fields", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamingTranscriptionStarted: _TypeAlias = StreamingTranscriptionStarted  # noqa: Y015
+
+@_typing.final
+class SpeechStarted(_message.Message):
+    """Somebody began to speak, or went on after a cut."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    """0, 1, 2, ..."""
+    @_builtins.property
+    def at(self) -> _duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int = ...,
+        at: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "utterance", b"utterance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechStarted: _TypeAlias = SpeechStarted  # noqa: Y015
+
+@_typing.final
+class SpeechStopped(_message.Message):
+    """The utterance is complete; its transcript follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    cause: Global___UtteranceEndCause.ValueType
+    @_builtins.property
+    def at(self) -> _duration_pb2.Duration:
+        """Where the silence began, or the cut was made."""
+
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int = ...,
+        at: _duration_pb2.Duration | None = ...,
+        cause: Global___UtteranceEndCause.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "cause", b"cause", "utterance", b"utterance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechStopped: _TypeAlias = SpeechStopped  # noqa: Y015
+
+@_typing.final
+class TranscriptHypothesis(_message.Message):
+    """What an utterance seems to say so far: both texts in turn, spaces included."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    STABLE_TEXT_FIELD_NUMBER: _builtins.int
+    UNSTABLE_TEXT_FIELD_NUMBER: _builtins.int
+    AUDIO_END_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    stable_text: _builtins.str
+    """Begins with the stable text of the hypothesis before, and the transcript begins with it: words that
+    several hypotheses agree on, which do not change any more.
+    """
+    unstable_text: _builtins.str
+    """May be different in the next hypothesis."""
+    @_builtins.property
+    def audio_end(self) -> _duration_pb2.Duration:
+        """How far the sound goes that was listened to."""
+
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int = ...,
+        stable_text: _builtins.str = ...,
+        unstable_text: _builtins.str = ...,
+        audio_end: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_end", b"audio_end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_end", b"audio_end", "stable_text", b"stable_text", "unstable_text", b"unstable_text", "utterance", b"utterance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranscriptHypothesis: _TypeAlias = TranscriptHypothesis  # noqa: Y015
+
+@_typing.final
+class UtteranceTranscript(_message.Message):
+    """What an utterance says. Measures that a model does not give are unset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_PROBABILITY_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    text: _builtins.str
+    """With its leading space; empty if nothing was understood."""
+    language_code: _builtins.str
+    """BCP-47 code of the spoken language."""
+    language_probability: _builtins.float
+    """0.0 to 1.0; unset unless the language was detected."""
+    output_tokens: _builtins.int
+    """Tokens of the model's vocabulary."""
+    @_builtins.property
+    def start(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def end(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """Their texts concatenate to `text`."""
+
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int = ...,
+        start: _duration_pb2.Duration | None = ...,
+        end: _duration_pb2.Duration | None = ...,
+        text: _builtins.str = ...,
+        words: _abc.Iterable[Global___Word] | None = ...,
+        language_code: _builtins.str = ...,
+        language_probability: _builtins.float | None = ...,
+        output_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_probability", b"_language_probability", "end", b"end", "language_probability", b"language_probability", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_probability", b"_language_probability", "end", b"end", "language_code", b"language_code", "language_probability", b"language_probability", "output_tokens", b"output_tokens", "start", b"start", "text", b"text", "utterance", b"utterance", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language_probability: _TypeAlias = _typing.Literal["language_probability"]  # noqa: Y015
+    _WhichOneofArgType__language_probability: _TypeAlias = _typing.Literal["_language_probability", b"_language_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_probability) -> _WhichOneofReturnType__language_probability | None: ...
+
+Global___UtteranceTranscript: _TypeAlias = UtteranceTranscript  # noqa: Y015
+
+@_typing.final
+class StreamingTranscriptionFinished(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_DURATION_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def audio_duration(self) -> _duration_pb2.Duration:
+        """How long the stream sounded, silence included."""
+
+    @_builtins.property
+    def usage(self) -> Global___TranscriptionUsage:
+        """Of all transcripts."""
+
+    @_builtins.property
+    def timing(self) -> _timing_pb2.Timing: ...
+    def __init__(
+        self,
+        *,
+        audio_duration: _duration_pb2.Duration | None = ...,
+        usage: Global___TranscriptionUsage | None = ...,
+        timing: _timing_pb2.Timing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamingTranscriptionFinished: _TypeAlias = StreamingTranscriptionFinished  # noqa: Y015

@@ -48,6 +48,11 @@ class SpeechToTextServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.FromString,
                 _registered_method=True)
+        self.StreamingTranscribe = channel.stream_stream(
+                '/audio_grpc.v1.SpeechToTextService/StreamingTranscribe',
+                request_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeResponse.FromString,
+                _registered_method=True)
 
 
 class SpeechToTextServiceServicer:
@@ -74,6 +79,16 @@ class SpeechToTextServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamingTranscribe(self, request_iterator, context):
+        """Writes down speech while it is being spoken, for as long as the caller goes on. A stream that is sent
+        faster than it is recognised is read more slowly, so a file of any length can be sent piece by piece.
+        Model busy with as many live streams as it takes: RESOURCE_EXHAUSTED (QUEUE_FULL). Nothing received for
+        longer than the server waits (60 seconds by default): ABORTED (STREAM_IDLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpeechToTextServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -86,6 +101,11 @@ def add_SpeechToTextServiceServicer_to_server(servicer, server):
                     servicer.TranscribeUpload,
                     request_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.SerializeToString,
+            ),
+            'StreamingTranscribe': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamingTranscribe,
+                    request_deserializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -146,6 +166,33 @@ class SpeechToTextService:
             '/audio_grpc.v1.SpeechToTextService/TranscribeUpload',
             audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadRequest.SerializeToString,
             audio__grpc_dot_v1_dot_speech__to__text__pb2.TranscribeUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamingTranscribe(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/audio_grpc.v1.SpeechToTextService/StreamingTranscribe',
+            audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_speech__to__text__pb2.StreamingTranscribeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,12 @@ class SpeechToTextServiceStub:
     """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
     whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
     """
+    StreamingTranscribe: _grpc.StreamStreamMultiCallable[_speech_to_text_pb2.StreamingTranscribeRequest, _speech_to_text_pb2.StreamingTranscribeResponse]
+    """Writes down speech while it is being spoken, for as long as the caller goes on. A stream that is sent
+    faster than it is recognised is read more slowly, so a file of any length can be sent piece by piece.
+    Model busy with as many live streams as it takes: RESOURCE_EXHAUSTED (QUEUE_FULL). Nothing received for
+    longer than the server waits (60 seconds by default): ABORTED (STREAM_IDLE).
+    """
 
 @_typing.type_check_only
 class SpeechToTextServiceAsyncStub(SpeechToTextServiceStub):
@@ -64,6 +70,12 @@ class SpeechToTextServiceAsyncStub(SpeechToTextServiceStub):
     TranscribeUpload: _aio.StreamStreamMultiCallable[_speech_to_text_pb2.TranscribeUploadRequest, _speech_to_text_pb2.TranscribeUploadResponse]  # type: ignore[assignment]
     """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
     whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+    """
+    StreamingTranscribe: _aio.StreamStreamMultiCallable[_speech_to_text_pb2.StreamingTranscribeRequest, _speech_to_text_pb2.StreamingTranscribeResponse]  # type: ignore[assignment]
+    """Writes down speech while it is being spoken, for as long as the caller goes on. A stream that is sent
+    faster than it is recognised is read more slowly, so a file of any length can be sent piece by piece.
+    Model busy with as many live streams as it takes: RESOURCE_EXHAUSTED (QUEUE_FULL). Nothing received for
+    longer than the server waits (60 seconds by default): ABORTED (STREAM_IDLE).
     """
 
 class SpeechToTextServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +104,18 @@ class SpeechToTextServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_speech_to_text_pb2.TranscribeUploadResponse], _abc.AsyncIterator[_speech_to_text_pb2.TranscribeUploadResponse]]:
         """The same for a recording that comes bit by bit, so that whoever passes it on need not hold it
         whole. It is refused as soon as it is too large; recognition begins when the caller has sent all.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamingTranscribe(
+        self,
+        request_iterator: _MaybeAsyncIterator[_speech_to_text_pb2.StreamingTranscribeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_speech_to_text_pb2.StreamingTranscribeResponse], _abc.AsyncIterator[_speech_to_text_pb2.StreamingTranscribeResponse]]:
+        """Writes down speech while it is being spoken, for as long as the caller goes on. A stream that is sent
+        faster than it is recognised is read more slowly, so a file of any length can be sent piece by piece.
+        Model busy with as many live streams as it takes: RESOURCE_EXHAUSTED (QUEUE_FULL). Nothing received for
+        longer than the server waits (60 seconds by default): ABORTED (STREAM_IDLE).
         """
 
 def add_SpeechToTextServiceServicer_to_server(servicer: SpeechToTextServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

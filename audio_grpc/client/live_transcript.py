@@ -1,0 +1,77 @@
+"""A transcript of speech that is still being spoken.
+
+async with client.listen(16000, interim_results=True) as transcript:
+    sending = asyncio.create_task(record(transcript))  # transcript.write(samples) ..., transcript.end()
+    async for event in transcript:
+        if isinstance(event, UtteranceTranscript):
+            print(event.text)
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.requests import AsyncRequests
+from audio_grpc.client.streams import AsyncStream
+from audio_grpc.convert import to_heard
+from audio_grpc.types import Hypothesis, SpeechStarted, SpeechStopped, UtteranceTranscript
+from audio_grpc.v1.speech_to_text_pb2 import (
+    StreamingTranscribeRequest,
+    StreamingTranscriptionFinished,
+    StreamingTranscriptionStarted,
+    UtteranceEnd,
+)
+
+LiveTranscriptEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+
+
+class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
+    """What is written is heard while more is being written, by another task than the one that reads.
+
+    Reading ends once all is transcribed after ``end``. ServiceError if the stream fails, from reading and
+    from writing. Leaving the context stops the server's work.
+    """
+
+    def __init__(self, call: Any, opening: StreamingTranscribeRequest) -> None:
+        self._opening = opening
+        self._requests = AsyncRequests(call)
+        self._events: AsyncStream[
+            StreamingTranscriptionStarted, LiveTranscriptEvent, StreamingTranscriptionFinished
+        ] = AsyncStream(call, to_heard)
+
+    async def start(self) -> StreamingTranscriptionStarted:
+        """The opening message, once the model has a place; a stream that is refused fails here."""
+        try:
+            return await self._events.start()
+        except ServiceError as error:
+            raise self._requests.explained(error) from error
+
+    async def write(self, samples: bytes) -> None:
+        """The sound goes on with these; waits while the server has enough to listen to."""
+        await self._requests.send(StreamingTranscribeRequest(audio=samples))
+
+    async def end_utterance(self) -> None:
+        """What was said so far is complete."""
+        await self._requests.send(StreamingTranscribeRequest(end_utterance=UtteranceEnd()))
+
+    async def end(self) -> None:
+        """There is no more sound; the rest is transcribed, and then reading ends."""
+        await self._requests.end()
+
+    @property
+    def finished(self) -> StreamingTranscriptionFinished:
+        """The closing message; there is one once the stream was read to its end."""
+        return self._events.finished
+
+    async def __anext__(self) -> LiveTranscriptEvent:
+        try:
+            return await anext(self._events)
+        except ServiceError as error:
+            raise self._requests.explained(error) from error
+
+    async def __aenter__(self) -> Self:
+        await self._requests.send(self._opening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._events.cancel()

@@ -1,0 +1,22 @@
+"""Speech that is still being spoken: where utterances start and stop, and which words are certain."""
+
+from audio_grpc.live.agreement import Agreement, evenly_timed, settled
+from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, Loudness, VoiceDetector
+from audio_grpc.live.ear import Ear, Recording
+from audio_grpc.live.endpointer import Endpointer, Endpointing, SpeechOffset, SpeechOnset
+
+__all__ = [
+    "FRAME_SAMPLES",
+    "RATE_HERTZ",
+    "Agreement",
+    "Ear",
+    "Endpointer",
+    "Endpointing",
+    "Loudness",
+    "Recording",
+    "SpeechOffset",
+    "SpeechOnset",
+    "VoiceDetector",
+    "evenly_timed",
+    "settled",
+]

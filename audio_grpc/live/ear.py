@@ -1,0 +1,117 @@
+"""Sound in, utterances out: keeps no more of a stream than the utterance in progress."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, VoiceDetector
+from audio_grpc.live.endpointer import Boundary, Endpointer, Endpointing, SpeechOnset
+from audio_grpc.types import Audio, EndCause, Samples, SpeechStarted, SpeechStopped
+
+FRAME_SECONDS = FRAME_SAMPLES / RATE_HERTZ
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The sound of an utterance, with its padding; ``start`` is in seconds of the stream."""
+
+    utterance: int
+    start: float
+    audio: Audio
+
+    @property
+    def end(self) -> float:
+        """In seconds of the stream."""
+        return self.start + self.audio.seconds
+
+
+Heard = SpeechStarted | SpeechStopped | Recording
+
+
+class Ear:
+    """Listens to one stream of samples at ``RATE_HERTZ``."""
+
+    def __init__(self, detector: VoiceDetector, asked: Endpointing) -> None:
+        self._detector = detector
+        self._endpointer = Endpointer(asked, FRAME_SECONDS)
+        self._padding = round(asked.padding_seconds * RATE_HERTZ)
+        self._kept: deque[Samples] = deque()
+        self._kept_from = 0
+        self._received = 0
+        self._unframed = np.zeros(0, np.float32)
+        self._utterance = -1
+        self._starts_at = 0
+        self._ended_at = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the stream has sounded."""
+        return self._received / RATE_HERTZ
+
+    @property
+    def current(self) -> Recording | None:
+        """The utterance in progress, as far as it was received."""
+        return self._recording(self._received) if self._endpointer.is_speaking else None
+
+    @property
+    def current_span(self) -> tuple[float, float] | None:
+        """From where to where that goes, in seconds of the stream; None if nobody speaks."""
+        return (self._starts_at / RATE_HERTZ, self.seconds) if self._endpointer.is_speaking else None
+
+    def hear(self, samples: Samples) -> Iterator[Heard]:
+        """The stream goes on. A recording comes right after the message that its utterance is over."""
+        self._kept.append(samples)
+        self._received += len(samples)
+        waiting = np.concatenate([self._unframed, samples])
+        whole = len(waiting) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._unframed = waiting[whole:]
+        yield from self._listen(waiting[:whole])
+        self._forget()
+
+    def end_utterance(self) -> Iterator[Heard]:
+        """The caller says that the utterance is complete; nothing if there is none."""
+        yield from self._report(self._endpointer.end(EndCause.CALLER))
+
+    def finish(self) -> Iterator[Heard]:
+        """There are no more samples; those that fill no frame count as if silence followed."""
+        if len(self._unframed):
+            missing = FRAME_SAMPLES - len(self._unframed)
+            yield from self._listen(np.pad(self._unframed, (0, missing)))
+        yield from self._report(self._endpointer.end(EndCause.END_OF_STREAM))
+
+    def _listen(self, samples: Samples) -> Iterator[Heard]:
+        if not len(samples):
+            return
+        for probability in self._detector.probabilities(samples.reshape(-1, FRAME_SAMPLES)):
+            yield from self._report(self._endpointer.hear(probability))
+
+    def _report(self, boundaries: list[Boundary]) -> Iterator[Heard]:
+        for boundary in boundaries:
+            place = min(boundary.frame * FRAME_SAMPLES, self._received)
+            if isinstance(boundary, SpeechOnset):
+                self._utterance += 1
+                # What belongs to the utterance before is not recognised twice.
+                self._starts_at = max(place - self._padding, self._ended_at)
+                yield SpeechStarted(self._utterance, place / RATE_HERTZ)
+                continue
+            is_silent = boundary.cause is EndCause.SILENCE
+            self._ended_at = min(place + self._padding, self._received) if is_silent else place
+            yield SpeechStopped(self._utterance, place / RATE_HERTZ, boundary.cause)
+            yield self._recording(self._ended_at)
+
+    def _recording(self, end: int) -> Recording:
+        """From the start of the utterance."""
+        kept = np.concatenate(self._kept)
+        samples = kept[self._starts_at - self._kept_from : end - self._kept_from].copy()
+        return Recording(self._utterance, self._starts_at / RATE_HERTZ, Audio(samples, RATE_HERTZ))
+
+    def _forget(self) -> None:
+        """What no utterance can have any more."""
+        if self._endpointer.is_speaking:
+            needed = self._starts_at
+        else:
+            needed = self._endpointer.earliest * FRAME_SAMPLES - self._padding
+        while self._kept and self._kept_from + len(self._kept[0]) <= needed:
+            self._kept_from += len(self._kept.popleft())

@@ -1,0 +1,61 @@
+"""What an utterance has to know of those before it."""
+
+from dataclasses import replace
+
+from audio_grpc.services.continuation import PROMPT_RESET_ON_TEMPERATURE
+from audio_grpc.types import Language, Segment, TranscriptionOptions, Word
+
+CARRIED_CHARACTERS = 200
+"""The end of one utterance. The more a small model is told, the more it makes up where little is said."""
+CERTAIN = 0.8
+"""How probable a detected language must be, to be that of the utterances that follow."""
+CROWD, CROWD_SECONDS = 3, 0.1
+"""Nobody says so many words in so short a time."""
+
+
+class LiveContext:
+    """Carries language and text from utterance to utterance."""
+
+    def __init__(self, options: TranscriptionOptions) -> None:
+        self._options = options
+        self._carried = ""
+
+    @property
+    def draft(self) -> TranscriptionOptions:
+        """How to listen for a hypothesis: without what was said before, which misleads a quick guess."""
+        return replace(self._options, draft=True)
+
+    @property
+    def fresh(self) -> TranscriptionOptions:
+        """How to listen to an utterance on its own."""
+        return self._options
+
+    @property
+    def carried(self) -> TranscriptionOptions | None:
+        """How to listen to it with what was said before in mind; None if nothing was."""
+        if not self._carried:
+            return None
+        return replace(self._options, prompt=(self._options.prompt or "") + self._carried)
+
+    def hear(self, language: Language, segments: list[Segment]) -> None:
+        """Keep in mind what an utterance said; not what was drawn at random, which is more likely wrong."""
+        if segments and language.probability is not None and language.probability >= CERTAIN:
+            self._options = replace(self._options, language_code=language.code)
+        if any((segment.temperature or 0.0) > PROMPT_RESET_ON_TEMPERATURE for segment in segments):
+            self._carried = ""
+        elif text := "".join(segment.text for segment in segments):
+            self._carried = _end_of(text)
+
+
+def _end_of(text: str) -> str:
+    """The last words, none of them cut in two."""
+    if len(text) <= CARRIED_CHARACTERS:
+        return text
+    end = text[-CARRIED_CHARACTERS:]
+    return end[max(end.find(" "), 0) :]
+
+
+def is_invented(words: list[Word]) -> bool:
+    """Whether words are crowded together, as where a model repeats what it was told before."""
+    crowds = zip(words, words[CROWD - 1 :], strict=False)
+    return any(last.end - first.start < CROWD_SECONDS for first, last in crowds)

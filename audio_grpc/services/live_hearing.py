@@ -1,0 +1,228 @@
+"""A transcript of speech that is still being spoken.
+
+One task reads requests into an ear, which finds the utterances; another has them recognised, one step after
+the other: a hypothesis for the utterance in progress, or the transcript of one that is over. Each step takes
+its turn among the live streams of the model, so a stream in which nobody speaks costs nothing. Reading
+pauses while transcripts wait, so that no stream holds more than a few utterances, however fast it is sent.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from audio_grpc.audio import Resampler, resample
+from audio_grpc.backends.base import Transcriber
+from audio_grpc.errors import InvalidRequest
+from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Recording, evenly_timed, settled
+from audio_grpc.runtime.session import Session
+from audio_grpc.services.live_context import LiveContext, is_invented
+from audio_grpc.services.live_options import LiveJob, Requests
+from audio_grpc.services.live_requests import following
+from audio_grpc.telemetry.call import Call
+from audio_grpc.types import (
+    Audio,
+    Hypothesis,
+    Language,
+    Segment,
+    SpeechStarted,
+    SpeechStopped,
+    TranscriptionOptions,
+    UtteranceTranscript,
+    Word,
+)
+
+HYPOTHESIS_SECONDS = 0.5
+"""How much more must have been said for another hypothesis; more while the model is busy."""
+MAX_WAITING_TRANSCRIPTS = 4
+MAX_WAITING_EVENTS = 64
+
+LiveEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+
+
+class LiveHearing:
+    """One stream, as the event loop sees it."""
+
+    def __init__(
+        self, session: Session[Transcriber], ear: Ear, job: LiveJob, idle_seconds: float, call: Call
+    ) -> None:
+        self.recognised_seconds = 0.0
+        self.output_tokens = 0
+        self._session = session
+        self._ear = ear
+        self._job = job
+        self._idle_seconds = idle_seconds
+        self._call = call
+        self._context = LiveContext(job.options)
+        self._resampler = Resampler(RATE_HERTZ)
+        self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
+        self._over: deque[Recording] = deque()
+        self._agreement = Agreement()
+        self._listened_until = 0.0
+        self._ended = False
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def events(self, requests: Requests) -> AsyncGenerator[LiveEvent, None]:
+        """Listen to what is sent; whatever is wrong with a request ends the stream."""
+        working = asyncio.create_task(self._work(requests))
+        working.add_done_callback(lambda _: self._events.put_nowait(None))
+        try:
+            while (event := await self._events.get()) is not None:
+                self._room.set()
+                self._call.result()
+                yield event
+            working.result()
+        finally:
+            await _end(working)
+
+    async def _work(self, requests: Requests) -> None:
+        tasks = [asyncio.create_task(self._read(requests)), asyncio.create_task(self._recognise())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            await _end(*tasks)
+
+    # Reading.
+
+    async def _read(self, requests: Requests) -> None:
+        while (request := await following(requests, self._idle_seconds)) is not None:
+            match request.WhichOneof("part"):
+                case "audio":
+                    await self._hear(request.audio)
+                case "end_utterance":
+                    self._note(self._ear.end_utterance())
+                case "options":
+                    raise InvalidRequest("the options come once, first; open another stream", field="options")
+                case _:
+                    raise InvalidRequest("the message is empty; send audio or end_utterance")
+            await self._make_room()
+        for rest in self._resampler.finish():
+            self._note(self._ear.hear(rest.samples))
+        self._note(self._ear.finish())
+        self._ended = True
+
+    async def _hear(self, data: bytes) -> None:
+        """A second of it at a time, so that other calls have theirs in between."""
+        for chunk in self._resampler.write(self._job.format.audio(data)):
+            for start in range(0, len(chunk.samples), RATE_HERTZ):
+                self._note(self._ear.hear(chunk.samples[start : start + RATE_HERTZ]))
+                await asyncio.sleep(0)
+        self._call.audio_seconds_in = self._ear.seconds
+
+    def _note(self, heard: Iterable[SpeechStarted | SpeechStopped | Recording]) -> None:
+        for one in heard:
+            if isinstance(one, Recording):
+                self._over.append(one)
+            else:
+                self._events.put_nowait(one)
+        self._changed.set()
+
+    async def _make_room(self) -> None:
+        while len(self._over) >= MAX_WAITING_TRANSCRIPTS or self._events.qsize() >= MAX_WAITING_EVENTS:
+            self._room.clear()
+            await self._room.wait()
+
+    # Recognising.
+
+    async def _recognise(self) -> None:
+        while await self._has_work():
+            async with self._session.turns.turn(lambda: bool(self._over)):
+                if self._over:
+                    await self._conclude(self._over[0])
+                    self._over.popleft()
+                    self._room.set()
+                elif self._hypothesis_is_due():
+                    await self._guess()
+
+    async def _has_work(self) -> bool:
+        """Wait for some; False if none will come."""
+        while not self._over and not self._hypothesis_is_due():
+            if self._ended:
+                return False
+            self._changed.clear()
+            await self._changed.wait()
+        return True
+
+    def _hypothesis_is_due(self) -> bool:
+        if not self._job.interim_results or (span := self._ear.current_span) is None:
+            return False
+        start, end = span
+        return end - max(start, self._listened_until) >= HYPOTHESIS_SECONDS
+
+    async def _guess(self) -> None:
+        recording = self._ear.current
+        assert recording is not None, "a hypothesis is due while somebody speaks"
+        self._listened_until = recording.end
+        _, segments = await self._transcribe(recording, self._context.draft)
+        if self._over or self._ended:
+            return  # the transcript is next
+        stable, unstable = self._agreement.hear("".join(segment.text for segment in segments))
+        self._events.put_nowait(Hypothesis(recording.utterance, stable, unstable, recording.end))
+
+    async def _conclude(self, recording: Recording) -> None:
+        carried = self._context.carried
+        language, segments = await self._transcribe(recording, carried or self._context.fresh)
+        if carried and is_invented(_words(segments, recording)):
+            language, segments = await self._transcribe(recording, self._context.fresh)
+        self._context.hear(language, segments)
+        heard = _words(segments, recording)
+        words = settled(self._agreement.stable, heard)
+        self._agreement = Agreement()
+        tokens = sum(len(segment.tokens) for segment in segments)
+        self.recognised_seconds += recording.audio.seconds
+        self.output_tokens += tokens
+        self._events.put_nowait(
+            UtteranceTranscript(recording.utterance, recording.start, recording.end, words, language, tokens)
+        )
+
+    async def _transcribe(
+        self, recording: Recording, options: TranscriptionOptions
+    ) -> tuple[Language, list[Segment]]:
+        stream = self._session.start(partial(_transcript, recording=recording, options=options))
+        segments: list[Segment] = []
+        language = Language("und")
+        try:
+            async for ready in stream:
+                for one in ready:
+                    if isinstance(one, Segment):
+                        segments.append(one)
+                    else:
+                        language = one
+        finally:
+            stream.close()
+        return language, segments
+
+
+def _transcript(
+    backend: Transcriber, recording: Recording, options: TranscriptionOptions
+) -> Generator[Language | Segment, None, None]:
+    """On the model's thread: the language, and then the segments."""
+    rate = backend.info.sample_rate_hertz
+    samples = np.concatenate([chunk.samples for chunk in resample([recording.audio], rate)])
+    transcript = backend.transcribe(Audio(samples, rate), options)
+    yield transcript.language
+    with closing(transcript.segments) as segments:
+        yield from segments
+
+
+def _words(segments: list[Segment], recording: Recording) -> list[Word]:
+    """With the times of the stream."""
+    return [
+        replace(word, start=word.start + recording.start, end=word.end + recording.start)
+        for segment in segments
+        for word in segment.words or evenly_timed(segment)
+    ]
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel what still runs, and wait for it; what it failed with is somebody else's to tell."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,106 @@
+"""The options of a live transcript: what each may be, and the samples that come after them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_grpc.audio import RawFormat, raw_audio
+from audio_grpc.convert import TO_TASK
+from audio_grpc.errors import InvalidRequest, MessageTooLarge
+from audio_grpc.live import Endpointing
+from audio_grpc.services.fields import given, known, seconds, short, within
+from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords
+from audio_grpc.services.requests import MEBIBYTE
+from audio_grpc.types import Audio, Task, TranscriptionOptions
+from audio_grpc.v1 import speech_to_text_pb2 as pb
+
+MAX_AUDIO_BYTES = MEBIBYTE
+"""Of one message: voice is looked for on the event loop, and not for long at a time."""
+FLOAT_BYTES = 4
+
+Requests = AsyncIterator[pb.StreamingTranscribeRequest]
+
+
+@dataclass(frozen=True)
+class LiveFormat:
+    """How the samples of a stream are written."""
+
+    raw: RawFormat
+    is_float: bool
+
+    def audio(self, data: bytes) -> Audio:
+        """The samples in a message, mixed to mono. InvalidRequest, MessageTooLarge."""
+        if len(data) > MAX_AUDIO_BYTES:
+            raise MessageTooLarge(
+                f"the message has {len(data) / MEBIBYTE:.1f} MiB of audio, more than "
+                f"{MAX_AUDIO_BYTES / MEBIBYTE:g} MiB; send it in smaller pieces, such as 100 ms",
+                field="audio",
+            )
+        return self._floats(data) if self.is_float else raw_audio(data, self.raw)
+
+    def _floats(self, data: bytes) -> Audio:
+        channels = self.raw.channel_count
+        if len(data) % (FLOAT_BYTES * channels):
+            raise InvalidRequest(
+                f"{len(data)} bytes are not a multiple of {FLOAT_BYTES * channels}, the 32-bit samples of "
+                f"{channels} channel(s); send whole samples, or correct channel_count",
+                field="audio",
+            )
+        samples = np.frombuffer(data, "<f4").reshape(-1, channels)
+        if not np.isfinite(samples).all():
+            raise InvalidRequest(
+                "the audio has samples that are no finite numbers; send numbers in -1 to 1", field="audio"
+            )
+        mono = samples.clip(-1.0, 1.0).mean(axis=1, dtype=np.float32)
+        return Audio(mono, self.raw.sample_rate_hertz)
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """What StreamingTranscriptionOptions ask for."""
+
+    format: LiveFormat
+    options: TranscriptionOptions
+    interim_results: bool
+    is_manual: bool
+    endpointing: Endpointing
+
+
+def read_live_job(options: pb.StreamingTranscriptionOptions) -> LiveJob:
+    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    channels = given(options, "channel_count")
+    formats = {pb.SAMPLE_FORMAT_S16LE: False, pb.SAMPLE_FORMAT_F32LE: True}
+    return LiveJob(
+        format=LiveFormat(
+            RawFormat(options.sample_rate_hertz, 1 if channels is None else channels),
+            is_float=known("options.sample_format", options.sample_format, formats, default=False),
+        ),
+        options=TranscriptionOptions(
+            language_code=options.language_code or None,
+            task=known("options.task", options.task, TO_TASK, Task.TRANSCRIBE),
+            prompt=short("options.prompt", given(options, "prompt"), MAX_PROMPT_CHARACTERS),
+            hotwords=read_hotwords("options.hotwords", options.hotwords),
+            word_timestamps=True,
+        ),
+        interim_results=options.interim_results,
+        is_manual=options.endpointing.manual,
+        endpointing=_endpointing(options.endpointing),
+    )
+
+
+def _endpointing(asked: pb.Endpointing) -> Endpointing:
+    def length(field: str, low: float, high: float, default: float) -> float:
+        value = within(f"options.endpointing.{field}", seconds(asked, field), low, high)
+        return default if value is None else value
+
+    threshold = within("options.endpointing.threshold", given(asked, "threshold"), 0.05, 0.95)
+    usual = Endpointing()
+    voice = Endpointing(
+        threshold=usual.threshold if threshold is None else threshold,
+        silence_seconds=length("silence", 0.1, 5.0, usual.silence_seconds),
+        min_speech_seconds=length("min_speech", 0.0, 1.0, usual.min_speech_seconds),
+        padding_seconds=length("padding", 0.0, 1.0, usual.padding_seconds),
+        max_utterance_seconds=length("max_utterance", 5.0, 28.0, usual.max_utterance_seconds),
+    )
+    return Endpointing.manual(voice.max_utterance_seconds) if asked.manual else voice

@@ -1,0 +1,48 @@
+"""Requests of callers who are still speaking or writing: the options come first, and nobody waits in vain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeVar
+
+from audio_grpc.errors import InvalidRequest, StreamIdle
+
+
+class LiveRequest(Protocol):
+    """A message whose parts are the options, or something of what they are about."""
+
+    @property
+    def options(self) -> Any:
+        """What is asked for."""
+
+    def HasField(self, field_name: Any) -> bool:
+        """Protobuf's."""
+
+
+R = TypeVar("R", bound=LiveRequest)
+
+
+async def following(requests: AsyncIterator[R], idle_seconds: float) -> R | None:
+    """The next request; None if there is none. StreamIdle."""
+    try:
+        async with asyncio.timeout(idle_seconds):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise stream_idle(idle_seconds) from None
+
+
+async def opening(requests: AsyncIterator[R], idle_seconds: float) -> Any:
+    """The options, which come first. InvalidRequest, StreamIdle."""
+    request = await following(requests, idle_seconds)
+    if request is None or not request.HasField("options"):
+        raise InvalidRequest(
+            "the first message has to be the options; send the rest after it", field="options"
+        )
+    return request.options
+
+
+def stream_idle(seconds: float) -> StreamIdle:
+    """Nothing came for so long."""
+    return StreamIdle(
+        f"nothing came for {seconds:g} s, and the stream holds a place on the model; open another when there "
+        "is more, send silence too if it is sound, or raise max_idle_seconds"
+    )
