@@ -101,6 +101,25 @@ def test_transcribe_in_every_format(at: list[str]) -> None:
     assert "young man" in vtt
 
 
+def test_listen_writes_a_line_for_each_utterance(at: list[str]) -> None:
+    done = run("listen", FLAC, "--language", "en", *at)
+    assert done.returncode == 0, done.stderr
+    assert "young man" in done.stdout.decode()
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_listen_hears_samples_on_standard_input(at: list[str]) -> None:
+    samples = run("say", "The boy was there.", "--out", "-", "--format", "pcm", *at).stdout
+    done = run("listen", "-", "--rate", "24000", *at, stdin=samples)
+    assert done.stdout.decode() == "The boy was there.\n"
+
+
+def test_listen_says_what_is_wrong_with_a_file(at: list[str]) -> None:
+    done = run("listen", __file__, *at)
+    assert done.returncode == 1
+    assert "test_cli.py: " in done.stderr.decode()
+
+
 def test_models_and_voices(at: list[str]) -> None:
     models = run("models", *at).stdout.decode()
     assert "hibari" in models
@@ -209,6 +228,7 @@ def test_a_file_that_was_there_survives_a_failed_call(at: list[str], tmp_path: P
         (["say", "Hi.", "--out", "a.xyz"], "cannot tell the format"),
         (["say", "Hi.", "--split", "letters"], "letters"),
         (["transcribe", "nowhere.wav"], "nowhere.wav"),
+        (["listen", "nowhere.wav"], "nowhere.wav"),
         (["serve", "--port", "seven"], "valid integer"),
         (["serve", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["serve", "--log-level", "loud"], "log_level"),
@@ -225,7 +245,7 @@ def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path
     assert "Traceback" not in done.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["serve", "say", "transcribe", "models", "voices", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "say", "transcribe", "listen", "models", "voices", "doctor"])
 def test_every_command_has_help_with_examples(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -13,19 +13,22 @@ from tests.conftest import COMMAND
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL = re.findall(r"^audio-grpc (?:say|transcribe|models|doctor).*$", README, re.MULTILINE)
+SHELL = re.findall(r"^audio-grpc (?:say|transcribe|listen|models|doctor).*$", README, re.MULTILINE)
 
 
 SAID = (
     "Hello there. This arrives in pieces.",
     "VOICE_NOT_FOUND voice",
     "bytes speak characters 0 to 13",
+    " Is anybody listening?",
     "transcript.text.done",
 )
 
 
 @pytest.mark.parametrize(
-    ("snippet", "said"), list(zip(PYTHON, SAID, strict=True)), ids=["sync", "async", "live", "openai"]
+    ("snippet", "said"),
+    list(zip(PYTHON, SAID, strict=True)),
+    ids=["sync", "async", "live speech", "live hearing", "openai"],
 )
 def test_the_python_of_the_readme_runs(embedded: str, gateway: str, snippet: str, said: str) -> None:
     code = snippet.replace("127.0.0.1:50051", embedded).replace("127.0.0.1:8080", gateway)

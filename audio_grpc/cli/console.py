@@ -97,9 +97,15 @@ def tls(ca: Path | None) -> Tls | None:
 def connected(server: str | None, key: str | None = None, tls_ca: Path | None = None) -> Iterator[Client]:
     """A client of the server; what keeps a person from using it is an error that says what to do."""
     address = server_address(server)
+    with explained(address), Client(address, api_key=key, tls=tls(tls_ca)) as client:
+        yield client
+
+
+@contextmanager
+def explained(address: str) -> Iterator[None]:
+    """What keeps a person from using the server there becomes an error that says what to do."""
     try:
-        with Client(address, api_key=key, tls=tls(tls_ca)) as client:
-            yield client
+        yield
     except ServiceError as error:
         if error.code is grpc.StatusCode.UNAVAILABLE and not error.reason:
             fail(
