@@ -1,5 +1,6 @@
 """Measures the service beside the bare models, and writes results.json and README.md beside this file."""
 
+import argparse
 import json
 import platform
 import re
@@ -7,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,17 +17,16 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import concurrent, doors, live_speech, served
+from benchmarks import concurrent, doors, live_hearing, live_speech, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
-COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 ROUNDS = 3
 STREAMS = (1, 8, 32)
 CHUNKS = 20_000
 SPEAKERS = {"hibari": 20, "kokoro": 2}
 """With how often each speaks in a round."""
-ADDRESS = r"serving on (\S+)"
+RESULTS = HERE / "results.json"
 Figures = dict[str, Any]
 
 
@@ -58,14 +59,46 @@ async def measure_synthesis(address: str, streams: int) -> dict[str, Figures]:
     return {"bare": medians(alone), "served": medians(through)}
 
 
-def measure_speakers() -> dict[str, Figures]:
+async def measure_server() -> Figures:
+    """What one server does that has all of it to do."""
+    with served.configured(served.CONFIG) as (server, address):
+        results: Figures = {
+            "synthesis": {str(streams): await measure_synthesis(address, streams) for streams in STREAMS}
+        }
+        say("live speech")
+        results["live_speech"] = await live_speech.measure(address)
+        results["transcription"] = await measure_transcription(address)
+        results["memory"] = {
+            "bare": bare("memory")["peak_megabytes"],
+            "served": served.peak_megabytes(server),
+        }
+        results["throughput"] = await measure_throughput(server, address)
+    return results
+
+
+async def measure_speakers() -> Figures:
     """The speakers that run on a CPU, in turns."""
     rounds: dict[str, list[Figures]] = {name: [] for name in SPEAKERS}
     for number in range(ROUNDS):
         for name, repeats in SPEAKERS.items():
             say(f"speaker {name}, round {number + 1} of {ROUNDS}")
             rounds[name].append(bare("speaker", name, str(repeats)))
-    return {name: medians(measured) for name, measured in rounds.items()}
+    return {"speakers": {name: medians(measured) for name, measured in rounds.items()}}
+
+
+async def measure_live_hearing() -> Figures:
+    say(f"live hearing, {live_hearing.STREAMS} streams")
+    return {"live_hearing": await live_hearing.measure()}
+
+
+async def measure_doors() -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        return {"doors": await doors.measure(Path(folder), served.COMMAND, say)}
+
+
+async def measure_concurrent() -> Figures:
+    say(f"concurrent transcription, {ROUNDS} rounds")
+    return {"concurrent": await concurrent.measure(ROUNDS)}
 
 
 async def measure_transcription(address: str) -> dict[str, Figures]:
@@ -92,7 +125,6 @@ def machine() -> Figures:
     """What the figures were measured on."""
     model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
-        "date": datetime.now(UTC).date().isoformat(),
         "cpu": model[0] if model else platform.processor(),
         "cores": psutil.cpu_count(),
         "memory_gigabytes": round(psutil.virtual_memory().total / 1e9),
@@ -104,36 +136,34 @@ def machine() -> Figures:
     }
 
 
-async def main() -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-        config.write(served.CONFIG)
-        config.flush()
-        command = (COMMAND, "serve", "--port", "0", "--config", config.name)
-        with served.process(*command, "--log-level", "INFO", announces=ADDRESS) as (
-            server,
-            address,
-        ):
-            results: Figures = {"machine": machine()}
-            results["synthesis"] = {
-                str(streams): await measure_synthesis(address, streams) for streams in STREAMS
-            }
-            say("live speech")
-            results["live_speech"] = await live_speech.measure(address)
-            results["transcription"] = await measure_transcription(address)
-            results["memory"] = {
-                "bare": bare("memory")["peak_megabytes"],
-                "served": served.peak_megabytes(server),
-            }
-            results["throughput"] = await measure_throughput(server, address)
-    results["speakers"] = measure_speakers()
-    with tempfile.TemporaryDirectory() as folder:
-        results["doors"] = await doors.measure(Path(folder), COMMAND, say)
-    say(f"concurrent transcription, {ROUNDS} rounds")
-    results["concurrent"] = await concurrent.measure(ROUNDS, COMMAND)
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    write(results, HERE / "README.md")
+SECTIONS: dict[str, Callable[[], Awaitable[Figures]]] = {
+    "server": measure_server,
+    "speakers": measure_speakers,
+    "live-hearing": measure_live_hearing,
+    "doors": measure_doors,
+    "concurrent": measure_concurrent,
+}
+
+
+async def main(sections: list[str]) -> None:
+    """What is measured is kept at once; what is not stays as it was measured before."""
+    results: Figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    measured = results.pop("measured", {})
+    for section in sections:
+        results |= await SECTIONS[section]()
+        measured[section] = datetime.now(UTC).date().isoformat()
+        results["machine"] = machine()
+        RESULTS.write_text(json.dumps({**results, "measured": measured}, indent=2) + "\n")
+        write({**results, "measured": measured}, HERE / "README.md")
     print((HERE / "README.md").read_text())
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}; all if none is named"
+    )
+    asked = parser.parse_args().sections
+    if unknown := [section for section in asked if section not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]}")
+    uvloop.run(main(asked))

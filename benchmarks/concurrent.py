@@ -8,7 +8,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,21 +99,17 @@ async def through(address: str, callers: int) -> Figures:
         return figures(began, list(latencies), sum(lengths), list(texts))
 
 
-async def measure(rounds: int, command: str) -> dict[str, dict[str, Figures]]:
+async def measure(rounds: int) -> dict[str, dict[str, Figures]]:
     """By way and number of callers: medians over the rounds, and how many transcripts are the bare ones."""
     found: dict[str, dict[str, list[Figures]]] = {}
     for _ in range(rounds):
         for callers in CALLERS:
             found.setdefault("bare faster-whisper", {}).setdefault(str(callers), []).append(_bare(callers))
         for way, options in WAYS.items():
-            with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-                config.write(CONFIG.format(options))
-                config.flush()
-                serve = (command, "serve", "--port", "0", "--config", config.name, "--log-level", "INFO")
-                with served.process(*serve, announces=r"serving on (\S+)") as (_, address):
-                    for callers in CALLERS:
-                        one = await through(address, callers)
-                        found.setdefault(way, {}).setdefault(str(callers), []).append(one)
+            with served.configured(CONFIG.format(options)) as (_, address):
+                for callers in CALLERS:
+                    one = await through(address, callers)
+                    found.setdefault(way, {}).setdefault(str(callers), []).append(one)
     expected = {callers: rounds[0]["transcripts"] for callers, rounds in found["bare faster-whisper"].items()}
     return {
         way: {callers: _summed(several, expected[callers]) for callers, several in by_callers.items()}

@@ -1,141 +1,33 @@
 """The figures as a page."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TEMPLATE = """\
-# Benchmarks
-
-Written by `make bench` on {date}; the figures are in `results.json` too. Everything is measured beside its
-yardstick in the same run, in turns, {cores} cores of {cpu}, {memory_gigabytes} GB, Python {python}
-({packages}).
-Each figure is the median of three rounds. Client and server share the machine.
-
-## Synthesize beside hibari's own generator
-
-The same text of four sentences in the same pieces. *Bare* is the generator in as many threads as there are
-streams, with no server; *served* is an asyncio client of the server, PCM. Streams take turns in the server
-where bare threads compete, so with many streams the first audio of the served ones comes earlier.
-
-| streams | first audio, bare | served | added | real-time factor, bare | served | ratio |
-|--:|--:|--:|--:|--:|--:|--:|
-{synthesis}
-
-## The speakers beside each other
-
-The same text, one call at a time, on all cores, with no server.
-
-| speaker | first audio | real-time factor | peak memory |
-|---|--:|--:|--:|
-{speakers}
-
-## Text that is still being written beside the same text given whole
-
-hibari speaks the same four sentences, sent in tokens of four characters: from the character that makes the
-first sentence certain to its first sound, beside the first sound of the text given whole. Then the rest is
-sent, and cancelled at once: how long it takes until the answer says that the model has stopped.
-
-| first audio, whole | live | added | cancelled after |
-|--:|--:|--:|--:|
-{live_speech}
-
-## Transcribe beside faster-whisper
-
-Five recordings of 3 to 7 seconds of human speech, one after the other, beam size 5.
-
-| first segment, bare | served | real-time factor, bare | served | ratio |
-|--:|--:|--:|--:|--:|
-{transcription}
-
-## Transcriptions at the same moment
-
-The same recordings from 1, 4 and 8 callers at once, beam size 5, language given, two CPU threads for the
-model in every row. *Bare* is faster-whisper with its callers in a pool of threads. *Equal* counts the
-transcripts that are, to the letter, those of the bare library. On a CPU batches are not the way to go faster,
-which is why they are the default on a GPU only.
-
-| | callers | audio seconds a second | seconds a call, median | worst | equal |
-|---|--:|--:|--:|--:|--:|
-{concurrent}
-
-## Throughput of the tone speaker beside a bare grpc.aio server
-
-One stream of 4800-byte chunks (100 ms of sound), the same Python client. The bare server sends one constant,
-a chunk a message; the tone speaker goes through splitting, generator, threads and 16-bit conversion, and
-lets chunks that wait for the reader together travel in one message. *First message* is what a call costs
-before anything is computed; it is a part of the first audio of the served streams above.
-
-| | chunks a second | chunks a message | server's CPU a chunk | first message |
-|---|--:|--:|--:|--:|
-{throughput}
-
-## The doors beside each other
-
-hibari speaks the same text through each door, one call at a time, the doors in turns: first sound, and the
-CPU seconds that an hour of sound costs each process. Then 100 calls that begin within a second, each with a
-chunk of 100 ms every 50 ms: the time between two arrivals at the client. The HTTP client reads sockets by
-hand; all of it shares the machine.
-
-| door | first audio | added | server's CPU | gateway's | Envoy's | gaps: median | 99 % | worst |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|
-{doors}
-
-## Memory
-
-Peak resident memory of the server after all of the above but the throughput, beside one process that loaded
-both models and used them once.
-
-| bare | served | beyond the models |
-|--:|--:|--:|
-{memory}
-
-## On a GPU
-
-CosyVoice and Whisper large-v3 on a CUDA GPU have a script of their own, `python -m benchmarks.gpu`. It
-prints a table, and writes `gpu-results.json` beside this file, with the name of the GPU. Where the weights
-are not at hand it measures random ones of their full size, which cost the same for each token.
-
-## Aims
-
-| aim | measured | |
-|---|--:|---|
-{aims}
-"""
+from benchmarks.page import HEAD, PARTS, TAIL
 
 
 def write(results: dict[str, Any], path: Path) -> None:
     """Put ``results`` into the page at ``path``."""
     machine = dict(results["machine"])
     machine["packages"] = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
-    page = TEMPLATE.format(
-        **machine,
-        synthesis="\n".join(_synthesis(streams, both) for streams, both in results["synthesis"].items()),
-        live_speech=_live_speech(**results["live_speech"]),
-        transcription=_transcription(**results["transcription"]),
-        concurrent=_concurrent(results["concurrent"]),
-        throughput=_throughput(**results["throughput"]),
-        speakers="\n".join(
-            _row(
-                name,
-                f"{figures['first_ms']:.0f} ms",
-                f"{figures['real_time_factor']:.4f}",
-                f"{figures['peak_megabytes']:.0f} MB",
-            )
-            for name, figures in results["speakers"].items()
-        ),
-        doors=_doors(results["doors"]),
-        memory=_memory(**results["memory"]),
-        aims=_aims(results),
-    )
-    path.write_text(page)
+    measured = ", ".join(f"{section} on {date}" for section, date in results["measured"].items())
+    page = HEAD.format(**machine, measured=measured)
+    for key, part in PARTS.items():
+        if key in results:
+            page += part.format(rows=ROWS[key](results[key]))
+    path.write_text(page + TAIL.format(aims=_aims(results)))
 
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _synthesis(streams: str, both: dict[str, dict[str, float]]) -> str:
-    bare, served = both["bare"], both["served"]
+def _synthesis(by_streams: dict[str, Any]) -> str:
+    return "\n".join(_streams(streams, **both) for streams, both in by_streams.items())
+
+
+def _streams(streams: str, bare: dict[str, float], served: dict[str, float]) -> str:
     return _row(
         streams,
         f"{bare['first_ms']:.1f} ms",
@@ -147,13 +39,43 @@ def _synthesis(streams: str, both: dict[str, dict[str, float]]) -> str:
     )
 
 
-def _live_speech(whole_ms: float, live_ms: float, cancel_ms: float) -> str:
-    return _row(
-        f"{whole_ms:.1f} ms", f"{live_ms:.1f} ms", f"{live_ms - whole_ms:+.1f} ms", f"{cancel_ms:.1f} ms"
+def _speakers(by_name: dict[str, dict[str, float]]) -> str:
+    return "\n".join(
+        _row(
+            name,
+            f"{figures['first_ms']:.0f} ms",
+            f"{figures['real_time_factor']:.4f}",
+            f"{figures['peak_megabytes']:.0f} MB",
+        )
+        for name, figures in by_name.items()
     )
 
 
-def _transcription(bare: dict[str, float], served: dict[str, float]) -> str:
+def _live_speech(figures: dict[str, float]) -> str:
+    whole, live, cancel = (figures[f"{name}_ms"] for name in ("whole", "live", "cancel"))
+    return _row(f"{whole:.1f} ms", f"{live:.1f} ms", f"{live - whole:+.1f} ms", f"{cancel:.1f} ms")
+
+
+def _live_hearing(by_callers: dict[str, dict[str, Any]]) -> str:
+    return "\n".join(
+        _row(
+            callers,
+            *(
+                f"{figures[f'{what}_seconds']['median']:.2f} s, {figures[f'{what}_seconds']['p95']:.2f} s"
+                for what in ("shown", "stable", "final", "complete")
+            ),
+            f"{figures['stable_words_changed']} of {figures['words']}",
+            f"{figures['word_error_rate']:.1%}",
+            f"{figures['offline_word_error_rate']:.1%}",
+            f"{figures['hypotheses_a_second']:.1f}",
+            f"{figures['cpu_seconds_a_second']:.2f} s",
+        )
+        for callers, figures in by_callers.items()
+    )
+
+
+def _transcription(both: dict[str, dict[str, float]]) -> str:
+    bare, served = both["bare"], both["served"]
     return _row(
         f"{bare['first_ms']:.0f} ms",
         f"{served['first_ms']:.0f} ms",
@@ -178,7 +100,7 @@ def _concurrent(ways: dict[str, dict[str, dict[str, float]]]) -> str:
     )
 
 
-def _throughput(**both: dict[str, float]) -> str:
+def _throughput(both: dict[str, dict[str, float]]) -> str:
     return "\n".join(
         _row(
             name,
@@ -205,24 +127,69 @@ def _doors(doors: dict[str, Any]) -> str:
     )
 
 
-def _memory(bare: float, served: float) -> str:
+def _memory(figures: dict[str, float]) -> str:
+    bare, served = figures["bare"], figures["served"]
     return _row(f"{bare:.0f} MB", f"{served:.0f} MB", f"{served - bare:.0f} MB")
 
 
 def _aims(results: dict[str, Any]) -> str:
-    one = results["synthesis"]["1"]
-    added = one["served"]["first_ms"] - one["bare"]["first_ms"]
-    throughput = results["throughput"]
-    ratio = throughput["served"]["chunks_per_second"] / throughput["bare"]["chunks_per_second"]
-    doors = results["doors"]
+    rows = [aim for key, aims in AIMS.items() if key in results for aim in aims(results[key])]
+    return "\n".join(_row(aim, figure, "met" if met else "**missed**") for aim, figure, met in rows)
+
+
+Aim = tuple[str, str, bool]
+
+
+def _first_audio(by_streams: dict[str, Any]) -> list[Aim]:
+    added = by_streams["1"]["served"]["first_ms"] - by_streams["1"]["bare"]["first_ms"]
+    return [("first audio at one stream: less than 2 ms added", f"{added:.1f} ms", added < 2)]
+
+
+def _chunks(both: dict[str, dict[str, float]]) -> list[Aim]:
+    ratio = both["served"]["chunks_per_second"] / both["bare"]["chunks_per_second"]
+    return [("tone speaker: at least 0.8 of the bare server", f"{ratio:.2f}", ratio >= 0.8)]
+
+
+def _through_doors(doors: dict[str, Any]) -> list[Aim]:
     through = doors["HTTP, Envoy and gateway"]["first_ms"] - doors["gRPC"]["first_ms"]
     worst = max(figures["paced_gaps_ms"]["worst"] for figures in doors.values())
-    beyond = results["memory"]["served"] - results["memory"]["bare"]
-    rows = [
-        ("first audio at one stream: less than 2 ms added", f"{added:.1f} ms", added < 2),
-        ("tone speaker: at least 0.8 of the bare server", f"{ratio:.2f}", ratio >= 0.8),
+    return [
         ("Envoy and gateway: less than 5 ms added to the first audio", f"{through:.1f} ms", through < 5),
         ("100 paced streams: every gap below 100 ms", f"{worst:.0f} ms", worst < 100),
-        ("less than 120 MB beyond the models", f"{beyond:.0f} MB", beyond < 120),
     ]
-    return "\n".join(_row(aim, figure, "met" if met else "**missed**") for aim, figure, met in rows)
+
+
+def _beyond_the_models(figures: dict[str, float]) -> list[Aim]:
+    beyond = figures["served"] - figures["bare"]
+    return [("less than 120 MB beyond the models", f"{beyond:.0f} MB", beyond < 120)]
+
+
+def _live_words(by_callers: dict[str, dict[str, Any]]) -> list[Aim]:
+    changed = sum(figures["stable_words_changed"] for figures in by_callers.values())
+    behind = max(
+        figures["word_error_rate"] - figures["offline_word_error_rate"] for figures in by_callers.values()
+    )
+    return [
+        ("live: no stable word changes", f"{changed}", changed == 0),
+        ("live: at most 2 points more errors than of the recording", f"{100 * behind:.1f}", behind <= 0.02),
+    ]
+
+
+ROWS: dict[str, Callable[[Any], str]] = {
+    "synthesis": _synthesis,
+    "speakers": _speakers,
+    "live_speech": _live_speech,
+    "transcription": _transcription,
+    "live_hearing": _live_hearing,
+    "concurrent": _concurrent,
+    "throughput": _throughput,
+    "doors": _doors,
+    "memory": _memory,
+}
+AIMS: dict[str, Callable[[Any], list[Aim]]] = {
+    "synthesis": _first_audio,
+    "throughput": _chunks,
+    "doors": _through_doors,
+    "memory": _beyond_the_models,
+    "live_hearing": _live_words,
+}

@@ -4,6 +4,8 @@ import asyncio
 import re
 import statistics
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
 from benchmarks.workload import CHUNK, CLIPS, TEXT, Run, summary
 
+COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 MODEL_PAUSE_SECONDS = 0.025
 CONFIG = """
 log_level = "WARNING"
@@ -46,6 +49,17 @@ def process(*command: str, announces: str) -> Iterator[tuple[psutil.Process, str
             raise RuntimeError(f"{command} ended without saying where it listens")
         finally:
             started.terminate()
+
+
+@contextmanager
+def configured(config: str) -> Iterator[tuple[psutil.Process, str]]:
+    """A server with that configuration, on a port of its own."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(config)
+        file.flush()
+        serve = (COMMAND, "serve", "--port", "0", "--config", file.name, "--log-level", "INFO")
+        with process(*serve, announces=r"serving on (\S+)") as server:
+            yield server
 
 
 async def synthesize(address: str, streams: int, repeats: int) -> dict[str, Any]:

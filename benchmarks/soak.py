@@ -7,7 +7,6 @@ more than 5 % since the warm-up, or if a thread is left.
 import asyncio
 import random
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ import psutil
 
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from benchmarks import served
-from benchmarks.__main__ import ADDRESS, COMMAND
 from benchmarks.workload import CLIPS, TEXT
 
 CALLS, WARM_UP_CALLS, AT_ONCE = 500, 100, 6
@@ -167,12 +165,8 @@ async def soak(server: psutil.Process, address: str) -> bool:
 
 
 def main() -> int:
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-        config.write(CONFIG)
-        config.flush()
-        command = (COMMAND, "serve", "--port", "0", "--config", config.name, "--log-level", "INFO")
-        with served.process(*command, announces=ADDRESS) as (server, address):
-            return 0 if asyncio.run(soak(server, address)) else 1
+    with served.configured(CONFIG) as (server, address):
+        return 0 if asyncio.run(soak(server, address)) else 1
 
 
 if __name__ == "__main__":

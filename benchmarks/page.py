@@ -1,0 +1,131 @@
+"""The words around the figures."""
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`; the figures are in `results.json` too. Everything is measured beside its yardstick in
+the same run, in turns, {cores} cores of {cpu}, {memory_gigabytes} GB, Python {python}
+({packages}).
+Each figure is the median of three rounds, if nothing else is said. Client and server share the machine.
+`python -m benchmarks SECTION` measures one section; these were: {measured}.
+"""
+
+# Each is left out as long as its figures are missing.
+PARTS = {
+    "synthesis": """
+## Synthesize beside hibari's own generator
+
+The same text of four sentences in the same pieces. *Bare* is the generator in as many threads as there are
+streams, with no server; *served* is an asyncio client of the server, PCM. Streams take turns in the server
+where bare threads compete, so with many streams the first audio of the served ones comes earlier.
+
+| streams | first audio, bare | served | added | real-time factor, bare | served | ratio |
+|--:|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "speakers": """
+## The speakers beside each other
+
+The same text, one call at a time, on all cores, with no server.
+
+| speaker | first audio | real-time factor | peak memory |
+|---|--:|--:|--:|
+{rows}
+""",
+    "live_speech": """
+## Text that is still being written beside the same text given whole
+
+hibari speaks the same four sentences, sent in tokens of four characters: from the character that makes the
+first sentence certain to its first sound, beside the first sound of the text given whole. Then the rest is
+sent, and cancelled at once: how long it takes until the answer says that the model has stopped.
+
+| first audio, whole | live | added | cancelled after |
+|--:|--:|--:|--:|
+{rows}
+""",
+    "transcription": """
+## Transcribe beside faster-whisper
+
+Five recordings of 3 to 7 seconds of human speech, one after the other, beam size 5.
+
+| first segment, bare | served | real-time factor, bare | served | ratio |
+|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "live_hearing": """
+## Speech that is written down while it is spoken
+
+Five sentences of human speech with a second of silence after each, sent in real time in pieces of 100 ms,
+by 1, 4 and 8 callers at once, each beginning 1.3 s after the one before and with another sentence; one round.
+Delays (median and 95 %) are from the end of a word in the sound: until it is first *shown* where it stands in
+the transcript, until it is *stable*, and until the *transcript* has it, which comes when the utterance is
+over. *After* is from the end of an utterance's last word to its transcript, with the half second of silence
+that ends it. *Changed* are stable words that did not stay. Errors are of words, *live* and when the same
+sound is sent as a *recording*. *CPU* is the server's, for a second of sound. The busier the model, the fewer
+hypotheses.
+
+| callers | shown | stable | transcript | after | changed | errors: live | recording | hypotheses/s | CPU |
+|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "concurrent": """
+## Transcriptions at the same moment
+
+The same recordings from 1, 4 and 8 callers at once, beam size 5, language given, two CPU threads for the
+model in every row. *Bare* is faster-whisper with its callers in a pool of threads. *Equal* counts the
+transcripts that are, to the letter, those of the bare library. On a CPU batches are not the way to go faster,
+which is why they are the default on a GPU only.
+
+| | callers | audio seconds a second | seconds a call, median | worst | equal |
+|---|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "throughput": """
+## Throughput of the tone speaker beside a bare grpc.aio server
+
+One stream of 4800-byte chunks (100 ms of sound), the same Python client. The bare server sends one constant,
+a chunk a message; the tone speaker goes through splitting, generator, threads and 16-bit conversion, and
+lets chunks that wait for the reader together travel in one message. *First message* is what a call costs
+before anything is computed; it is a part of the first audio of the served streams above.
+
+| | chunks a second | chunks a message | server's CPU a chunk | first message |
+|---|--:|--:|--:|--:|
+{rows}
+""",
+    "doors": """
+## The doors beside each other
+
+hibari speaks the same text through each door, one call at a time, the doors in turns: first sound, and the
+CPU seconds that an hour of sound costs each process. Then 100 calls that begin within a second, each with a
+chunk of 100 ms every 50 ms: the time between two arrivals at the client. The HTTP client reads sockets by
+hand; all of it shares the machine.
+
+| door | first audio | added | server's CPU | gateway's | Envoy's | gaps: median | 99 % | worst |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "memory": """
+## Memory
+
+Peak resident memory of the server after speech, live speech and transcripts, beside one process that loaded
+both models and used them once.
+
+| bare | served | beyond the models |
+|--:|--:|--:|
+{rows}
+""",
+}
+
+TAIL = """
+## On a GPU
+
+CosyVoice and Whisper large-v3 on a CUDA GPU have a script of their own, `python -m benchmarks.gpu`. It
+prints a table, and writes `gpu-results.json` beside this file, with the name of the GPU. Where the weights
+are not at hand it measures random ones of their full size, which cost the same for each token.
+
+## Aims
+
+| aim | measured | |
+|---|--:|---|
+{aims}
+"""
