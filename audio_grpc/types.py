@@ -318,3 +318,6 @@ class TranscriptionOptions:
     """Whether the windows of one recording are recognised several at once."""
     draft: bool = False
     """Whether a quick guess is wanted, of a recording that goes on: a hypothesis without times."""
+    short_context: bool = False
+    """Whether to look at the sound alone, without the silence that would fill up the model's window, if what
+    comes of that does not look wrong."""

@@ -182,6 +182,7 @@ async def test_what_was_said_is_the_prompt_of_what_follows(
     finals = [options for options in Remembering.asked if not options.draft]
     assert [options.prompt for options in finals] == ["Names.", "Names. Said once.", "Names. Said twice."]
     assert {options.hotwords for options in Remembering.asked} == {("Dashwood",)}
+    assert all(options.short_context for options in Remembering.asked)
 
 
 @pytest.mark.parametrize("sound", [b"", bytes(PIECE)])

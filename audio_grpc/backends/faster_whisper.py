@@ -60,6 +60,7 @@ OPTIONS = frozenset(
         "multilingual",
         "batched",
         "draft",
+        "short_context",
     }
 )
 # Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
@@ -158,7 +159,7 @@ class FasterWhisper:
         assert self._engine is not None, "load() comes first"
         language_code = self._language(options)
         self._check_tokens(options)
-        short_context = self._options.short_context or options.draft
+        short_context = self._options.short_context or options.short_context or options.draft
         model = self._model.for_call(self._engine, short_context=short_context)
         with cuda_errors_break(), self._engine.taking_part():
             if options.draft:

@@ -17,7 +17,8 @@ class LiveContext:
     """Carries language and text from utterance to utterance."""
 
     def __init__(self, options: TranscriptionOptions) -> None:
-        self._options = options
+        # Utterances are short: in full, most of what the model looks at would be silence.
+        self._options = replace(options, short_context=True)
         self._carried = ""
 
     @property
