@@ -85,5 +85,22 @@ async def test_a_model_that_breaks_breaks_the_call_and_not_the_next(
     assert await spoken(client)
 
 
+async def test_a_broken_gpu_has_the_model_loaded_again(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await spoken(client)
+    import cosyvoice.llm.llm as module
+
+    def inference(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module.Qwen2LM, "inference", inference)
+        with pytest.raises(ServiceError) as failure:
+            await spoken(client)
+    assert (failure.value.code.name, failure.value.reason) == ("INTERNAL", "MODEL_CRASHED")
+    assert await spoken(client)
+
+
 async def test_text_without_a_word_is_silence(client: AsyncClient) -> None:
     assert set(await spoken(client, "😀")) == {0}

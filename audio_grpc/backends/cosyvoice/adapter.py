@@ -16,6 +16,7 @@ from audio_grpc.backends.cosyvoice.model import Switches, load
 from audio_grpc.backends.cosyvoice.request import Request
 from audio_grpc.backends.cosyvoice.speakers import RecordedSpeakers, Speaker, as_told, own_speaker, tokens
 from audio_grpc.backends.cosyvoice.versions import VERSIONS, version_of
+from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.types import Audio, Speech, SynthesisOptions, Voice
 
@@ -140,6 +141,7 @@ class CosyVoice:
         request = Request(self._library.model, self._options.max_token_ratio)
         rate = self._version.sample_rate_hertz
         with (
+            cuda_errors_break(),
             closing(request.chunks(inputs)) as chunks,
             closing(stretch((Audio(samples, rate) for samples in chunks), speed)) as stretched,
         ):

@@ -9,6 +9,7 @@ from typing import Any
 from audio_grpc.backends.cosyvoice import library
 from audio_grpc.backends.cosyvoice.requirements import require
 from audio_grpc.backends.cosyvoice.versions import VERSIONS, Version, version_of
+from audio_grpc.backends.progress import report_progress
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Switches:
 
 def load(path: str, checkout: Path | None, device: str, switches: Switches) -> tuple[Any, Version]:
     """The library's model and its version. RuntimeError says what to do if it cannot be loaded."""
+    report_progress(0.0, "looking for CosyVoice")
     require(checkout)
     _check_device(device, switches)
     directory = _directory(path)
@@ -60,6 +62,7 @@ def load(path: str, checkout: Path | None, device: str, switches: Switches) -> t
             )
         return getattr(module, version.kind)(str(directory), **switches.arguments(version))
 
+    report_progress(0.3, "loading the weights")
     model = library.load(library.find(checkout), make)
     model.frontend.feat_extractor = _with_own_caches(model.frontend.feat_extractor)
     return model, version
