@@ -178,5 +178,23 @@ class ModelCrashed(ModelFailed):
     reason = "MODEL_CRASHED"
 
 
+class UpstreamFailed(SpeechError):
+    """The provider that serves the model elsewhere failed, or broke off; what was sent is not complete."""
+
+    reason = "UPSTREAM_FAILED"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The provider that serves the model elsewhere kept the call waiting for too long."""
+
+    reason = "UPSTREAM_TIMEOUT"
+
+
+class UpstreamBusy(Busy):
+    """The provider that serves the model elsewhere takes no more calls for now."""
+
+    reason = "UPSTREAM_BUSY"
+
+
 class ConfigurationError(Exception):
     """The operator has to change the configuration; the server, or the gateway, does not start."""

@@ -47,6 +47,7 @@ STATUSES_BY_REASON = {
     "MESSAGE_TOO_LARGE": (413, INVALID),
     "MODEL_LOAD_FAILED": (503, SERVER),
     "STREAM_IDLE": (408, INVALID),
+    "UPSTREAM_FAILED": (502, SERVER),
 }
 # The names that OpenAI's clients know; any other reason is its own name in lower case.
 CODES_BY_REASON = {
@@ -54,6 +55,7 @@ CODES_BY_REASON = {
     "API_KEY_INVALID": "invalid_api_key",
     "QUEUE_FULL": "rate_limit_exceeded",
     "RATE_LIMITED": "rate_limit_exceeded",
+    "UPSTREAM_BUSY": "rate_limit_exceeded",
     "BUSY": "rate_limit_exceeded",
 }
 RETRY_SOON_SECONDS = 1.0

@@ -3,7 +3,7 @@
 from audio_grpc.audio.blocks import Block, decode_blocks
 from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
-from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, wav_header
+from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, to_pcm, wav_header
 from audio_grpc.audio.raw import RawFormat, raw_audio
 from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.audio.stretch import stretch
@@ -25,5 +25,6 @@ __all__ = [
     "raw_audio",
     "resample",
     "stretch",
+    "to_pcm",
     "wav_header",
 ]

@@ -90,6 +90,8 @@ class SynthesizerInfo:
     """BCP-47 codes of what it speaks with the voice of a sample, beside those of its own voices."""
     threads: int = 1
     """How many steps at the same time, at least, make good use of it."""
+    any_voice: bool = False
+    """Whether it may know names of voices beyond its ``voices``."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -121,12 +123,21 @@ class TranscriberInfo:
     """How many steps at the same time, at least, make good use of it."""
 
 
+@dataclass
+class TranscriptUsage:
+    """What a model states of a recording that it has recognised, once the segments have ended."""
+
+    output_tokens: int | None = None
+    """How many tokens its text has; None: as many as the segments have."""
+
+
 @dataclass(frozen=True)
 class Transcript:
     """A recording being recognised: its language, and its segments as they come."""
 
     language: Language
     segments: Generator[Segment, None, None]
+    usage: TranscriptUsage = field(default_factory=TranscriptUsage)
 
 
 class ModelBroken(Exception):

@@ -35,6 +35,9 @@ STATUSES = {
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    # No UNAVAILABLE either: another replica would call the same provider, several times over.
+    errors.UpstreamFailed: grpc.StatusCode.INTERNAL,
+    errors.UpstreamTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.StreamIdle: grpc.StatusCode.ABORTED,
     errors.Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from audio_grpc.backends.base import ModelBroken
+from audio_grpc.backends.leaving import Leaving, notice
 from audio_grpc.errors import ModelCrashed, ModelFailed, SpeechError
 
 T = TypeVar("T")
@@ -49,6 +50,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         self._loop = asyncio.get_running_loop()
         # What is logged on the model's thread belongs to the call, too.
         self._context = copy_context()
+        # A generator that waits for a network is not to go on doing so when nobody wants what comes.
+        self._leaving = Leaving()
+        self._context.run(notice, self._leaving)
         self._generator: Generator[T, None, None] | None = None
         # The lock guards what both sides touch: everything below.
         self._lock = threading.Lock()
@@ -90,11 +94,12 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         )
 
     def close(self) -> None:
-        """Have the generator closed; results that were not read are dropped."""
+        """Have the generator closed; what was not read is dropped, and nothing is waited for any more."""
         with self._lock:
             self._closed = True
             self._results.clear()
             self._unpark()
+        self._leaving.leave()
 
     def _unpark(self) -> None:
         if self._parked:

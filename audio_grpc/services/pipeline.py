@@ -203,6 +203,8 @@ def find_voice(
         )
     if sample is not None:
         return Voice(sample.voice_id, info.language_codes)
+    if info.any_voice:
+        return Voice(name, info.language_codes)
     raise VoiceNotFound(f"the model has no voice {name!r}; it has: {known}", field="voice")
 
 
@@ -241,14 +243,17 @@ def recognise(
                 continue
             transcript = backend.transcribe(block.audio, options)
             so_far.begin(transcript.language)
-            if not started:
-                ignored = ignored_fields(job.options, info.options)
-                yield TranscriptStarted(transcript.language, block.recording_seconds, ignored)
-                started = True
+            counted = 0
             with closing(transcript.segments) as segments:
+                if not started:
+                    ignored = ignored_fields(job.options, info.options)
+                    yield TranscriptStarted(transcript.language, block.recording_seconds, ignored)
+                    started = True
                 for segment in segments:
                     call.result()
-                    tokens += len(segment.tokens)
+                    counted += len(segment.tokens)
                     yield so_far.hear(segment, block)
+            stated = transcript.usage.output_tokens
+            tokens += counted if stated is None else stated
     assert so_far.language is not None, "the last block is listened to if none was before"
     yield TranscriptFinished(so_far.language, call.audio_seconds_in, tokens)

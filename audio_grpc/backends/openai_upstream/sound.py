@@ -1,0 +1,149 @@
+"""Bytes of a provider's audio as they come, to sound: bare samples, WAV, or MP3."""
+
+import struct
+from collections.abc import Iterator
+from typing import Protocol
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from audio_grpc.audio import RawFormat, raw_audio
+from audio_grpc.backends.openai_upstream.failure import failure
+from audio_grpc.backends.openai_upstream.options import SpeechUpstream
+from audio_grpc.errors import InvalidRequest
+from audio_grpc.types import Audio
+
+# A length that a writer who streams leaves in the header: none, or about the largest (signed) number.
+UNKNOWN_WAV_SIZE = 0x7FFF0000
+MAX_WAV_HEADER_BYTES = 64 << 10
+PCM_FORMATS = {0x0001, 0xFFFE}
+
+
+class Decoder(Protocol):
+    """Sound that comes in pieces of any size. Failure for what is damaged."""
+
+    def write(self, data: bytes) -> Iterator[Audio]:
+        """The bytes go on with these."""
+
+    def finish(self) -> Iterator[Audio]:
+        """That was all; Failure if something is missing."""
+
+
+def decoder(options: SpeechUpstream) -> Decoder:
+    """For what the provider was asked to send."""
+    match options.response_format:
+        case "pcm":
+            return Samples(RawFormat(options.sample_rate_hertz))
+        case "wav":
+            return Wave()
+        case "mp3":
+            return Mp3()
+
+
+class Samples:
+    """Bare 16-bit samples; ``size`` is how many bytes of them are to come, if that is known."""
+
+    def __init__(self, form: RawFormat, size: int | None = None) -> None:
+        self._form = form
+        self._left = size
+        self._rest = b""
+
+    def write(self, data: bytes) -> Iterator[Audio]:
+        """Whole samples at once; a part of one waits."""
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        data = self._rest + data
+        whole = len(data) // self._form.frame_bytes * self._form.frame_bytes
+        self._rest = data[whole:]
+        if whole:
+            yield raw_audio(data[:whole], self._form)
+
+    def finish(self) -> Iterator[Audio]:
+        """Nothing is held back."""
+        if self._rest or self._left:
+            raise failure("sent audio that ends too early")
+        yield from ()
+
+
+class Wave:
+    """A WAV file of 16-bit samples: the header is read, and whatever else it has is skipped."""
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._samples: Samples | None = None
+
+    def write(self, data: bytes) -> Iterator[Audio]:
+        """Sound, once the header is there."""
+        if self._samples is None:
+            self._header += data
+            found = _samples_of(self._header)
+            if found is None:
+                if len(self._header) > MAX_WAV_HEADER_BYTES:
+                    raise failure("sent a WAV file without samples")
+                return
+            self._samples, data = found
+        yield from self._samples.write(data)
+
+    def finish(self) -> Iterator[Audio]:
+        """Nothing is held back."""
+        if self._samples is None:
+            raise failure("sent audio that ends too early")
+        yield from self._samples.finish()
+
+
+def _samples_of(header: bytes) -> tuple[Samples, bytes] | None:
+    """How to read what follows the header, and what of it is there; None if there is less than the header."""
+    if header[:4] != b"RIFF"[: len(header)] or header[8:12] != b"WAVE"[: max(0, len(header) - 8)]:
+        raise failure("sent something else than a WAV file")
+    form: RawFormat | None = None
+    at = 12
+    while at + 8 <= len(header):
+        name, size = header[at : at + 4], int.from_bytes(header[at + 4 : at + 8], "little")
+        at += 8
+        if name == b"data":
+            if form is None:
+                raise failure("sent a WAV file that does not say what it is")
+            return Samples(form, size if 0 < size < UNKNOWN_WAV_SIZE else None), header[at:]
+        if name == b"fmt " and len(header) >= at + 16:
+            form = _form(header[at : at + 16])
+        at += size + size % 2
+    return None
+
+
+def _form(chunk: bytes) -> RawFormat:
+    kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", chunk)
+    if kind not in PCM_FORMATS or bits != 16:
+        raise failure("sent a WAV file of other than 16-bit samples; ask it for response_format pcm or mp3")
+    try:
+        return RawFormat(rate, channels)
+    except InvalidRequest as error:
+        raise failure(f"sent a WAV file of {channels} channels at {rate} Hz") from error
+
+
+class Mp3:
+    """MP3 frames, each decoded as soon as it is there; where there is no frame, bytes are skipped."""
+
+    def __init__(self) -> None:
+        codec = av.CodecContext.create("mp3", "r")
+        assert isinstance(codec, av.AudioCodecContext)
+        self._codec = codec
+
+    def write(self, data: bytes) -> Iterator[Audio]:
+        """What of it can be heard already."""
+        return self._decoded(data)
+
+    def finish(self) -> Iterator[Audio]:
+        """The last frame, which had waited for its successor."""
+        return self._decoded(None)
+
+    def _decoded(self, data: bytes | None) -> Iterator[Audio]:
+        try:
+            packets = [*self._codec.parse(data), *([] if data else [None])]
+            frames = [frame for packet in packets for frame in self._codec.decode(packet)]
+        except FFmpegError as error:
+            raise failure("sent damaged MP3") from error
+        for frame in frames:
+            samples = frame.to_ndarray().astype(np.float32).mean(axis=0)  # fltp: a row for each channel
+            yield Audio(samples, frame.sample_rate)
