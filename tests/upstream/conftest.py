@@ -9,10 +9,10 @@ import pytest
 
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.server import Server
-from tests.gateway.conftest import open_door
+from tests.gateway.conftest import door, open_door
 from tests.upstream.faulty import Behaviour, Provider, provider
 
-__all__ = ["open_door"]
+__all__ = ["door", "open_door"]
 
 BACKEND = "openai-upstream"
 

@@ -126,7 +126,7 @@ class Mp3:
     """MP3 frames, each decoded as soon as it is there; where there is no frame, bytes are skipped."""
 
     def __init__(self) -> None:
-        codec = av.CodecContext.create("mp3", "r")
+        codec = av.CodecContext.create("mp3float", "r")  # plain "mp3" may give integers
         assert isinstance(codec, av.AudioCodecContext)
         self._codec = codec
 
@@ -145,5 +145,5 @@ class Mp3:
         except FFmpegError as error:
             raise failure("sent damaged MP3") from error
         for frame in frames:
-            samples = frame.to_ndarray().astype(np.float32).mean(axis=0)  # fltp: a row for each channel
+            samples = frame.to_ndarray().astype(np.float32).mean(axis=0)  # a row for each channel
             yield Audio(samples, frame.sample_rate)
