@@ -98,7 +98,7 @@ lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
 	  --extra upstream --group build \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry \
-	  --extra upstream --extra play --group build --group dev -c constraints.txt \
+	  --extra upstream --extra play --extra postgresql --extra fsspec --group build --group dev -c constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 
 clean:                          ## remove the environment and every cache

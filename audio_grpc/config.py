@@ -170,6 +170,20 @@ class Settings(BaseSettings):
     """Folder of the voices that were made from samples; several servers can share it. None: the user's."""
     max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
     """Largest sample to make a voice of."""
+    database_url: str | None = None
+    """Where jobs are kept: sqlite:///FILE, or postgresql://... for servers on several machines. None: the
+    user's own file."""
+    results_url: str | None = None
+    """Folder of the sound of jobs, or a URL that fsspec knows; servers on one database share it. None: the
+    user's."""
+    max_job_characters: Annotated[int, Gt(0)] = 2_000_000
+    """Longest text of one job."""
+    jobs_at_once: Annotated[int, Ge(0)] = 1
+    """How many jobs this server runs at the same time; 0: it leaves them to others."""
+    job_retention_days: Annotated[float, Ge(0)] = 30.0
+    """How long a job and its sound are kept after it has ended; 0: until it is deleted."""
+    job_lease_seconds: Annotated[float, Ge(1)] = 15.0
+    """After how long without a sign of life another server goes on with a server's jobs."""
     max_upload_bytes_in_flight: Annotated[int, Gt(0)] = 512 << 20
     """Largest sum of the uploads that all calls hold at once; beyond it an upload is told to come later.
 

@@ -11,6 +11,8 @@ from audio_grpc.types import (
     Encoding,
     EndCause,
     Hypothesis,
+    Job,
+    JobState,
     Language,
     Segment,
     SpeechCancelled,
@@ -23,7 +25,7 @@ from audio_grpc.types import (
     Voice,
     Word,
 )
-from audio_grpc.v1 import audio_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
+from audio_grpc.v1 import audio_pb2, job_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,6 +55,14 @@ TO_END_CAUSE = {
     speech_to_text_pb2.UTTERANCE_END_CAUSE_MAX_UTTERANCE: EndCause.MAX_UTTERANCE,
     speech_to_text_pb2.UTTERANCE_END_CAUSE_END_OF_STREAM: EndCause.END_OF_STREAM,
 }
+TO_JOB_STATE = {
+    job_pb2.SPEECH_JOB_STATE_QUEUED: JobState.QUEUED,
+    job_pb2.SPEECH_JOB_STATE_RUNNING: JobState.RUNNING,
+    job_pb2.SPEECH_JOB_STATE_PAUSED: JobState.PAUSED,
+    job_pb2.SPEECH_JOB_STATE_COMPLETED: JobState.COMPLETED,
+    job_pb2.SPEECH_JOB_STATE_FAILED: JobState.FAILED,
+    job_pb2.SPEECH_JOB_STATE_CANCELLED: JobState.CANCELLED,
+}
 HeardEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
 
 
@@ -64,6 +74,7 @@ FROM_ENCODING = _inverted(TO_ENCODING)
 FROM_STRATEGY = _inverted(TO_STRATEGY)
 FROM_TASK = _inverted(TO_TASK)
 FROM_END_CAUSE = _inverted(TO_END_CAUSE)
+FROM_JOB_STATE = _inverted(TO_JOB_STATE)
 
 
 def from_seconds(seconds: float) -> Duration:
@@ -105,6 +116,37 @@ def from_custom_voice(voice: CustomVoice) -> voice_pb2.CustomVoice:
         create_time=create_time,
         sample_duration=from_seconds(voice.sample_seconds),
     )
+
+
+def from_job(job: Job) -> job_pb2.SpeechJob:
+    """What is known of a job."""
+    remaining = job.remaining_seconds
+    return job_pb2.SpeechJob(
+        id=job.id,
+        state=FROM_JOB_STATE[job.state],
+        speech=text_to_speech_pb2.SynthesizeRequest.FromString(job.request),
+        text_start=job.text_start,
+        characters=job.characters,
+        pieces_done=job.pieces_done,
+        pieces_total=job.pieces_total,
+        audio_duration=from_seconds(job.audio_seconds),
+        create_time=_from_moment(job.created),
+        start_time=_from_moment(job.started),
+        end_time=_from_moment(job.ended),
+        remaining=None if remaining is None else from_seconds(remaining),
+        error=job_pb2.SpeechJobError(reason=job.error_reason, message=job.error_message)
+        if job.error_reason
+        else None,
+        key_id=job.key_id,
+    )
+
+
+def _from_moment(seconds: float | None) -> Timestamp | None:
+    if seconds is None:
+        return None
+    moment = Timestamp()
+    moment.FromMicroseconds(round(seconds * 1e6))
+    return moment
 
 
 def from_segment(index: int, segment: Segment) -> speech_to_text_pb2.TranscriptSegment:

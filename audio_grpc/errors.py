@@ -120,6 +120,24 @@ class StorageFailed(SpeechError):
     reason = "STORAGE_FAILED"
 
 
+class JobNotFound(SpeechError):
+    """There is no job of that id, or it is another key's."""
+
+    reason = "JOB_NOT_FOUND"
+
+
+class JobInOtherState(SpeechError):
+    """The job is in a state in which that cannot be done."""
+
+    reason = "JOB_STATE"
+
+
+class JobIncomplete(SpeechError):
+    """The audio of the job is not whole."""
+
+    reason = "JOB_INCOMPLETE"
+
+
 class Unauthenticated(SpeechError):
     """The server wants a key, and did not get one that it knows."""
 

@@ -28,16 +28,21 @@ from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.runtime.room import Room
+from audio_grpc.services.cloning import Samples
+from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
 from audio_grpc.services.text_to_speech import TextToSpeech
+from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
+from audio_grpc.store import Database, JobStorage, open_blobs
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
-from audio_grpc.v1 import model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
+from audio_grpc.v1 import job_pb2, model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
+from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
@@ -48,6 +53,7 @@ TEXT_TO_SPEECH = text_to_speech_pb2.DESCRIPTOR.services_by_name["TextToSpeechSer
 SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextService"].full_name
 MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 VOICE = voice_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name
+JOB = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -55,6 +61,8 @@ EVERYTHING = health.OVERALL_HEALTH
 # The transport takes somewhat more than the service, so that an upload which is a little too large gets
 # an answer that says what to do.
 TRANSPORT_MARGIN = 1.25
+USER_DATA = user_data_path("audio-grpc")
+DAY_SECONDS = 86400.0
 UNLOAD_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -91,6 +99,7 @@ class Server:
         self._metrics_endpoint: MetricsEndpoint | None = None
         self._observer = Observer(self._metrics, CallTracer(tracer_provider))
         self._health = health.aio.HealthServicer()
+        self._database = Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}")
         self._server = self._assemble()
 
     @property
@@ -105,7 +114,7 @@ class Server:
         """
         for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
             await self._health.set(service, NOT_SERVING)
-        for service in (MODEL, VOICE):
+        for service in (MODEL, VOICE, JOB):
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
@@ -115,6 +124,7 @@ class Server:
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
             self._load_resident(SPEECH_TO_TEXT, self.models.transcribers),
         )
+        self._job_runner.start()
         await self._health.set(EVERYTHING, SERVING)
         log.info("serving on %s", self.address)
 
@@ -125,11 +135,13 @@ class Server:
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let running ones finish within the grace period, and unload the models."""
         await self.drain()
+        await self._job_runner.stop()
         await self._server.stop(grace_seconds)
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
+        await self._database.close()
         # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
         endpoint, self._metrics_endpoint = self._metrics_endpoint, None
         if endpoint is not None:
@@ -176,16 +188,31 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        voices = FolderVoices(self.settings.voices_path or user_data_path("audio-grpc") / "voices")
+        voices = FolderVoices(self.settings.voices_path or USER_DATA / "voices")
+        samples = Samples(voices, SampleTranscripts(self.models))
         add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices), server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits, Silero()), server)
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
+        add_JobServiceServicer_to_server(self._jobs(samples), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, health.SERVICE_NAME, CHANNELZ)
+        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, JOB, health.SERVICE_NAME, CHANNELZ)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
         return server
+
+    def _jobs(self, samples: Samples) -> Jobs:
+        """JobService, and the runner behind it."""
+        settings = self.settings
+        blobs = open_blobs(settings.results_url or str(USER_DATA / "results"))
+        storage = JobStorage(self._database, blobs)
+        rules = JobRules(
+            at_once=settings.jobs_at_once,
+            lease_seconds=settings.job_lease_seconds,
+            retention_seconds=settings.job_retention_days * DAY_SECONDS,
+        )
+        self._job_runner = JobRunner(self.models, samples, storage, rules)
+        return Jobs(self.models, samples, storage, self._job_runner, settings.max_job_characters)
 
 
 def _models(settings: Settings, memory: Memory) -> Models:

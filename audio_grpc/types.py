@@ -104,6 +104,62 @@ class VoiceSample:
     language_code: str = ""
 
 
+class JobState(Enum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A long text that is spoken in the background. Moments are seconds since 1970, UTC; None: not yet."""
+
+    id: str
+    key_id: str
+    """The public id of the API key that made it; empty if none was asked for."""
+    state: JobState
+    request: bytes
+    """A SynthesizeRequest without its text, with the own names of model and voice."""
+    text_start: str
+    characters: int
+    pieces_total: int
+    sample_rate_hertz: int
+    """Of the sound that is kept: the model's own."""
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    pieces_done: int = 0
+    characters_done: int = 0
+    input_tokens: int = 0
+    samples: int = 0
+    spoken_seconds: float = 0.0
+    """How long it took to speak what is done."""
+    error_reason: str = ""
+    error_message: str = ""
+
+    @property
+    def audio_seconds(self) -> float:
+        """How long the sound is that is kept."""
+        return self.samples / self.sample_rate_hertz
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """How much longer it has to be spoken, at the pace so far; None if there is no pace, or no need."""
+        if self.state.has_ended or not self.characters_done:
+            return None
+        return self.spoken_seconds / self.characters_done * (self.characters - self.characters_done)
+
+
 class Encoding(Enum):
     """How audio is written down as bytes; ``audio/codecs.py`` has the table of what each can do."""
 

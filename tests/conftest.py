@@ -132,12 +132,15 @@ def client(embedded: str) -> Iterator[Client]:
 def tone_settings(**changes: Any) -> Settings:
     """A server's settings with one tone speaker and one tone listener; ``changes`` are of the speaker.
 
-    Custom voices go to a folder that no other server has, and that is not made before there is one.
+    Custom voices and jobs go to a folder that no other server has, and that is not made before there is one.
     """
     options = changes.pop("options", {})
     listener = changes.pop("listener", {})
     server = {name: changes.pop(name) for name in list(changes) if name in Settings.model_fields}
-    server.setdefault("voices_path", Path(gettempdir(), f"audio-grpc-voices-{uuid4().hex}"))
+    folder = Path(gettempdir(), f"audio-grpc-{uuid4().hex}")
+    server.setdefault("voices_path", folder / "voices")
+    server.setdefault("database_url", f"sqlite:///{folder / 'jobs.db'}")
+    server.setdefault("results_url", str(folder / "results"))
     speaker = ModelSpec("tone", **{"queue": 8, **changes}, options=options)
     return Settings(
         port=0,
@@ -156,7 +159,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start_one(**changes: Any) -> tuple[Server, AsyncClient]:
-            server = Server(tone_settings(**{"voices_path": tmp_path / "voices"} | changes))
+            kept = {
+                "voices_path": tmp_path / "voices",
+                "database_url": f"sqlite:///{tmp_path / 'jobs.db'}",
+                "results_url": str(tmp_path / "results"),
+            }
+            server = Server(tone_settings(**kept | changes))
             stack.push_async_callback(server.stop, 0)
             await server.start()
             client = await stack.enter_async_context(AsyncClient(server.address))

@@ -62,7 +62,7 @@ def say(
     """
     if not play and out is None:
         out = f"speech.{(audio_format or Encoding.WAV).value}"
-    encoding = audio_format or _encoding_of(out)
+    encoding = audio_format or encoding_of(out)
     options: SpeechOptions = {
         "model": model,
         "voice": voice,
@@ -126,7 +126,7 @@ def _bytes(speech: Speech | LiveSpeech) -> Iterator[bytes]:
             yield event.data
 
 
-def _encoding_of(out: str | None) -> Encoding:
+def encoding_of(out: str | None) -> Encoding:
     """What the file's name ends in."""
     if out in (None, STANDARD_STREAM):
         return Encoding.WAV

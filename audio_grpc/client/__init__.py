@@ -16,6 +16,8 @@ from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.live_speech import AsyncLiveSpeech, LiveSpeech
 from audio_grpc.client.live_transcript import AsyncLiveTranscript, LiveTranscriptEvent
 from audio_grpc.client.options import (
+    DownloadOptions,
+    JobOptions,
     ListenOptions,
     LiveSpeechOptions,
     SpeechOptions,
@@ -48,9 +50,11 @@ __all__ = [
     "AsyncTranscript",
     "AsyncUpload",
     "Client",
+    "DownloadOptions",
     "Encoding",
     "EndCause",
     "Hypothesis",
+    "JobOptions",
     "ListenOptions",
     "LiveSpeech",
     "LiveSpeechOptions",

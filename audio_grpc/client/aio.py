@@ -1,8 +1,8 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from copy import copy
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -10,6 +10,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.jobs import AsyncJobs
 from audio_grpc.client.live_speech import AsyncLiveSpeech
 from audio_grpc.client.live_transcript import AsyncLiveTranscript
 from audio_grpc.client.options import (
@@ -30,6 +31,7 @@ from audio_grpc.client.streams import (
     audio,
     segment,
 )
+from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     GetModelRequest,
     ListModelsRequest,
@@ -50,10 +52,8 @@ from audio_grpc.v1.voice_pb2 import (
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
-Reply = TypeVar("Reply")
 
-
-class AsyncClient:
+class AsyncClient(AsyncJobs):
     """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -69,6 +69,7 @@ class AsyncClient:
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -176,9 +177,3 @@ class AsyncClient:
         """What the server's health service says of one of its services, or of the whole."""
         reply = await self._unary(self._health.Check, HealthCheckRequest(service=service))
         return bool(reply.status == HealthCheckResponse.SERVING)
-
-    async def _unary(self, method: Callable[..., Awaitable[Reply]], request: object) -> Reply:
-        try:
-            return await method(request, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise ServiceError.of(error) from error

@@ -4,6 +4,7 @@ from typing import Any, TypedDict
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
+from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest, DownloadSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import (
     DecodingParameters,
     Endpointing,
@@ -23,7 +24,7 @@ from audio_grpc.v1.text_to_speech_pb2 import (
 )
 
 
-class SpeechOptions(TypedDict, total=False):
+class JobOptions(TypedDict, total=False):
     """How to speak; protos/audio_grpc/v1/text_to_speech.proto has the ranges."""
 
     model: str
@@ -37,6 +38,11 @@ class SpeechOptions(TypedDict, total=False):
     instructions: str | None
     temperature: float | None
     seed: int | None
+
+
+class SpeechOptions(JobOptions, total=False):
+    """How to speak, and for how long."""
+
     timeout: float | None
     """Seconds that the whole call may take."""
 
@@ -46,6 +52,17 @@ class LiveSpeechOptions(SpeechOptions, total=False):
 
     max_wait: float | None
     """Seconds without more text after which an incomplete piece is spoken."""
+
+
+class DownloadOptions(TypedDict, total=False):
+    """What the audio of a job is delivered in; protos/audio_grpc/v1/job.proto says more."""
+
+    encoding: Encoding | None
+    sample_rate_hertz: int | None
+    follow: bool
+    """Whether to wait for what is not yet spoken."""
+    timeout: float | None
+    """Seconds that the whole call may take."""
 
 
 class UploadOptions(TypedDict, total=False):
@@ -91,7 +108,7 @@ class ListenOptions(TypedDict, total=False):
     """Seconds that the whole call may take."""
 
 
-def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
+def synthesize_request(text: str, options: JobOptions) -> SynthesizeRequest:
     """The message for a text and options."""
     fields: dict[str, Any] = dict(options)
     splitting = TextSplitting(
@@ -101,6 +118,20 @@ def synthesize_request(text: str, options: SpeechOptions) -> SynthesizeRequest:
     if "encoding" in fields:
         fields["encoding"] = FROM_ENCODING[fields["encoding"]]
     return SynthesizeRequest(text=text, splitting=splitting, **fields)
+
+
+def create_job_request(text: str, options: JobOptions) -> CreateSpeechJobRequest:
+    """The message for a long text and options."""
+    return CreateSpeechJobRequest(speech=synthesize_request(text, options))
+
+
+def download_job_request(job_id: str, options: DownloadOptions) -> DownloadSpeechJobRequest:
+    """The message that asks for the audio of a job."""
+    fields: dict[str, Any] = dict(options)
+    encoding = fields.pop("encoding", None)
+    if encoding is not None:
+        fields["encoding"] = FROM_ENCODING[encoding]
+    return DownloadSpeechJobRequest(id=job_id, **fields)
 
 
 def live_speech_request(options: LiveSpeechOptions) -> StreamingSynthesizeRequest:

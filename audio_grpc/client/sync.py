@@ -1,8 +1,8 @@
 """The client for threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -10,6 +10,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.jobs import Jobs
 from audio_grpc.client.live_speech import LiveSpeech
 from audio_grpc.client.options import (
     LiveSpeechOptions,
@@ -19,6 +20,7 @@ from audio_grpc.client.options import (
     transcribe_request,
 )
 from audio_grpc.client.streams import CHANNEL_OPTIONS, Speech, Stream, Transcript, audio, segment
+from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     GetModelRequest,
     ListModelsRequest,
@@ -39,10 +41,8 @@ from audio_grpc.v1.voice_pb2 import (
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
-Reply = TypeVar("Reply")
 
-
-class Client:
+class Client(Jobs):
     """A connection to a server, for threads. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -58,6 +58,7 @@ class Client:
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -141,9 +142,3 @@ class Client:
         """What the server's health service says of one of its services, or of the whole."""
         reply = self._unary(self._health.Check, HealthCheckRequest(service=service), timeout=timeout)
         return bool(reply.status == HealthCheckResponse.SERVING)
-
-    def _unary(self, method: Callable[..., Reply], request: object, *, timeout: float | None = None) -> Reply:
-        try:
-            return method(request, timeout=timeout, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise ServiceError.of(error) from error

@@ -15,6 +15,7 @@ from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 from audio_grpc.telemetry.call import current_call
+from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import (
     StreamingTranscribeRequest,
     TranscribeRequest,
@@ -56,7 +57,7 @@ class Access(ServerInterceptor):
         except SpeechError as error:
             return _refusal(error)
         usage = self._limiter.usage(key.id, key.limits) if key else None
-        tab = Tab(key.name if key else "", usage, self._uploads)
+        tab = Tab(key, usage, self._uploads)
         counted = _counted_stream if handler.response_streaming else _counted_unary
         take = tab.take_each if handler.request_streaming else tab.take_first
         return rewrapped(
@@ -91,7 +92,7 @@ def _refusal(error: SpeechError) -> Any:
 class Tab:
     """What one call takes: of its key's limits, and of the memory for uploads until it ends."""
 
-    def __init__(self, key: str, usage: Usage | None, uploads: Uploads) -> None:
+    def __init__(self, key: Key | None, usage: Usage | None, uploads: Uploads) -> None:
         self._key = key
         self._usage = usage
         self._uploads = uploads
@@ -100,7 +101,9 @@ class Tab:
         self._running = False
 
     def __enter__(self) -> Self:
-        current_call.get().key = self._key
+        if self._key is not None:
+            call = current_call.get()
+            call.key, call.key_id = self._key.name, self._key.id
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -134,7 +137,7 @@ class Tab:
 
     def _take(self, request: Any, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
-        characters = len(request.text) if isinstance(request, TEXTS) else 0
+        characters = _characters(request)
         size = self._weight if isinstance(request, UPLOADS) else 0
         # A live stream is heard and forgotten: it counts for the key, and takes up no memory.
         passing = self._weight if isinstance(request, StreamingTranscribeRequest) else 0
@@ -144,6 +147,13 @@ class Tab:
             self._running = True
         self._uploads.hold(size)
         self._uploaded += size
+
+
+def _characters(request: Any) -> int:
+    """How long the text is that the request wants to be spoken."""
+    if isinstance(request, CreateSpeechJobRequest):
+        return len(request.speech.text)
+    return len(request.text) if isinstance(request, TEXTS) else 0
 
 
 def _counted_unary(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:

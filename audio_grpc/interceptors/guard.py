@@ -31,9 +31,12 @@ STATUSES = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.JobInOtherState: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.JobIncomplete: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     # No UNAVAILABLE either: another replica would call the same provider, several times over.
     errors.UpstreamFailed: grpc.StatusCode.INTERNAL,

@@ -19,6 +19,7 @@ class Admission:
         self.running = 0
         self.waiting = 0
         self._free = asyncio.Semaphore(places)
+        self._left = asyncio.Event()
         self._typical_seconds = 1.0
 
     async def enter(self) -> "Place":
@@ -37,9 +38,22 @@ class Admission:
         self.running += 1
         return Place(self)
 
+    async def enter_behind(self) -> "Place":
+        """Wait, however long, for a place that nobody misses: nobody else waits, and another one stays free.
+
+        Of a model with one place it is that one.
+        """
+        while self.waiting or (self.running and self.running + 1 >= self.places):
+            self._left.clear()
+            await self._left.wait()
+        await self._free.acquire()  # at once
+        self.running += 1
+        return Place(self)
+
     def leave(self, seconds: float) -> None:
         """Free a place that was used for so long."""
         self.running -= 1
+        self._left.set()
         self._typical_seconds += (seconds - self._typical_seconds) / 8
         self._free.release()
 

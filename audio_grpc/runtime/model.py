@@ -93,14 +93,14 @@ class Model(Generic[Backend]):
 
     @asynccontextmanager
     async def stream(
-        self, generate: Callable[[Backend], Generator[T, None, None]]
+        self, generate: Callable[[Backend], Generator[T, None, None]], *, background: bool = False
     ) -> AsyncIterator[Stream[T]]:
         """Wait for a place, load the model if need be, and run a generator on its threads.
 
         The place is free again when the generator has been closed, which leaving the context causes.
         QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
         """
-        async with self.session() as session:
+        async with self.session(background=background) as session:
             stream = session.start(generate)
             try:
                 yield stream
@@ -108,13 +108,17 @@ class Model(Generic[Backend]):
                 stream.close()
 
     @asynccontextmanager
-    async def session(self, *, live: bool = False) -> AsyncIterator[Session[Backend]]:
+    async def session(
+        self, *, live: bool = False, background: bool = False
+    ) -> AsyncIterator[Session[Backend]]:
         """Wait for a place and load the model if need be, for a call that runs several generators.
 
         The place is free again when the context was left and they are closed. QueueFull, ModelLoadFailed.
         Those who listen ``live`` have places of their own, as they may stay for hours and work but a little.
+        Work in the ``background`` waits for a place that nobody misses.
         """
-        place = await (self.live_admission if live else self.admission).enter()
+        admission = self.live_admission if live else self.admission
+        place = await (admission.enter_behind() if background else admission.enter())
         try:
             loaded = await self._use()
         except BaseException:

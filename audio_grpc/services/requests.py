@@ -72,12 +72,12 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
     """InvalidRequest or one of its kinds for what can be said without knowing the model."""
     require_text(request.text)
     require_length(len(request.text), limits)
-    return _speech_job(request)
+    return speech_job(request)
 
 
 def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
     """The same for a text that is being written."""
-    job = _speech_job(options.speech)
+    job = speech_job(options.speech)
     if job.text:
         raise InvalidRequest(
             "the options have no text; send it in messages of its own", field="options.speech.text"
@@ -93,7 +93,8 @@ def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
     return LiveSpeechJob(job, target, DEFAULT_WAIT_SECONDS if wait is None else wait)
 
 
-def _speech_job(request: SynthesizeRequest) -> SpeechJob:
+def speech_job(request: SynthesizeRequest) -> SpeechJob:
+    """The same, whatever the text is."""
     return SpeechJob(
         text=request.text,
         encoding=known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),

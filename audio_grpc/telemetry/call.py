@@ -22,6 +22,8 @@ class Call:
     """32 hex digits; empty if nobody traces the call."""
     key: str = ""
     """Name of the API key, never the key itself."""
+    key_id: str = ""
+    """Its public id; empty if the server asks for no keys."""
     model: str = ""
     """The model's own name; empty until one is found, as what callers write would make labels without end."""
     characters: int = 0

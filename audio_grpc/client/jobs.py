@@ -1,0 +1,142 @@
+"""The methods of the clients for long texts; protos/audio_grpc/v1/job.proto says what each does."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Unpack
+
+import grpc
+
+from audio_grpc.client.calls import AsyncCalls, Calls
+from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.options import (
+    DownloadOptions,
+    JobOptions,
+    create_job_request,
+    download_job_request,
+)
+from audio_grpc.client.streams import AsyncSpeech, AsyncStream, Speech, Stream, audio
+from audio_grpc.v1.job_pb2 import (
+    CancelSpeechJobRequest,
+    DeleteSpeechJobRequest,
+    GetSpeechJobRequest,
+    ListSpeechJobsRequest,
+    ListSpeechJobsResponse,
+    PauseSpeechJobRequest,
+    ResumeSpeechJobRequest,
+    RetrySpeechJobRequest,
+    SpeechJob,
+    WatchSpeechJobRequest,
+)
+from audio_grpc.v1.job_pb2_grpc import JobServiceStub
+
+if TYPE_CHECKING:
+    from audio_grpc.v1.job_pb2_grpc import JobServiceAsyncStub
+
+
+class AsyncJobs(AsyncCalls):
+    """Those of :class:`AsyncClient`."""
+
+    _jobs: "JobServiceAsyncStub"
+
+    async def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
+        """A job that speaks the text in the background."""
+        return (await self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))).job
+
+    async def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
+        """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
+        request = ListSpeechJobsRequest(page_size=page_size, page_token=page_token)
+        return await self._unary(self._jobs.ListSpeechJobs, request)
+
+    async def get_job(self, job_id: str) -> SpeechJob:
+        """One of them."""
+        return (await self._unary(self._jobs.GetSpeechJob, GetSpeechJobRequest(id=job_id))).job
+
+    async def watch_job(self, job_id: str) -> AsyncIterator[SpeechJob]:
+        """The job whenever it has changed, until it has ended."""
+        request = WatchSpeechJobRequest(id=job_id)
+        try:
+            async for response in self._jobs.WatchSpeechJob(request, metadata=self._metadata):
+                yield response.job
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+
+    async def pause_job(self, job_id: str) -> SpeechJob:
+        """The job, which rests once the piece that is being spoken is done."""
+        return (await self._unary(self._jobs.PauseSpeechJob, PauseSpeechJobRequest(id=job_id))).job
+
+    async def resume_job(self, job_id: str) -> SpeechJob:
+        """The job, which was paused and goes on."""
+        return (await self._unary(self._jobs.ResumeSpeechJob, ResumeSpeechJobRequest(id=job_id))).job
+
+    async def retry_job(self, job_id: str) -> SpeechJob:
+        """The job, which failed and goes on with the piece that did."""
+        return (await self._unary(self._jobs.RetrySpeechJob, RetrySpeechJobRequest(id=job_id))).job
+
+    async def cancel_job(self, job_id: str) -> SpeechJob:
+        """The job, which ends."""
+        return (await self._unary(self._jobs.CancelSpeechJob, CancelSpeechJobRequest(id=job_id))).job
+
+    async def delete_job(self, job_id: str) -> None:
+        """Have a job forgotten, its text and its audio."""
+        await self._unary(self._jobs.DeleteSpeechJob, DeleteSpeechJobRequest(id=job_id))
+
+    def download_job(self, job_id: str, **options: Unpack[DownloadOptions]) -> AsyncSpeech:
+        """The bytes of a job's sound file."""
+        timeout = options.pop("timeout", None)
+        request = download_job_request(job_id, options)
+        call = self._jobs.DownloadSpeechJob(request, timeout=timeout, metadata=self._metadata)
+        return AsyncStream(call, audio)
+
+
+class Jobs(Calls):
+    """Those of :class:`Client`."""
+
+    _jobs: JobServiceStub
+
+    def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
+        """A job that speaks the text in the background."""
+        return self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options)).job
+
+    def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
+        """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
+        request = ListSpeechJobsRequest(page_size=page_size, page_token=page_token)
+        return self._unary(self._jobs.ListSpeechJobs, request)
+
+    def get_job(self, job_id: str) -> SpeechJob:
+        """One of them."""
+        return self._unary(self._jobs.GetSpeechJob, GetSpeechJobRequest(id=job_id)).job
+
+    def watch_job(self, job_id: str) -> Iterator[SpeechJob]:
+        """The job whenever it has changed, until it has ended."""
+        request = WatchSpeechJobRequest(id=job_id)
+        try:
+            for response in self._jobs.WatchSpeechJob(request, metadata=self._metadata):
+                yield response.job
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+
+    def pause_job(self, job_id: str) -> SpeechJob:
+        """The job, which rests once the piece that is being spoken is done."""
+        return self._unary(self._jobs.PauseSpeechJob, PauseSpeechJobRequest(id=job_id)).job
+
+    def resume_job(self, job_id: str) -> SpeechJob:
+        """The job, which was paused and goes on."""
+        return self._unary(self._jobs.ResumeSpeechJob, ResumeSpeechJobRequest(id=job_id)).job
+
+    def retry_job(self, job_id: str) -> SpeechJob:
+        """The job, which failed and goes on with the piece that did."""
+        return self._unary(self._jobs.RetrySpeechJob, RetrySpeechJobRequest(id=job_id)).job
+
+    def cancel_job(self, job_id: str) -> SpeechJob:
+        """The job, which ends."""
+        return self._unary(self._jobs.CancelSpeechJob, CancelSpeechJobRequest(id=job_id)).job
+
+    def delete_job(self, job_id: str) -> None:
+        """Have a job forgotten, its text and its audio."""
+        self._unary(self._jobs.DeleteSpeechJob, DeleteSpeechJobRequest(id=job_id))
+
+    def download_job(self, job_id: str, **options: Unpack[DownloadOptions]) -> Speech:
+        """The bytes of a job's sound file."""
+        timeout = options.pop("timeout", None)
+        request = download_job_request(job_id, options)
+        call = self._jobs.DownloadSpeechJob(request, timeout=timeout, metadata=self._metadata)
+        return Stream(call, audio)

@@ -1,0 +1,106 @@
+"""Speaking a job: piece by piece, each kept before the next is begun."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+from audio_grpc.audio import resample, to_pcm
+from audio_grpc.backends.base import Synthesizer
+from audio_grpc.errors import ModelFailed, ModelLoadFailed
+from audio_grpc.runtime.model import Model
+from audio_grpc.runtime.models import Models
+from audio_grpc.services.cloning import Samples
+from audio_grpc.services.pipeline import SpeechFinished, require_pronounceable, say, settled
+from audio_grpc.services.requests import SpeechJob, speech_job
+from audio_grpc.store import Blobs, Leases, Piece, Sound
+from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.types import Job, JobState
+from audio_grpc.v1 import job_pb2
+from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
+
+SERVICE = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
+RETRY_SECONDS = (0.5, 2.0)
+"""How long to wait before a piece that the model failed at is tried again."""
+SAMPLE_BYTES = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """Who speaks a job, and how."""
+
+    model: Model[Synthesizer]
+    speech: SpeechJob
+    sample_rate_hertz: int
+
+
+class JobNarrator:
+    """Speaks jobs that this server holds the leases of."""
+
+    def __init__(self, models: Models, samples: Samples, leases: Leases, blobs: Blobs) -> None:
+        self._models = models
+        self._samples = samples
+        self._leases = leases
+        self._blobs = blobs
+
+    async def speak(self, job: Job) -> None:
+        """Until it is completed, paused, or not this server's any more. SpeechError if it fails."""
+        current_call.set(Call(SERVICE, "", job.id))  # in the context of this task
+        manner = await self._manner(job)
+        while piece := await self._leases.next_piece(job.id):
+            began = time.monotonic()
+            pcm, input_tokens = await _patiently(manner, piece)
+            blob = await self._blobs.add(job.id, piece.number, pcm)
+            sound = Sound(blob, len(pcm) // SAMPLE_BYTES, input_tokens, time.monotonic() - began)
+            # Where this fails, the sound may be kept nevertheless: so it is not removed then.
+            state = await self._leases.keep(job.id, piece, sound)
+            if state is None:
+                await self._blobs.remove(job.id, blob)
+            if state is not JobState.RUNNING:
+                return
+
+    async def _manner(self, job: Job) -> _Manner:
+        request = SynthesizeRequest.FromString(job.request)
+        model = self._models.synthesizer(request.model)
+        sample = await self._samples.find(model, request.voice)
+        await model.load()  # some models know their voices only then
+        speech, _ = settled(model.backend.info, speech_job(request), model.spec.voice_aliases, sample)
+        return _Manner(model, speech, job.sample_rate_hertz)
+
+
+async def _patiently(manner: _Manner, piece: Piece) -> tuple[bytes, int]:
+    """The sound of a piece, and how many tokens it took; a model that fails gets another chance or two."""
+    for pause in RETRY_SECONDS:
+        try:
+            return await _sound(manner, piece)
+        except (ModelFailed, ModelLoadFailed) as error:
+            log.warning("trying a piece again in %g s: %s", pause, error)
+        await asyncio.sleep(pause)
+    return await _sound(manner, piece)
+
+
+async def _sound(manner: _Manner, piece: Piece) -> tuple[bytes, int]:
+    total = SpeechFinished()
+    pcm = bytearray()
+    utter = partial(_utter, manner=manner, text=piece.text, total=total)
+    async with manner.model.stream(utter, background=True) as chunks:
+        async for ready in chunks:
+            for data in ready:
+                pcm += data
+    return bytes(pcm), total.input_tokens
+
+
+def _utter(
+    backend: Synthesizer, manner: _Manner, text: str, total: SpeechFinished
+) -> Generator[bytes, None, None]:
+    """On the model's thread: 16-bit samples."""
+    require_pronounceable(backend, text)
+    with closing(resample(say(backend, text, manner.speech, total), manner.sample_rate_hertz)) as chunks:
+        for chunk in chunks:
+            if len(chunk.samples):
+                yield to_pcm(chunk.samples).tobytes()

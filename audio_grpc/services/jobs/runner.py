@@ -1,0 +1,126 @@
+"""Finds jobs to run, keeps their leases, and forgets jobs that ended long ago."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed
+from audio_grpc.runtime.models import Models
+from audio_grpc.services.cloning import Samples
+from audio_grpc.services.jobs.narrator import JobNarrator
+from audio_grpc.store import JobStorage, Leases
+from audio_grpc.types import Job, JobState
+
+LOOK_SECONDS = 1.0
+"""How often to look for jobs that another server was asked for, or has let go of."""
+TIDY_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobRules:
+    """What a server does for the jobs that are kept."""
+
+    at_once: int
+    """How many it runs at the same time; 0: none."""
+    lease_seconds: float
+    """After how long without a sign of life others take its jobs."""
+    retention_seconds: float
+    """How long jobs that have ended are kept; 0: until they are deleted."""
+
+
+class JobRunner:
+    """Runs the jobs that nobody else runs."""
+
+    def __init__(self, models: Models, samples: Samples, storage: JobStorage, rules: JobRules) -> None:
+        self._storage = storage
+        self._rules = rules
+        self._leases = Leases(storage.database, uuid4().hex, rules.lease_seconds)
+        self._narrator = JobNarrator(models, samples, self._leases, storage.blobs)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+        self._changed: dict[str, asyncio.Event] = {}
+
+    def start(self) -> None:
+        """From now on run what there is to run."""
+        work = [self._run_all(), self._tidy()] if self._rules.at_once else [self._tidy()]
+        self._tasks = [asyncio.create_task(each, name="jobs") for each in work]
+
+    async def stop(self) -> None:
+        """Let go of the running jobs, for another server or a later time; the pieces in progress are lost."""
+        for tasks in (self._tasks, list(self._running.values())):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self, job_id: str) -> None:
+        """Look at this job: it may be to run now, or not to run any more."""
+        self._news.set()
+        if job_id in self._changed:
+            self._changed[job_id].set()
+
+    async def _run_all(self) -> None:
+        while True:
+            self._news.clear()
+            with suppress(StorageFailed):  # and logged
+                while len(self._running) < self._rules.at_once and (job := await self._leases.claim()):
+                    self._running[job.id] = asyncio.create_task(self._run(job), name=job.id)
+            await _wait(self._news, LOOK_SECONDS)
+
+    async def _run(self, job: Job) -> None:
+        log.info("job %s goes on at piece %d of %d", job.id, job.pieces_done, job.pieces_total)
+        self._changed[job.id] = asyncio.Event()
+        work = asyncio.create_task(self._narrator.speak(job), name=f"speak {job.id}")
+        watch = asyncio.create_task(self._watch(job.id), name=f"watch {job.id}")
+        try:
+            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+            with suppress(StorageFailed):  # and logged; its lease runs out by itself
+                await self._let_go(job, None if work.cancelled() else work.exception())
+            del self._changed[job.id], self._running[job.id]
+            self._news.set()
+
+    async def _watch(self, job_id: str) -> None:
+        """Keep the lease, until the job was cancelled or deleted or is another server's."""
+        state: JobState | None = JobState.RUNNING
+        while state not in (None, JobState.CANCELLED):
+            await _wait(self._changed[job_id], self._leases.seconds / 3)
+            self._changed[job_id].clear()
+            with suppress(StorageFailed):  # and logged; what is spoken is kept only under a lease
+                state = await self._leases.renew(job_id)
+
+    async def _let_go(self, job: Job, error: BaseException | None) -> None:
+        if error is not None:
+            log.error("job %s failed", job.id, exc_info=error)
+            if not isinstance(error, SpeechError):
+                error = SpeechError("an internal error; the server's log has the details")
+            await self._leases.fail(job.id, error)
+        await self._leases.release(job.id)
+
+    async def _tidy(self) -> None:
+        while kept := self._rules.retention_seconds:
+            with suppress(StorageFailed):  # and logged
+                if self._storage.database.is_there:
+                    for job_id in await self._storage.jobs.ended_before(time.time() - kept):
+                        await self._forget(job_id)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    async def _forget(self, job_id: str) -> None:
+        with suppress(JobNotFound):  # another server forgets it too
+            await self._storage.jobs.remove(job_id, None)
+        await self._storage.blobs.clear(job_id)
+        log.info("job %s has ended long ago and is forgotten", job_id)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until it happens, or so long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -1,0 +1,169 @@
+"""Where the sound of jobs is kept: a folder, or whatever fsspec reaches (S3, Google Cloud Storage, ...).
+
+    <id of the job>/<number of the piece>-<random>.pcm   16-bit samples, little-endian
+
+A name is used once, and stands in the database only when all of its bytes are kept: what a crash leaves
+behind is never heard, and goes when its job is deleted.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from audio_grpc.errors import ConfigurationError, StorageFailed
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Place(Protocol):
+    """What the two kinds of places can do, synchronously; OSError if they cannot."""
+
+    def write(self, folder: str, name: str, data: bytes) -> None:
+        """All of the bytes, or nothing."""
+
+    def read(self, folder: str, name: str) -> bytes:
+        """What was written."""
+
+    def remove(self, folder: str, name: str) -> None:
+        """Remove one, if it is there."""
+
+    def clear(self, folder: str) -> None:
+        """Remove all of them, if there are any."""
+
+
+class Blobs:
+    """The sound of jobs. Every method raises StorageFailed if it cannot."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def add(self, job_id: str, number: int, data: bytes) -> str:
+        """Keep the sound of a piece; its name."""
+        name = f"{number:06}-{secrets.token_hex(4)}.pcm"
+        await self._off_loop("keep the audio", partial(self._place.write, job_id, name, data))
+        return name
+
+    async def read(self, job_id: str, name: str) -> bytes:
+        """The sound of a piece."""
+        return await self._off_loop("read the audio", partial(self._place.read, job_id, name))
+
+    async def remove(self, job_id: str, name: str) -> None:
+        """Forget the sound of a piece."""
+        await self._off_loop("remove the audio", partial(self._place.remove, job_id, name))
+
+    async def clear(self, job_id: str) -> None:
+        """Forget the sound of a job."""
+        await self._off_loop("remove the audio", partial(self._place.clear, job_id))
+
+    async def _off_loop(self, what: str, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(work)
+        except OSError as error:
+            log.error("could not %s: %s", what, error)
+            raise StorageFailed(
+                f"could not {what}: {error.strerror or type(error).__name__}; the server's operator has to "
+                "see to the space and the permissions at its results_url"
+            ) from error
+
+
+def open_blobs(url: str) -> Blobs:
+    """The place that ``url`` names: a folder's path, or a URL of fsspec's. ConfigurationError."""
+    if "://" not in url:
+        return Blobs(Folder(Path(url)))
+    try:
+        filesystem, path = import_module("fsspec").core.url_to_fs(url)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"results_url is {url!r}, for which something is missing ({error}); install: "
+            "pip install 'audio-grpc[fsspec]', and what fsspec needs for this kind of address"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"results_url is {url!r}, which fsspec does not know: {error}") from error
+    return Blobs(Remote(filesystem, path))
+
+
+class Folder:
+    """A folder of folders; it is made when the first sound is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, folder: str, name: str, data: bytes) -> None:
+        """See :meth:`Place.write`."""
+        within = self._path / folder
+        within.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = within / name
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync(within)
+        except OSError:
+            self.remove(folder, name)
+            raise
+
+    def read(self, folder: str, name: str) -> bytes:
+        """See :meth:`Place.read`."""
+        return (self._path / folder / name).read_bytes()
+
+    def remove(self, folder: str, name: str) -> None:
+        """See :meth:`Place.remove`; an empty folder goes as well."""
+        (self._path / folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self._path / folder).rmdir()
+
+    def clear(self, folder: str) -> None:
+        """See :meth:`Place.clear`."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._path / folder)
+
+
+class Remote:
+    """A folder of folders that fsspec reaches: https://filesystem-spec.readthedocs.io."""
+
+    def __init__(self, filesystem: Any, path: str) -> None:
+        self._filesystem = filesystem
+        self._path = path.rstrip("/")
+
+    def write(self, folder: str, name: str, data: bytes) -> None:
+        """See :meth:`Place.write`."""
+        self._filesystem.makedirs(f"{self._path}/{folder}", exist_ok=True)
+        try:
+            self._filesystem.pipe_file(f"{self._path}/{folder}/{name}", data)
+        except OSError:
+            self.remove(folder, name)
+            raise
+
+    def read(self, folder: str, name: str) -> bytes:
+        """See :meth:`Place.read`."""
+        data: bytes = self._filesystem.cat_file(f"{self._path}/{folder}/{name}")
+        return data
+
+    def remove(self, folder: str, name: str) -> None:
+        """See :meth:`Place.remove`."""
+        with suppress(FileNotFoundError):
+            self._filesystem.rm_file(f"{self._path}/{folder}/{name}")
+
+    def clear(self, folder: str) -> None:
+        """See :meth:`Place.clear`."""
+        with suppress(FileNotFoundError):
+            self._filesystem.rm(f"{self._path}/{folder}", recursive=True)
+
+
+def _sync(folder: Path) -> None:
+    """What was made in it, on the disk when it returns."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,140 @@
+"""The database: SQLite in a file, or PostgreSQL for several machines.
+
+Work on it is synchronous and runs in a thread of its own, one transaction each. SQLite's file is in WAL mode,
+which needs a local disk: https://sqlite.org/wal.html.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from audio_grpc.errors import ConfigurationError, StorageFailed
+from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
+
+POSTGRESQL, SQLITE = "postgresql", "sqlite"
+BUSY_SECONDS = 20.0
+SCHEMA_LOCK = 0x61756472
+"""Names the lock under which one server at a time makes tables in PostgreSQL."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Database:
+    """A database of this service. Its tables are made when it is first asked for something.
+
+    ``url`` is such as ``sqlite:////var/lib/audio-grpc/jobs.db`` or ``postgresql://user@host/name``
+    (https://docs.sqlalchemy.org/en/21/core/engines.html#database-urls). ConfigurationError if it is none, or
+    if what speaks with such a database is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self._file = Path(self._url.database or "") if self._url.drivername == SQLITE else None
+        self._opening = threading.Lock()
+        self._open = False
+        self._engine = _engine(self._url)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it may have something in it: false while SQLite's file is not made."""
+        return self._file is None or self._file.exists()
+
+    async def run(self, what: str, work: Callable[[Connection], T]) -> T:
+        """The result of one transaction: all of it is kept, or nothing.
+
+        StorageFailed says that it could not do ``what`` it is for.
+        """
+        return await asyncio.to_thread(self._run, what, work)
+
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await asyncio.to_thread(self._engine.dispose)
+
+    def _run(self, what: str, work: Callable[[Connection], T]) -> T:
+        try:
+            self._prepare()
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (SQLAlchemyError, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            log.error("could not %s in %s: %s", what, self._url, cause)
+            raise StorageFailed(
+                f"could not {what}: {type(cause).__name__}; the server's operator has to see to the "
+                "database at its database_url, and the server's log says what is wrong with it"
+            ) from error
+
+    def _prepare(self) -> None:
+        with self._opening:
+            if self._open:
+                return
+            if self._file is not None:
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._file.touch(mode=0o600)  # the texts are nobody else's business
+            with self._engine.begin() as connection:
+                _make_tables(connection)
+            self._open = True
+
+
+def _checked(url: str) -> URL:
+    """The URL with the driver that is used here. ConfigurationError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "database_url is no URL, such as sqlite:////var/lib/audio-grpc/jobs.db or postgresql://user@host/name"
+        ) from error
+    if parsed.drivername in (POSTGRESQL, "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername != SQLITE or parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            f"database_url is {parsed.render_as_string()!r}; it is sqlite:///FILE or postgresql://..."
+        )
+    return parsed
+
+
+def _engine(url: URL) -> Any:
+    if url.drivername == SQLITE:
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except ImportError as error:
+        raise ConfigurationError(
+            "PostgreSQL needs psycopg; install it with: pip install 'audio-grpc[postgresql]'"
+        ) from error
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not Python's driver
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that begins by reading could not always go on to write: https://sqlite.org/isolation.html.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _make_tables(connection: Connection) -> None:
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SCHEMA_LOCK})
+    METADATA.create_all(connection)
+    found = connection.scalar(select(SCHEMA.c.version))
+    if found is None:
+        connection.execute(insert(SCHEMA).values(version=VERSION))
+    elif found > VERSION:
+        raise StorageFailed(
+            f"the database is of a later audio-grpc (version {found} of its tables; this one knows "
+            f"{VERSION}); upgrade this server, or give it a database of its own with database_url"
+        )
+    elif found < VERSION:
+        connection.execute(update(SCHEMA).values(version=VERSION))

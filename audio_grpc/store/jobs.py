@@ -1,0 +1,170 @@
+"""The rows of jobs, as callers see and change them; ``leases.py`` is for those who run them."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+
+from audio_grpc.errors import JobInOtherState, JobNotFound
+from audio_grpc.store.blobs import Blobs
+from audio_grpc.store.database import Database
+from audio_grpc.store.tables import JOBS, PIECES
+from audio_grpc.types import Job, JobState
+
+ID = re.compile(r"job_[0-9a-f]{16}")
+SHOWN_CHARACTERS = 64
+COLUMNS = tuple(JOBS.c[name] for name in Job.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job that is to be made; the names are those of :class:`Job`."""
+
+    key_id: str
+    request: bytes
+    text_start: str
+    pieces: Sequence[str]
+    sample_rate_hertz: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """The place of a job in the list."""
+
+    created: float
+    id: str
+
+
+class JobStore:
+    """Keeps jobs and their texts.
+
+    ``key_id`` is whose jobs are seen; None: everybody's. Every method raises StorageFailed if the database
+    fails, and JobNotFound where it is asked for one job that is not seen.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, new: NewJob) -> Job:
+        """A new job, which waits for its turn."""
+        return await self._database.run("keep the job", lambda connection: _add(connection, new))
+
+    async def page(self, key_id: str | None, limit: int, after: Position | None) -> list[Job]:
+        """At most so many jobs, newest first, from the one ``after`` that position on."""
+        wanted = select(*COLUMNS).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(limit)
+        if key_id is not None:
+            wanted = wanted.where(JOBS.c.key_id == key_id)
+        if after is not None:
+            earlier = and_(JOBS.c.created == after.created, JOBS.c.id < after.id)
+            wanted = wanted.where(or_(JOBS.c.created < after.created, earlier))
+        return await self._database.run(
+            "list the jobs", lambda connection: [job_of(row) for row in connection.execute(wanted)]
+        )
+
+    async def find(self, job_id: str, key_id: str | None) -> Job:
+        """One of them."""
+        return await self._database.run("read the job", _checked(job_id, key_id, _find))
+
+    async def move(self, job_id: str, key_id: str | None, sources: Collection[JobState], to: JobState) -> Job:
+        """Change the state of a job that is in one of the ``sources``, or in ``to``. JobInOtherState."""
+
+        def work(connection: Connection, seen: ColumnElement[bool]) -> Job:
+            values: dict[str, Any] = {"state": to.value}
+            if to is JobState.QUEUED:
+                values |= {"ended": None, "error_reason": "", "error_message": ""}
+            elif to.has_ended:
+                values |= {"ended": time.time()}
+            movable = JOBS.c.state.in_([source.value for source in sources])
+            connection.execute(update(JOBS).where(seen, movable).values(values))
+            job = _find(connection, seen)
+            if job.state is not to:
+                raise JobInOtherState(
+                    f"the job is {job.state.value}; this can be done to one that is "
+                    f"{' or '.join(source.value for source in sources)}",
+                    field="id",
+                )
+            return job
+
+        return await self._database.run("change the job", _checked(job_id, key_id, work))
+
+    async def remove(self, job_id: str, key_id: str | None) -> None:
+        """Forget a job and its text."""
+
+        def work(connection: Connection, seen: ColumnElement[bool]) -> None:
+            _find(connection, seen)
+            connection.execute(delete(JOBS).where(seen))
+
+        await self._database.run("remove the job", _checked(job_id, key_id, work))
+
+    async def ended_before(self, moment: float) -> list[str]:
+        """Ids of the jobs that ended before."""
+        wanted = select(JOBS.c.id).where(JOBS.c.ended < moment)
+        return await self._database.run(
+            "list the jobs", lambda connection: list(connection.execute(wanted).scalars())
+        )
+
+    async def blobs(self, job_id: str, start: int) -> list[str]:
+        """The names of what is spoken of a job, from the piece of this number on."""
+        spoken = and_(PIECES.c.job_id == job_id, PIECES.c.number >= start, PIECES.c.blob.is_not(None))
+        wanted = select(PIECES.c.blob).where(spoken).order_by(PIECES.c.number)
+        return await self._database.run(
+            "read the job", lambda connection: list(connection.execute(wanted).scalars())
+        )
+
+
+class JobStorage:
+    """All that is kept of jobs: their rows, and their sound."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self.database = database
+        self.jobs = JobStore(database)
+        self.blobs = blobs
+
+
+def job_of(row: Row[Any]) -> Job:
+    """The job of a row of :data:`COLUMNS`."""
+    return Job(**{**row._mapping, "state": JobState(row.state)})
+
+
+def _add(connection: Connection, new: NewJob) -> Job:
+    job_id = f"job_{secrets.token_hex(8)}"
+    job = {
+        "id": job_id,
+        "key_id": new.key_id,
+        "state": JobState.QUEUED.value,
+        "request": new.request,
+        "text_start": new.text_start,
+        "characters": sum(map(len, new.pieces)),
+        "pieces_total": len(new.pieces),
+        "sample_rate_hertz": new.sample_rate_hertz,
+        "created": time.time(),
+    }
+    connection.execute(insert(JOBS).values(job))
+    rows = [{"job_id": job_id, "number": number, "text": text} for number, text in enumerate(new.pieces)]
+    connection.execute(insert(PIECES), rows)
+    return _find(connection, JOBS.c.id == job_id)
+
+
+def _find(connection: Connection, seen: ColumnElement[bool]) -> Job:
+    row = connection.execute(select(*COLUMNS).where(seen)).first()
+    if row is None:
+        raise JobNotFound("there is no job of this id; ListSpeechJobs lists them", field="id")
+    return job_of(row)
+
+
+def _checked(
+    job_id: str, key_id: str | None, work: Callable[[Connection, ColumnElement[bool]], Any]
+) -> Callable[[Connection], Any]:
+    """``work`` on the one job that is meant, if that is an id at all. JobNotFound."""
+    if not ID.fullmatch(job_id):
+        raise JobNotFound(
+            f"{job_id[:SHOWN_CHARACTERS]!r} is no id of a job; ListSpeechJobs lists them", field="id"
+        )
+    seen = JOBS.c.id == job_id
+    if key_id is not None:
+        seen = and_(seen, JOBS.c.key_id == key_id)
+    return lambda connection: work(connection, seen)

@@ -1,0 +1,147 @@
+"""Who runs a job: of all servers on one database, the one that holds its lease.
+
+A lease runs out unless it is renewed, so that another server goes on with the jobs of one that was killed. A
+server that comes back after that finds its lease gone, and nothing that it made in the meantime is kept. The
+clocks of the servers have to agree to within a few seconds.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+
+from audio_grpc.errors import SpeechError
+from audio_grpc.store.database import Database
+from audio_grpc.store.jobs import COLUMNS, job_of
+from audio_grpc.store.tables import JOBS, PIECES
+from audio_grpc.types import Job, JobState
+
+TO_RUN = (JobState.QUEUED.value, JobState.RUNNING.value)
+UNENDED = (*TO_RUN, JobState.PAUSED.value)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a job's text."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of a piece, and what it took to make it."""
+
+    blob: str
+    """Its name among the results."""
+    samples: int
+    input_tokens: int
+    seconds: float
+
+
+class Leases:
+    """The jobs of one server, which is ``owner``. Every method raises StorageFailed if the database fails."""
+
+    def __init__(self, database: Database, owner: str, seconds: float) -> None:
+        self.seconds = seconds
+        self._database = database
+        self._owner = owner
+
+    async def claim(self) -> Job | None:
+        """The oldest job that nobody runs, to be run here; None if there is none."""
+        return await self._run("find a job to run", self._claim) if self._database.is_there else None
+
+    async def renew(self, job_id: str) -> JobState | None:
+        """Keep a job; its state, or None if it is not this server's any more."""
+        until = time.time() + self.seconds
+        renewed = update(JOBS).where(self._held(job_id)).values(lease_until=until).returning(JOBS.c.state)
+
+        def work(connection: Connection) -> JobState | None:
+            state = connection.execute(renewed).scalar()
+            return None if state is None else JobState(state)
+
+        return await self._run("keep the job", work)
+
+    async def next_piece(self, job_id: str) -> Piece | None:
+        """The first that is not spoken."""
+        unspoken = and_(PIECES.c.job_id == job_id, PIECES.c.blob.is_(None))
+        wanted = select(PIECES.c.number, PIECES.c.text).where(unspoken).order_by(PIECES.c.number).limit(1)
+
+        def work(connection: Connection) -> Piece | None:
+            row = connection.execute(wanted).first()
+            return None if row is None else Piece(row.number, row.text)
+
+        return await self._run("read the job", work)
+
+    async def keep(self, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
+        """Count a piece as spoken; the job's state then, or None if the sound is of no use any more."""
+        return await self._run(
+            "keep what is spoken of the job", lambda connection: self._keep(connection, job_id, piece, sound)
+        )
+
+    async def release(self, job_id: str) -> None:
+        """Let another server, or this one, take the job when its turn comes."""
+        running = JOBS.c.state == JobState.RUNNING.value
+        state = case((running, JobState.QUEUED.value), else_=JOBS.c.state)
+        released = update(JOBS).where(self._held(job_id)).values(state=state, lease_owner="", lease_until=0.0)
+        await self._run("release the job", lambda connection: connection.execute(released))
+
+    async def fail(self, job_id: str, error: SpeechError) -> None:
+        """The job has failed, unless it was ended before."""
+        failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED))
+        values = {
+            "state": JobState.FAILED.value,
+            "ended": time.time(),
+            "error_reason": error.reason,
+            "error_message": error.message,
+        }
+        await self._run("keep the job", lambda connection: connection.execute(failed.values(values)))
+
+    def _claim(self, connection: Connection) -> Job | None:
+        now = time.time()
+        free = and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < now)
+        oldest = select(JOBS.c.id).where(free).order_by(JOBS.c.created, JOBS.c.id).limit(1)
+        # PostgreSQL passes over what another server is claiming; SQLite has one writer at a time anyway.
+        job_id = connection.scalar(oldest.with_for_update(skip_locked=True))
+        if job_id is None:
+            return None
+        claimed = update(JOBS).where(JOBS.c.id == job_id).returning(*COLUMNS)
+        values = {
+            "state": JobState.RUNNING.value,
+            "started": func.coalesce(JOBS.c.started, now),
+            "lease_owner": self._owner,
+            "lease_until": now + self.seconds,
+        }
+        return job_of(connection.execute(claimed.values(values)).one())
+
+    def _keep(self, connection: Connection, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
+        counted = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).returning(*COLUMNS)
+        values: dict[str, Any] = {
+            "pieces_done": piece.number + 1,
+            "characters_done": JOBS.c.characters_done + len(piece.text),
+            "input_tokens": JOBS.c.input_tokens + sound.input_tokens,
+            "samples": JOBS.c.samples + sound.samples,
+            "spoken_seconds": JOBS.c.spoken_seconds + sound.seconds,
+            "lease_until": time.time() + self.seconds,
+        }
+        row = connection.execute(counted.values(values)).first()
+        if row is None:
+            return None
+        spoken = and_(PIECES.c.job_id == job_id, PIECES.c.number == piece.number)
+        connection.execute(update(PIECES).where(spoken).values(blob=sound.blob))
+        job = job_of(row)
+        if job.pieces_done < job.pieces_total:
+            return job.state
+        done = {"state": JobState.COMPLETED.value, "ended": time.time()}
+        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(done))
+        return JobState.COMPLETED
+
+    def _held(self, job_id: str) -> ColumnElement[bool]:
+        return and_(JOBS.c.id == job_id, JOBS.c.lease_owner == self._owner)
+
+    async def _run(self, what: str, work: Callable[[Connection], T]) -> T:
+        return await self._database.run(what, work)
