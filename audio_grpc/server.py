@@ -99,7 +99,10 @@ class Server:
         self._metrics_endpoint: MetricsEndpoint | None = None
         self._observer = Observer(self._metrics, CallTracer(tracer_provider))
         self._health = health.aio.HealthServicer()
-        self._database = Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}")
+        self._storage = JobStorage(
+            Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}"),
+            open_blobs(settings.results_url or str(USER_DATA / "results")),
+        )
         self._server = self._assemble()
 
     @property
@@ -141,7 +144,7 @@ class Server:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
-        await self._database.close()
+        await self._storage.database.close()
         # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
         endpoint, self._metrics_endpoint = self._metrics_endpoint, None
         if endpoint is not None:
@@ -204,15 +207,13 @@ class Server:
     def _jobs(self, samples: Samples) -> Jobs:
         """JobService, and the runner behind it."""
         settings = self.settings
-        blobs = open_blobs(settings.results_url or str(USER_DATA / "results"))
-        storage = JobStorage(self._database, blobs)
         rules = JobRules(
             at_once=settings.jobs_at_once,
             lease_seconds=settings.job_lease_seconds,
             retention_seconds=settings.job_retention_days * DAY_SECONDS,
         )
-        self._job_runner = JobRunner(self.models, samples, storage, rules)
-        return Jobs(self.models, samples, storage, self._job_runner, settings.max_job_characters)
+        self._job_runner = JobRunner(self.models, samples, self._storage, rules)
+        return Jobs(self.models, samples, self._storage, self._job_runner, settings.max_job_characters)
 
 
 def _models(settings: Settings, memory: Memory) -> Models:

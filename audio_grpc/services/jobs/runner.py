@@ -16,6 +16,8 @@ from audio_grpc.types import Job, JobState
 
 LOOK_SECONDS = 1.0
 """How often to look for jobs that another server was asked for, or has let go of."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""How seldom to look while the database fails."""
 TIDY_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
@@ -65,12 +67,16 @@ class JobRunner:
             self._changed[job_id].set()
 
     async def _run_all(self) -> None:
+        pause = LOOK_SECONDS
         while True:
             self._news.clear()
-            with suppress(StorageFailed):  # and logged
+            try:
                 while len(self._running) < self._rules.at_once and (job := await self._leases.claim()):
                     self._running[job.id] = asyncio.create_task(self._run(job), name=job.id)
-            await _wait(self._news, LOOK_SECONDS)
+                pause = LOOK_SECONDS
+            except StorageFailed:  # and logged
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await _wait(self._news, pause)
 
     async def _run(self, job: Job) -> None:
         log.info("job %s goes on at piece %d of %d", job.id, job.pieces_done, job.pieces_total)
