@@ -21,6 +21,7 @@ from audio_grpc.types import (
     SpokenAudio,
     Strategy,
     Task,
+    UtteranceDiscarded,
     UtteranceTranscript,
     Voice,
     Word,
@@ -63,7 +64,7 @@ TO_JOB_STATE = {
     job_pb2.SPEECH_JOB_STATE_FAILED: JobState.FAILED,
     job_pb2.SPEECH_JOB_STATE_CANCELLED: JobState.CANCELLED,
 }
-HeardEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+HeardEvent = SpeechStarted | SpeechStopped | UtteranceDiscarded | Hypothesis | UtteranceTranscript
 
 
 def _inverted(mapping: dict[K, V]) -> dict[V, K]:
@@ -239,6 +240,9 @@ def from_heard(event: HeardEvent) -> speech_to_text_pb2.StreamingTranscribeRespo
                 utterance=event.utterance, at=from_seconds(event.at), cause=FROM_END_CAUSE[event.cause]
             )
             return pb.StreamingTranscribeResponse(speech_stopped=stopped)
+        case UtteranceDiscarded():
+            discarded = pb.UtteranceDiscarded(utterance=event.utterance, at=from_seconds(event.at))
+            return pb.StreamingTranscribeResponse(discarded=discarded)
         case Hypothesis():
             hypothesis = pb.TranscriptHypothesis(
                 utterance=event.utterance,
@@ -260,6 +264,10 @@ def to_heard(response: speech_to_text_pb2.StreamingTranscribeResponse) -> HeardE
         case "speech_stopped":
             stopped = response.speech_stopped
             return SpeechStopped(stopped.utterance, to_seconds(stopped.at), TO_END_CAUSE[stopped.cause])
+        case "discarded":
+            discarded = response.discarded
+            utterance = discarded.utterance if discarded.HasField("utterance") else None
+            return UtteranceDiscarded(utterance, to_seconds(discarded.at))
         case "hypothesis":
             heard = response.hypothesis
             return Hypothesis(

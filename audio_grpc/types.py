@@ -247,6 +247,14 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class UtteranceDiscarded:
+    """The caller dropped the utterance in progress, if any, ``at`` so many seconds of the stream."""
+
+    utterance: int | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """What an utterance seems to say so far: both texts in turn.
 

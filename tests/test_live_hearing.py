@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
+import av
 import grpc
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from audio_grpc.backends.base import TranscriberInfo, Transcript
 from audio_grpc.backends.tone import ToneListener
@@ -26,8 +29,11 @@ from audio_grpc.convert import from_seconds
 from audio_grpc.server import Server
 from audio_grpc.types import Audio, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import (
+    SAMPLE_FORMAT_ALAW,
     SAMPLE_FORMAT_F32LE,
+    SAMPLE_FORMAT_MULAW,
     Endpointing,
+    SampleFormat,
     StreamingTranscribeRequest,
     StreamingTranscriptionOptions,
     UtteranceEnd,
@@ -149,6 +155,31 @@ async def test_floats_and_channels_are_understood(start: Start, channels: int) -
         await write(transcript, floats, 8000)
         await transcript.end()
         assert texts([event async for event in transcript]) == ["Floating."]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample_format"), [("mulaw", SAMPLE_FORMAT_MULAW), ("alaw", SAMPLE_FORMAT_ALAW)]
+)
+async def test_telephones_are_understood(
+    start: Start, name: str, sample_format: SampleFormat.ValueType
+) -> None:
+    _, client = await start()
+    integers = np.frombuffer(await spoken(client, "Ring ring."), "<i2")
+    async with client.listen(RATE, sample_format=sample_format, endpointing=MANUAL) as transcript:
+        await write(transcript, telephone(integers, name))
+        await transcript.end()
+        assert texts([event async for event in transcript]) == ["Ring ring."]
+
+
+def telephone(samples: NDArray[np.int16], name: str) -> bytes:
+    """As FFmpeg encodes them: ``mulaw`` or ``alaw``."""
+    sink = BytesIO()
+    with av.open(sink, "w", format=name) as file:
+        stream: Any = file.add_stream(f"pcm_{name}", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        file.mux([*stream.encode(frame), *stream.encode(None)])
+    return sink.getvalue()
 
 
 class Remembering(ToneListener):
@@ -285,6 +316,7 @@ SECONDS_99 = {"seconds": 99}
         ([options(channel_count=3), audio(100)], "INVALID_FIELD", "multiple of 6"),
         ([options(sample_format=SAMPLE_FORMAT_F32LE), audio(102)], "INVALID_FIELD", "multiple of 4"),
         ([options(sample_format=SAMPLE_FORMAT_F32LE), NOT_A_NUMBER], "INVALID_FIELD", "finite"),
+        ([options(sample_format=SAMPLE_FORMAT_ALAW, channel_count=2), audio(3)], "INVALID_FIELD", "of 2"),
         ([options(sample_format=9)], "INVALID_FIELD", "sample_format"),
         ([options(), audio((1 << 20) + 2)], "MESSAGE_TOO_LARGE", "smaller pieces"),
         ([options(sample_rate_hertz=0)], "INVALID_FIELD", "1000"),

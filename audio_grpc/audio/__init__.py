@@ -4,7 +4,8 @@ from audio_grpc.audio.blocks import Block, decode_blocks
 from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, to_pcm, wav_header
-from audio_grpc.audio.raw import RawFormat, raw_audio
+from audio_grpc.audio.g711 import from_alaw, from_mulaw
+from audio_grpc.audio.raw import RawFormat, from_s16le, raw_audio
 from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.audio.stretch import stretch
 from audio_grpc.types import Encoding
@@ -22,6 +23,9 @@ __all__ = [
     "decode",
     "decode_blocks",
     "encode",
+    "from_alaw",
+    "from_mulaw",
+    "from_s16le",
     "raw_audio",
     "resample",
     "stretch",

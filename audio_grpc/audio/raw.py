@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.types import Audio
+from audio_grpc.types import Audio, Samples
 
 MIN_RAW_RATE_HERTZ = 1_000
 MAX_RAW_RATE_HERTZ = 192_000
@@ -51,6 +51,12 @@ class RawFormat:
                 f"{self.channel_count} channel(s); send whole samples, or correct raw_format.channel_count",
                 field="audio",
             )
+
+
+def from_s16le(data: bytes | memoryview) -> Samples:
+    """The samples of signed 16-bit little-endian integers."""
+    samples: Samples = np.frombuffer(data, "<i2") * np.float32(1 / 32768)
+    return samples
 
 
 def raw_audio(data: bytes | memoryview, raw: RawFormat) -> Audio:

@@ -14,7 +14,7 @@ from audio_grpc.client.aio import AsyncClient
 from audio_grpc.client.credentials import Tls
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.live_speech import AsyncLiveSpeech, LiveSpeech
-from audio_grpc.client.live_transcript import AsyncLiveTranscript, LiveTranscriptEvent
+from audio_grpc.client.live_transcript import AsyncLiveTranscript, LiveTranscript, LiveTranscriptEvent
 from audio_grpc.client.options import (
     DownloadOptions,
     JobOptions,
@@ -38,6 +38,7 @@ from audio_grpc.types import (
     SpokenAudio,
     Strategy,
     Task,
+    UtteranceDiscarded,
     UtteranceTranscript,
     Word,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "ListenOptions",
     "LiveSpeech",
     "LiveSpeechOptions",
+    "LiveTranscript",
     "LiveTranscriptEvent",
     "Segment",
     "ServiceError",
@@ -73,6 +75,7 @@ __all__ = [
     "Transcript",
     "TranscriptOptions",
     "UploadOptions",
+    "UtteranceDiscarded",
     "UtteranceTranscript",
     "Word",
     "trace_metadata",

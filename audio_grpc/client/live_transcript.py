@@ -7,22 +7,23 @@ async with client.listen(16000, interim_results=True) as transcript:
             print(event.text)
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 from audio_grpc.client.errors import ServiceError
-from audio_grpc.client.requests import AsyncRequests
-from audio_grpc.client.streams import AsyncStream
+from audio_grpc.client.requests import AsyncRequests, Requests
+from audio_grpc.client.streams import AsyncStream, Stream
 from audio_grpc.convert import to_heard
-from audio_grpc.types import Hypothesis, SpeechStarted, SpeechStopped, UtteranceTranscript
+from audio_grpc.types import Hypothesis, SpeechStarted, SpeechStopped, UtteranceDiscarded, UtteranceTranscript
 from audio_grpc.v1.speech_to_text_pb2 import (
     StreamingTranscribeRequest,
     StreamingTranscriptionFinished,
     StreamingTranscriptionStarted,
+    UtteranceDiscard,
     UtteranceEnd,
 )
 
-LiveTranscriptEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+LiveTranscriptEvent = SpeechStarted | SpeechStopped | UtteranceDiscarded | Hypothesis | UtteranceTranscript
 
 
 class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
@@ -52,7 +53,11 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
 
     async def end_utterance(self) -> None:
         """What was said so far is complete."""
-        await self._requests.send(StreamingTranscribeRequest(end_utterance=UtteranceEnd()))
+        await self._requests.send(_END)
+
+    async def discard_utterance(self) -> None:
+        """Drop what was said so far and is not complete; an UtteranceDiscarded answers."""
+        await self._requests.send(_DISCARD)
 
     async def end(self) -> None:
         """There is no more sound; the rest is transcribed, and then reading ends."""
@@ -75,3 +80,56 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
 
     async def __aexit__(self, *_: object) -> None:
         self._events.cancel()
+
+
+class LiveTranscript(Iterator[LiveTranscriptEvent]):
+    """The same for threads; a failure comes from reading, and what is written after it is not sent."""
+
+    def __init__(self, call: Callable[[Requests], Any], opening: StreamingTranscribeRequest) -> None:
+        self._requests = Requests()
+        self._requests.send(opening)
+        started = call(self._requests)
+        if not started.add_callback(self._requests.end):
+            self._requests.end()
+        self._events: Stream[
+            StreamingTranscriptionStarted, LiveTranscriptEvent, StreamingTranscriptionFinished
+        ] = Stream(started, to_heard)
+
+    def start(self) -> StreamingTranscriptionStarted:
+        """The opening message, once the model has a place; a stream that is refused fails here."""
+        return self._events.start()
+
+    def write(self, samples: bytes) -> None:
+        """The sound goes on with these; waits while the server has enough to listen to."""
+        self._requests.send(StreamingTranscribeRequest(audio=samples))
+
+    def end_utterance(self) -> None:
+        """What was said so far is complete."""
+        self._requests.send(_END)
+
+    def discard_utterance(self) -> None:
+        """Drop what was said so far and is not complete; an UtteranceDiscarded answers."""
+        self._requests.send(_DISCARD)
+
+    def end(self) -> None:
+        """There is no more sound; the rest is transcribed, and then reading ends."""
+        self._requests.end()
+
+    @property
+    def finished(self) -> StreamingTranscriptionFinished:
+        """The closing message; there is one once the stream was read to its end."""
+        return self._events.finished
+
+    def __next__(self) -> LiveTranscriptEvent:
+        return next(self._events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.cancel()
+        self._requests.end()
+
+
+_END = StreamingTranscribeRequest(end_utterance=UtteranceEnd())
+_DISCARD = StreamingTranscribeRequest(discard_utterance=UtteranceDiscard())

@@ -1,7 +1,9 @@
 """Requests that are sent bit by bit."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from threading import Condition
 from typing import Any, TypeVar
 
 import grpc
@@ -9,6 +11,9 @@ import grpc
 from audio_grpc.client.errors import ServiceError
 
 Result = TypeVar("Result")
+
+MAX_WAITING = 16
+"""Requests that a thread may be ahead of what the server has taken."""
 
 
 class AsyncRequests:
@@ -46,6 +51,37 @@ class AsyncRequests:
         self._refusal = ServiceError.from_status(
             _now(call.code()), _now(call.details()), _now(call.trailing_metadata())
         )
+
+
+class Requests(Iterator[Any]):
+    """The sending half of a call, for threads: gRPC's own thread takes from it what is to be sent."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[object] = deque()
+        self._changed = Condition()
+        self._ended = False
+
+    def send(self, request: object) -> None:
+        """Send one; waits while the server has enough to read. Does nothing once there are no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or len(self._waiting) < MAX_WAITING)
+            if not self._ended:
+                self._waiting.append(request)
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """There are no more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def __next__(self) -> object:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._waiting)
+            if not self._waiting:
+                raise StopIteration
+            self._changed.notify_all()
+            return self._waiting.popleft()
 
 
 def _now(ready: Coroutine[Any, Any, Result]) -> Result:

@@ -12,10 +12,13 @@ from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.jobs import Jobs
 from audio_grpc.client.live_speech import LiveSpeech
+from audio_grpc.client.live_transcript import LiveTranscript
 from audio_grpc.client.options import (
+    ListenOptions,
     LiveSpeechOptions,
     SpeechOptions,
     TranscriptOptions,
+    listen_request,
     synthesize_request,
     transcribe_request,
 )
@@ -90,6 +93,12 @@ class Client(Jobs):
         request = transcribe_request(recording, options)
         call = self._speech_to_text.Transcribe(request, timeout=timeout, metadata=self._metadata)
         return Stream(call, segment)
+
+    def listen(self, sample_rate_hertz: int, **options: Unpack[ListenOptions]) -> LiveTranscript:
+        """A transcript of bare samples that are still being recorded."""
+        timeout = options.pop("timeout", None)
+        method = partial(self._speech_to_text.StreamingTranscribe, timeout=timeout, metadata=self._metadata)
+        return LiveTranscript(method, listen_request(sample_rate_hertz, options))
 
     def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""

@@ -2,7 +2,7 @@
 
 from audio_grpc.live.agreement import Agreement, evenly_timed, settled
 from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, Loudness, VoiceDetector
-from audio_grpc.live.ear import Ear, Recording
+from audio_grpc.live.ear import Ear, Heard, Recording
 from audio_grpc.live.endpointer import Endpointer, Endpointing, SpeechOffset, SpeechOnset
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Ear",
     "Endpointer",
     "Endpointing",
+    "Heard",
     "Loudness",
     "Recording",
     "SpeechOffset",

@@ -119,7 +119,7 @@ def _timed(stable: Sequence[str], whole: Sequence[Word], count: int) -> list[Wor
     probability = min((word.probability for word in heard), default=0.0)
     step = (end - start) / len(stable)
     return [
-        Word(text, start + place * step, start + (place + 1) * step, probability)
+        Word(text, start + place * step, min(start + (place + 1) * step, end), probability)
         for place, text in enumerate(stable)
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, VoiceDetector
 from audio_grpc.live.endpointer import Boundary, Endpointer, Endpointing, SpeechOnset
-from audio_grpc.types import Audio, EndCause, Samples, SpeechStarted, SpeechStopped
+from audio_grpc.types import Audio, EndCause, Samples, SpeechStarted, SpeechStopped, UtteranceDiscarded
 
 FRAME_SECONDS = FRAME_SAMPLES / RATE_HERTZ
 
@@ -27,7 +27,7 @@ class Recording:
         return self.start + self.audio.seconds
 
 
-Heard = SpeechStarted | SpeechStopped | Recording
+Heard = SpeechStarted | SpeechStopped | UtteranceDiscarded | Recording
 
 
 class Ear:
@@ -74,9 +74,15 @@ class Ear:
         """The caller says that the utterance is complete; nothing if there is none."""
         yield from self._report(self._endpointer.end(EndCause.CALLER))
 
+    def discard_utterance(self) -> Iterator[Heard]:
+        """The caller drops what was said since the last utterance was over."""
+        was_speaking = bool(self._endpointer.end(EndCause.CALLER))
+        self._ended_at = self._received
+        yield UtteranceDiscarded(self._utterance if was_speaking else None, self.seconds)
+
     def finish(self) -> Iterator[Heard]:
-        """There are no more samples; those that fill no frame count as if silence followed."""
-        if len(self._unframed):
+        """There are no more samples; those that fill no frame belong to the utterance in progress, if any."""
+        if len(self._unframed) and self._endpointer.is_speaking:
             missing = FRAME_SAMPLES - len(self._unframed)
             yield from self._listen(np.pad(self._unframed, (0, missing)))
         yield from self._report(self._endpointer.end(EndCause.END_OF_STREAM))
@@ -94,8 +100,10 @@ class Ear:
                 self._utterance += 1
                 # What belongs to the utterance before is not recognised twice.
                 self._starts_at = max(place - self._padding, self._ended_at)
-                yield SpeechStarted(self._utterance, place / RATE_HERTZ)
+                yield SpeechStarted(self._utterance, max(place, self._ended_at) / RATE_HERTZ)
                 continue
+            if boundary.cause is EndCause.CALLER:
+                place = self._received  # all that was sent before, also what fills no frame
             is_silent = boundary.cause is EndCause.SILENCE
             self._ended_at = min(place + self._padding, self._received) if is_silent else place
             yield SpeechStopped(self._utterance, place / RATE_HERTZ, boundary.cause)

@@ -18,7 +18,7 @@ import numpy as np
 from audio_grpc.audio import Resampler, resample
 from audio_grpc.backends.base import Transcriber
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Recording, evenly_timed, settled
+from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Heard, Recording, evenly_timed, settled
 from audio_grpc.runtime.session import Session
 from audio_grpc.services.live_context import LiveContext, is_invented
 from audio_grpc.services.live_options import LiveJob, Requests
@@ -32,6 +32,7 @@ from audio_grpc.types import (
     SpeechStarted,
     SpeechStopped,
     TranscriptionOptions,
+    UtteranceDiscarded,
     UtteranceTranscript,
     Word,
 )
@@ -41,7 +42,7 @@ HYPOTHESIS_SECONDS = 0.5
 MAX_WAITING_TRANSCRIPTS = 4
 MAX_WAITING_EVENTS = 64
 
-LiveEvent = SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript
+LiveEvent = SpeechStarted | SpeechStopped | UtteranceDiscarded | Hypothesis | UtteranceTranscript
 
 
 class LiveHearing:
@@ -98,10 +99,14 @@ class LiveHearing:
                     await self._hear(request.audio)
                 case "end_utterance":
                     self._note(self._ear.end_utterance())
+                case "discard_utterance":
+                    self._discard()
                 case "options":
                     raise InvalidRequest("the options come once, first; open another stream", field="options")
                 case _:
-                    raise InvalidRequest("the message is empty; send audio or end_utterance")
+                    raise InvalidRequest(
+                        "the message is empty; send audio, end_utterance or discard_utterance"
+                    )
             await self._make_room()
         for rest in self._resampler.finish():
             self._note(self._ear.hear(rest.samples))
@@ -116,13 +121,18 @@ class LiveHearing:
                 await asyncio.sleep(0)
         self._call.audio_seconds_in = self._ear.seconds
 
-    def _note(self, heard: Iterable[SpeechStarted | SpeechStopped | Recording]) -> None:
+    def _note(self, heard: Iterable[Heard]) -> None:
         for one in heard:
             if isinstance(one, Recording):
                 self._over.append(one)
             else:
                 self._events.put_nowait(one)
         self._changed.set()
+
+    def _discard(self) -> None:
+        self._note(self._ear.discard_utterance())
+        if not self._over:  # else it is of an utterance before, which is being concluded
+            self._agreement = Agreement()
 
     async def _make_room(self) -> None:
         while len(self._over) >= MAX_WAITING_TRANSCRIPTS or self._events.qsize() >= MAX_WAITING_EVENTS:
@@ -160,10 +170,13 @@ class LiveHearing:
         recording = self._ear.current
         assert recording is not None, "a hypothesis is due while somebody speaks"
         self._listened_until = recording.end
+        agreement = self._agreement
         _, segments = await self._transcribe(recording, self._context.draft)
         if self._over or self._ended:
             return  # the transcript is next
-        stable, unstable = self._agreement.hear("".join(segment.text for segment in segments))
+        if agreement is not self._agreement:
+            return  # the utterance was discarded
+        stable, unstable = agreement.hear("".join(segment.text for segment in segments))
         self._events.put_nowait(Hypothesis(recording.utterance, stable, unstable, recording.end))
 
     async def _conclude(self, recording: Recording) -> None:

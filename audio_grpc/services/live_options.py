@@ -1,25 +1,50 @@
 """The options of a live transcript: what each may be, and the samples that come after them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from audio_grpc.audio import RawFormat, raw_audio
+from audio_grpc.audio import RawFormat, from_alaw, from_mulaw, from_s16le
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest, MessageTooLarge
 from audio_grpc.live import Endpointing
 from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords
 from audio_grpc.services.requests import MEBIBYTE
-from audio_grpc.types import Audio, Task, TranscriptionOptions
+from audio_grpc.types import Audio, Samples, Task, TranscriptionOptions
 from audio_grpc.v1 import speech_to_text_pb2 as pb
 
 MAX_AUDIO_BYTES = MEBIBYTE
 """Of one message: voice is looked for on the event loop, and not for long at a time."""
-FLOAT_BYTES = 4
 
 Requests = AsyncIterator[pb.StreamingTranscribeRequest]
+
+
+@dataclass(frozen=True)
+class SampleCode:
+    """How one sample is written, and what reads so many of them."""
+
+    bits: int
+    decode: Callable[[bytes], Samples]
+
+
+def _from_f32le(data: bytes) -> Samples:
+    samples: Samples = np.frombuffer(data, "<f4")
+    if not np.isfinite(samples).all():
+        raise InvalidRequest(
+            "the audio has samples that are no finite numbers; send numbers in -1 to 1", field="audio"
+        )
+    return samples.clip(-1.0, 1.0)
+
+
+S16LE = SampleCode(16, from_s16le)
+SAMPLE_CODES = {
+    pb.SAMPLE_FORMAT_S16LE: S16LE,
+    pb.SAMPLE_FORMAT_F32LE: SampleCode(32, _from_f32le),
+    pb.SAMPLE_FORMAT_MULAW: SampleCode(8, from_mulaw),
+    pb.SAMPLE_FORMAT_ALAW: SampleCode(8, from_alaw),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +52,7 @@ class LiveFormat:
     """How the samples of a stream are written."""
 
     raw: RawFormat
-    is_float: bool
+    code: SampleCode
 
     def audio(self, data: bytes) -> Audio:
         """The samples in a message, mixed to mono. InvalidRequest, MessageTooLarge."""
@@ -37,22 +62,15 @@ class LiveFormat:
                 f"{MAX_AUDIO_BYTES / MEBIBYTE:g} MiB; send it in smaller pieces, such as 100 ms",
                 field="audio",
             )
-        return self._floats(data) if self.is_float else raw_audio(data, self.raw)
-
-    def _floats(self, data: bytes) -> Audio:
         channels = self.raw.channel_count
-        if len(data) % (FLOAT_BYTES * channels):
+        if len(data) % (self.code.bits // 8 * channels):
             raise InvalidRequest(
-                f"{len(data)} bytes are not a multiple of {FLOAT_BYTES * channels}, the 32-bit samples of "
-                f"{channels} channel(s); send whole samples, or correct channel_count",
+                f"{len(data)} bytes are not a multiple of {self.code.bits // 8 * channels}, the "
+                f"{self.code.bits}-bit samples of {channels} channel(s); send whole samples, or correct "
+                "channel_count",
                 field="audio",
             )
-        samples = np.frombuffer(data, "<f4").reshape(-1, channels)
-        if not np.isfinite(samples).all():
-            raise InvalidRequest(
-                "the audio has samples that are no finite numbers; send numbers in -1 to 1", field="audio"
-            )
-        mono = samples.clip(-1.0, 1.0).mean(axis=1, dtype=np.float32)
+        mono = self.code.decode(data).reshape(-1, channels).mean(axis=1, dtype=np.float32)
         return Audio(mono, self.raw.sample_rate_hertz)
 
 
@@ -70,11 +88,10 @@ class LiveJob:
 def read_live_job(options: pb.StreamingTranscriptionOptions) -> LiveJob:
     """InvalidRequest or one of its kinds for what can be said without knowing the model."""
     channels = given(options, "channel_count")
-    formats = {pb.SAMPLE_FORMAT_S16LE: False, pb.SAMPLE_FORMAT_F32LE: True}
     return LiveJob(
         format=LiveFormat(
             RawFormat(options.sample_rate_hertz, 1 if channels is None else channels),
-            is_float=known("options.sample_format", options.sample_format, formats, default=False),
+            known("options.sample_format", options.sample_format, SAMPLE_CODES, S16LE),
         ),
         options=TranscriptionOptions(
             language_code=options.language_code or None,

@@ -56,6 +56,10 @@ class _SampleFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SampleFo
     """Signed 16-bit integers."""
     SAMPLE_FORMAT_F32LE: _SampleFormat.ValueType  # 2
     """32-bit floating point numbers in -1 to 1; what is beyond is clipped, and what is no number refused."""
+    SAMPLE_FORMAT_MULAW: _SampleFormat.ValueType  # 3
+    """8-bit mu-law, as telephones in North America and Japan have it (ITU-T G.711), mostly at 8000 Hz."""
+    SAMPLE_FORMAT_ALAW: _SampleFormat.ValueType  # 4
+    """8-bit A-law, as those elsewhere have it (ITU-T G.711), mostly at 8000 Hz."""
 
 class SampleFormat(_SampleFormat, metaclass=_SampleFormatEnumTypeWrapper):
     """Little-endian samples, channels interleaved."""
@@ -66,6 +70,10 @@ SAMPLE_FORMAT_S16LE: SampleFormat.ValueType  # 1
 """Signed 16-bit integers."""
 SAMPLE_FORMAT_F32LE: SampleFormat.ValueType  # 2
 """32-bit floating point numbers in -1 to 1; what is beyond is clipped, and what is no number refused."""
+SAMPLE_FORMAT_MULAW: SampleFormat.ValueType  # 3
+"""8-bit mu-law, as telephones in North America and Japan have it (ITU-T G.711), mostly at 8000 Hz."""
+SAMPLE_FORMAT_ALAW: SampleFormat.ValueType  # 4
+"""8-bit A-law, as those elsewhere have it (ITU-T G.711), mostly at 8000 Hz."""
 Global___SampleFormat: _TypeAlias = SampleFormat  # noqa: Y015
 
 class _UtteranceEndCause:
@@ -836,6 +844,7 @@ class StreamingTranscribeRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     END_UTTERANCE_FIELD_NUMBER: _builtins.int
+    DISCARD_UTTERANCE_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """The next samples, of every channel, at most 1 MiB (else INVALID_ARGUMENT, MESSAGE_TOO_LARGE); 100 ms is a
     good size.
@@ -848,18 +857,23 @@ class StreamingTranscribeRequest(_message.Message):
     def end_utterance(self) -> Global___UtteranceEnd:
         """What was said so far is complete, whatever the silence. Does nothing while nobody speaks."""
 
+    @_builtins.property
+    def discard_utterance(self) -> Global___UtteranceDiscard:
+        """What was said so far and is not complete is dropped: it gets no transcript. Answered by `discarded`."""
+
     def __init__(
         self,
         *,
         options: Global___StreamingTranscriptionOptions | None = ...,
         audio: _builtins.bytes = ...,
         end_utterance: Global___UtteranceEnd | None = ...,
+        discard_utterance: Global___UtteranceDiscard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "discard_utterance", b"discard_utterance", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "discard_utterance", b"discard_utterance", "end_utterance", b"end_utterance", "options", b"options", "part", b"part"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio", "end_utterance"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio", "end_utterance", "discard_utterance"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -881,6 +895,23 @@ class UtteranceEnd(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UtteranceEnd: _TypeAlias = UtteranceEnd  # noqa: Y015
+
+@_typing.final
+class UtteranceDiscard(_message.Message):
+    """The utterance never was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UtteranceDiscard: _TypeAlias = UtteranceDiscard  # noqa: Y015
 
 @_typing.final
 class StreamingTranscriptionOptions(_message.Message):
@@ -1028,6 +1059,7 @@ class StreamingTranscribeResponse(_message.Message):
     SPEECH_STOPPED_FIELD_NUMBER: _builtins.int
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    DISCARDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___StreamingTranscriptionStarted:
         """Once, first: the model is loaded and has a place for the stream."""
@@ -1046,11 +1078,17 @@ class StreamingTranscribeResponse(_message.Message):
 
     @_builtins.property
     def transcript(self) -> Global___UtteranceTranscript:
-        """Exactly one for each utterance, in their order, and the last message of it."""
+        """Exactly one for each utterance that was not discarded, in their order, and the last message of it."""
 
     @_builtins.property
     def finished(self) -> Global___StreamingTranscriptionFinished:
         """Once, last."""
+
+    @_builtins.property
+    def discarded(self) -> Global___UtteranceDiscarded:
+        """One for each discard_utterance, in their order, and the last message of the utterance. All that was sent
+        before it was heard: what it settled has been told.
+        """
 
     def __init__(
         self,
@@ -1061,12 +1099,13 @@ class StreamingTranscribeResponse(_message.Message):
         speech_stopped: Global___SpeechStopped | None = ...,
         transcript: Global___UtteranceTranscript | None = ...,
         finished: Global___StreamingTranscriptionFinished | None = ...,
+        discarded: Global___UtteranceDiscarded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discarded", b"discarded", "event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discarded", b"discarded", "event", b"event", "finished", b"finished", "hypothesis", b"hypothesis", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "started", b"started", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "speech_started", "hypothesis", "speech_stopped", "transcript", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "speech_started", "hypothesis", "speech_stopped", "transcript", "finished", "discarded"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1153,6 +1192,36 @@ class SpeechStopped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpeechStopped: _TypeAlias = SpeechStopped  # noqa: Y015
+
+@_typing.final
+class UtteranceDiscarded(_message.Message):
+    """What the caller wanted dropped was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    """Unset if nobody was speaking."""
+    @_builtins.property
+    def at(self) -> _duration_pb2.Duration:
+        """What comes after this is heard anew."""
+
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int | None = ...,
+        at: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_utterance", b"_utterance", "at", b"at", "utterance", b"utterance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_utterance", b"_utterance", "at", b"at", "utterance", b"utterance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__utterance: _TypeAlias = _typing.Literal["utterance"]  # noqa: Y015
+    _WhichOneofArgType__utterance: _TypeAlias = _typing.Literal["_utterance", b"_utterance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__utterance) -> _WhichOneofReturnType__utterance | None: ...
+
+Global___UtteranceDiscarded: _TypeAlias = UtteranceDiscarded  # noqa: Y015
 
 @_typing.final
 class TranscriptHypothesis(_message.Message):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from audio_grpc.live import RATE_HERTZ, Ear, Endpointing, Loudness, Recording
-from audio_grpc.types import EndCause, Samples, SpeechStarted, SpeechStopped
+from audio_grpc.live import RATE_HERTZ, Ear, Endpointing, Heard, Loudness, Recording
+from audio_grpc.types import EndCause, Samples, SpeechStarted, SpeechStopped, UtteranceDiscarded
 
 LOUD = Endpointing(threshold=0.2, padding_seconds=0.2)
 
@@ -15,7 +15,7 @@ def sound(seconds: float, level: float) -> Samples:
     return np.full(count, level, np.float32) + np.linspace(0, 0.01, count, dtype=np.float32)
 
 
-def heard(ear: Ear, samples: Samples, piece: int) -> list[SpeechStarted | SpeechStopped | Recording]:
+def heard(ear: Ear, samples: Samples, piece: int) -> list[Heard]:
     found = [
         one for start in range(0, len(samples), piece) for one in ear.hear(samples[start : start + piece])
     ]
@@ -57,3 +57,31 @@ def test_what_nobody_needs_any_more_is_forgotten() -> None:
             list(ear.hear(sound(1, level)))
             assert sum(map(len, ear._kept)) <= 8 * RATE_HERTZ
     assert ear.seconds == 1200
+
+
+@pytest.mark.parametrize("piece", [100, 1600])
+def test_what_the_caller_ends_has_all_that_was_sent_and_nothing_twice(piece: int) -> None:
+    samples = sound(2.0003, 0.5)
+    ear = Ear(Loudness(), Endpointing.manual(20.0))
+    recordings = []
+    for start in range(0, len(samples), 16_000):
+        for place in range(start, min(start + 16_000, len(samples)), piece):
+            list(ear.hear(samples[place : min(place + piece, start + 16_000)]))
+        recordings += [one for one in ear.end_utterance() if isinstance(one, Recording)]
+    recordings += [one for one in ear.finish() if isinstance(one, Recording)]
+    assert [len(one.audio.samples) for one in recordings] == [16_000, 16_000]
+    assert np.array_equal(
+        np.concatenate([one.audio.samples for one in recordings])[:32_000], samples[:32_000]
+    )
+
+
+def test_what_the_caller_drops_is_in_no_utterance() -> None:
+    ear = Ear(Loudness(), LOUD)
+    list(ear.hear(sound(1.003, 0.5)))
+    assert list(ear.discard_utterance()) == [UtteranceDiscarded(0, ear.seconds)]
+    assert list(ear.discard_utterance()) == [UtteranceDiscarded(None, ear.seconds)]
+    started, _, recording = [*ear.hear(sound(0.5, 0.5)), *ear.finish()]
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(recording, Recording)
+    assert started.utterance == 1
+    assert recording.start == pytest.approx(1.003)
