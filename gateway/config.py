@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     """How long running requests may go on after SIGTERM or Ctrl-C."""
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
     """Largest recording of one request."""
+    max_idle_seconds: Annotated[float, Gt(0)] = 60.0
+    """How long a WebSocket may be silent before it asks the service for anything; then the service counts."""
+    max_send_seconds: Annotated[float, Gt(0)] = 30.0
+    """How long the caller of a WebSocket may leave what it is sent unread."""
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from audio_grpc.client import ServiceError
 
@@ -108,10 +108,10 @@ class ApiError(Exception):
 Translate = Callable[[ServiceError], ApiError]
 
 
-def speaks(translate: Translate) -> Callable[[Request], None]:
+def speaks(translate: Translate) -> Callable[[HTTPConnection], None]:
     """A dependency of a dialect's routes: their errors are in its terms."""
 
-    def remember(request: Request) -> None:
+    def remember(request: HTTPConnection) -> None:
         request.state.translate = translate
 
     return remember

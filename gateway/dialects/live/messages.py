@@ -23,12 +23,12 @@ seconds from the start of the audio. A stream without ``finished`` was cut.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from audio_grpc.client import Encoding, LiveSpeechOptions, SpeechCancelled, SpokenAudio
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
 from gateway.dialects.openai.speech import PCM_RATE_HERTZ, Format, usage
-from gateway.errors import ApiError
+from gateway.sockets import read_message
 
 
 class _Message(BaseModel):
@@ -95,14 +95,7 @@ _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimina
 
 def read(text: str) -> Message:
     """A message of the caller. ApiError with status 400 for what is none."""
-    try:
-        return _MESSAGE.validate_json(text)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        # The place begins with the message's type, which is no field's name.
-        param = ".".join(map(str, problem["loc"][1:])) or None
-        message = f"{param}: {problem['msg']}" if param else problem["msg"]
-        raise ApiError(400, message, param=param, code="invalid_message") from error
+    return read_message(_MESSAGE, text)
 
 
 def started(event: SynthesisStarted) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Transcripts in OpenAI's shapes: json, verbose_json, text, srt, vtt, and server-sent events."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +73,7 @@ def _brief(
         "usage": {"type": "duration", "seconds": _seconds(transcript)},
     }
     if form.wants_logprobs:
-        body["logprobs"] = [logprob for segment in segments for logprob in _logprobs(segment)]
+        body["logprobs"] = logprobs(word for segment in segments for word in segment.words)
     return body
 
 
@@ -123,10 +123,10 @@ async def _events(
 def _with_logprobs(segments: list[Segment], form: TranslationForm) -> dict[str, Any]:
     if not form.wants_logprobs:
         return {}
-    return {"logprobs": [logprob for segment in segments for logprob in _logprobs(segment)]}
+    return {"logprobs": logprobs(word for segment in segments for word in segment.words)}
 
 
-def _logprobs(segment: Segment) -> list[dict[str, Any]]:
+def logprobs(words: Iterable[Word]) -> list[dict[str, Any]]:
     """Of words, which is as fine as the models tell."""
     return [
         {
@@ -134,7 +134,7 @@ def _logprobs(segment: Segment) -> list[dict[str, Any]]:
             "bytes": list(word.text.encode()),
             "logprob": math.log(max(word.probability, SMALLEST_PROBABILITY)),
         }
-        for word in segment.words
+        for word in words
     ]
 
 

@@ -1,0 +1,160 @@
+"""One WebSocket, and the streams of live hearing behind it.
+
+A stream opens with the first sound, since it holds a place on the model. What is wrong with a message is
+told, and the session goes on; what is wrong with the stream ends the session.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+from audio_grpc.client import AsyncClient, AsyncLiveTranscript, ServiceError
+from audio_grpc.v1.model_pb2 import MODEL_KIND_TRANSCRIBER
+from gateway.dialects.openai.realtime import events, messages
+from gateway.dialects.openai.realtime.items import Items, empty
+from gateway.dialects.openai.realtime.messages import Append, BetaUpdate, Clear, Commit, Message, Update
+from gateway.dialects.openai.realtime.session import Session
+from gateway.errors import ApiError, from_service
+from gateway.sockets import Socket, until_either_ends
+
+MIN_COMMIT_SECONDS = 0.1
+PIECE_BYTES = 1 << 18
+"""Of sound, for a message to the service."""
+INPUT = "session.audio.input"
+PARAMS = {
+    "language_code": f"{INPUT}.transcription.language",
+    "model": f"{INPUT}.transcription.model",
+    "options.prompt": f"{INPUT}.transcription.prompt",
+    "options.hotwords": f"{INPUT}.transcription.keywords",
+}
+translate = partial(from_service, params=PARAMS)
+
+
+class Conversation:
+    """Between one caller and the service."""
+
+    def __init__(self, socket: Socket, service: AsyncClient, session: Session) -> None:
+        self._socket = socket
+        self._service = service
+        self._session = session
+        self._id = events.new_id("sess")
+        self._items = Items()
+        self._stream: AsyncLiveTranscript | None = None
+        self._place = AsyncExitStack()
+        self._streams: asyncio.Queue[AsyncLiveTranscript] = asyncio.Queue()
+        self._ended_seconds = 0.0
+        """How long the streams sounded that are over."""
+        self._buffered_seconds = 0.0
+        """What was appended since the caller committed or cleared."""
+
+    async def hold(self) -> None:
+        """Until the caller has left. ServiceError, ApiError, WebSocketDisconnect."""
+        await self._require_model(self._session)
+        await self._socket.send(events.session("session.created", self._id, self._session))
+        try:
+            await until_either_ends(self._listen(), self._tell())
+        except ServiceError as error:
+            for event in self._items.failures(translate(error)):
+                await self._socket.send(event)
+            raise
+        finally:
+            await self._place.aclose()
+
+    async def _tell(self) -> None:
+        """What each stream hears, one stream after the other."""
+        while True:
+            stream = await self._streams.get()
+            async for heard in stream:
+                for event in self._items.events(heard):
+                    await self._socket.send(event)
+            self._streams.task_done()
+
+    async def _listen(self) -> None:
+        while True:
+            # Once there is a stream, it is the service that counts.
+            text = await self._socket.receive(may_idle=self._stream is not None)
+            try:
+                await self._take(messages.read(text))
+            except ApiError as error:
+                await self._socket.send(events.error(error, messages.event_id(text)))
+
+    async def _take(self, message: Message) -> None:
+        match message:
+            case Append():
+                await self._append(message.data())
+            case Commit():
+                await self._commit(message.event_id)
+            case Clear():
+                await self._clear()
+            case BetaUpdate():
+                await self._update(message.session, "transcription_session.updated")
+            case Update():
+                await self._update(message.session, "session.updated")
+
+    async def _append(self, data: bytes) -> None:
+        size = self._session.input.format.sample_bytes
+        if len(data) % size:
+            message = f"audio: {len(data)} bytes are not a multiple of {size}; send whole samples"
+            raise ApiError(400, message, param="audio", code="invalid_value")
+        stream = self._stream or await self._open()
+        for start in range(0, len(data), PIECE_BYTES):
+            await stream.write(data[start : start + PIECE_BYTES])
+        self._buffered_seconds += len(data) / self._session.bytes_per_second
+
+    async def _commit(self, event_id: str | None) -> None:
+        if self._stream is None or self._buffered_seconds < MIN_COMMIT_SECONDS:
+            raise empty(
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{MIN_COMMIT_SECONDS * 1000:.0f}ms of audio, but buffer only has "
+                f"{self._buffered_seconds * 1000:.2f}ms of audio."
+            )
+        self._items.ask(event_id, commit=True)
+        await self._stream.end_utterance()
+        # Nobody is speaking after that, so nothing is lost; but its answer says that the commit was heard.
+        await self._stream.discard_utterance()
+        self._buffered_seconds = 0.0
+
+    async def _clear(self) -> None:
+        self._buffered_seconds = 0.0
+        if self._stream is None:
+            await self._socket.send(events.event("input_audio_buffer.cleared"))
+            return
+        self._items.ask(None, commit=False)
+        await self._stream.discard_utterance()
+
+    async def _update(self, update: Session, answer: str) -> None:
+        session = self._session.updated(update)
+        if session.input.transcription.model != self._session.input.transcription.model:
+            await self._require_model(session)
+        if session != self._session:
+            await self._finish()
+        self._session = session
+        await self._socket.send(events.session(answer, self._id, session))
+
+    async def _open(self) -> AsyncLiveTranscript:
+        self._items.begin(self._session, self._ended_seconds)
+        rate = self._session.input.format.rate_hertz
+        stream = self._service.listen(rate, **self._session.options())
+        self._stream = await self._place.enter_async_context(stream)
+        self._streams.put_nowait(stream)
+        return stream
+
+    async def _finish(self) -> None:
+        """End the stream, which listens as it was told at its start, and wait until all of it is told."""
+        if self._stream is None:
+            return
+        await self._stream.end()
+        await self._streams.join()
+        self._ended_seconds += self._stream.finished.audio_duration.ToMicroseconds() / 1e6
+        self._buffered_seconds = 0.0
+        self._stream = None
+        await self._place.aclose()
+
+    async def _require_model(self, session: Session) -> None:
+        """ApiError if there is no such model that listens; ServiceError if the caller may not ask."""
+        name = session.input.transcription.model
+        models = [one for one in await self._service.list_models() if one.kind == MODEL_KIND_TRANSCRIBER]
+        if name and not any(name in (one.name, *one.aliases) for one in models):
+            known = ", ".join(sorted(one.name for one in models))
+            message = f"there is no model {name!r} that transcribes; there are: {known}"
+            raise ApiError(404, message, param=PARAMS["model"], code="model_not_found")

@@ -1,0 +1,171 @@
+"""The items of a conversation: what the service hears, as OpenAI tells it.
+
+An item is what was said between two commits, whoever made them. Where only the caller commits, an utterance
+that the service cut because it was long goes on in the same item. The deltas of an item are the words that
+have become certain since the delta before; together they are its transcript.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from audio_grpc.client import (
+    EndCause,
+    Hypothesis,
+    LiveTranscriptEvent,
+    SpeechStarted,
+    SpeechStopped,
+    UtteranceDiscarded,
+    UtteranceTranscript,
+    Word,
+)
+from gateway.dialects.openai.realtime import events
+from gateway.dialects.openai.realtime.events import Event
+from gateway.dialects.openai.realtime.session import LOGPROBS, Session
+from gateway.dialects.openai.transcripts import logprobs
+from gateway.errors import ApiError
+
+
+@dataclass
+class Item:
+    """What is known of one."""
+
+    id: str = field(default_factory=lambda: events.new_id("item"))
+    text: str = ""
+    """What was told of it."""
+    words: list[Word] = field(default_factory=list)
+    seconds: float = 0.0
+    last: int | None = None
+    """The utterance that completes it, once it is committed."""
+    dropped: bool = False
+
+
+@dataclass
+class _Utterance:
+    """A part of an item."""
+
+    item: Item
+    told: int = 0
+    """Characters of its text that were."""
+
+
+@dataclass
+class _Asked:
+    """A commit or a clear that the service has not answered."""
+
+    event_id: str | None
+    is_commit: bool
+    found_speech: bool = False
+
+
+class Items:
+    """Of one conversation, over however many streams to the service."""
+
+    def __init__(self) -> None:
+        self._session = Session()
+        self._offset = 0.0
+        self._previous: str | None = None
+        self._unfinished: Item | None = None
+        self._utterances: dict[int, _Utterance] = {}
+        self._asked: deque[_Asked] = deque()
+
+    def begin(self, session: Session, offset: float) -> None:
+        """A stream opens, ``offset`` seconds after the first."""
+        self._session, self._offset = session, offset
+        self._unfinished = None
+        self._utterances.clear()
+
+    def ask(self, event_id: str | None, *, commit: bool) -> None:
+        """The caller commits, or clears; a commit ends the utterance, and both drop what there is then."""
+        self._asked.append(_Asked(event_id, commit))
+
+    def events(self, heard: LiveTranscriptEvent) -> Iterator[Event]:
+        """What the caller is told of it."""
+        match heard:
+            case SpeechStarted():
+                yield from self._start(heard)
+            case SpeechStopped():
+                yield from self._stop(heard)
+            case Hypothesis():
+                yield from self._grow(self._utterances[heard.utterance], heard.stable_text)
+            case UtteranceTranscript():
+                yield from self._conclude(heard)
+            case UtteranceDiscarded():
+                yield from self._discard(heard)
+
+    def failures(self, error: ApiError) -> Iterator[Event]:
+        """The items that will have no transcript."""
+        items = [utterance.item for utterance in self._utterances.values()]
+        for item_id in dict.fromkeys(item.id for item in items if not item.dropped):
+            yield events.transcription("failed", item_id, error=error.body["error"])
+
+    def _start(self, heard: SpeechStarted) -> Iterator[Event]:
+        item = self._unfinished or Item()
+        self._unfinished, self._utterances[heard.utterance] = None, _Utterance(item)
+        if vad := self._session.input.turn_detection:
+            start = max(0, self._milliseconds(heard.at) - vad.prefix_padding_ms)
+            yield events.event("input_audio_buffer.speech_started", audio_start_ms=start, item_id=item.id)
+
+    def _stop(self, heard: SpeechStopped) -> Iterator[Event]:
+        item = self._utterances[heard.utterance].item
+        if self._session.is_manual and heard.cause is EndCause.MAX_UTTERANCE:
+            self._unfinished = item
+            return
+        if heard.cause is EndCause.CALLER:
+            self._asked[0].found_speech = True
+        elif vad := self._session.input.turn_detection:
+            waited = vad.silence_duration_ms if heard.cause is EndCause.SILENCE else 0
+            end = self._milliseconds(heard.at) + waited
+            yield events.event("input_audio_buffer.speech_stopped", audio_end_ms=end, item_id=item.id)
+        item.last = heard.utterance
+        yield from events.committed(item.id, self._previous)
+        self._previous = item.id
+
+    def _grow(self, utterance: _Utterance, text: str) -> Iterator[Event]:
+        """``text`` is what is certain of the utterance so far."""
+        item, more = utterance.item, text[utterance.told :]
+        utterance.told = len(text)
+        delta = more if item.text else more.lstrip()
+        if delta and not item.dropped:
+            item.text += delta
+            yield events.transcription("delta", item.id, delta=delta)
+
+    def _conclude(self, heard: UtteranceTranscript) -> Iterator[Event]:
+        utterance = self._utterances.pop(heard.utterance)
+        item = utterance.item
+        yield from self._grow(utterance, heard.text)
+        item.words += heard.words
+        item.seconds += heard.end - heard.start
+        if heard.utterance == item.last:
+            yield events.transcription(
+                "completed",
+                item.id,
+                transcript=item.text,
+                usage={"type": "duration", "seconds": round(item.seconds, 3)},
+                **self._measures(item, heard),
+            )
+
+    def _measures(self, item: Item, heard: UtteranceTranscript) -> dict[str, Any]:
+        languages = [{"code": heard.language.code}] if item.words else []
+        asked = LOGPROBS in (self._session.include or ())
+        return {"languages": languages, **({"logprobs": logprobs(item.words)} if asked else {})}
+
+    def _discard(self, heard: UtteranceDiscarded) -> Iterator[Event]:
+        if heard.utterance is not None:
+            self._utterances.pop(heard.utterance).item.dropped = True
+        asked = self._asked.popleft()
+        if not asked.is_commit:
+            yield events.event("input_audio_buffer.cleared")
+        elif not asked.found_speech:
+            message = "Error committing input audio buffer: nobody has spoken since the last commit."
+            yield events.error(empty(message), asked.event_id)
+
+    def _milliseconds(self, at: float) -> int:
+        """Of the whole session."""
+        return round((self._offset + at) * 1000)
+
+
+def empty(message: str) -> ApiError:
+    """OpenAI's error for a commit with nothing to commit."""
+    return ApiError(400, message, code="input_audio_buffer_commit_empty")

@@ -1,0 +1,40 @@
+"""The path of Realtime transcription."""
+
+from functools import partial
+
+from fastapi import APIRouter, WebSocket
+
+from audio_grpc.client import AsyncClient
+from gateway.caller import Configured, Service
+from gateway.dialects.openai.realtime import events
+from gateway.dialects.openai.realtime.conversation import Conversation, translate
+from gateway.dialects.openai.realtime.session import Audio, Input, Session, Transcription
+from gateway.errors import ApiError
+from gateway.sockets import Socket, converse
+
+INTENT = "transcription"
+SUBPROTOCOL = "realtime"
+
+router = APIRouter()
+
+
+@router.websocket("/realtime")
+async def transcribe(
+    socket: WebSocket,
+    service: Service,
+    settings: Configured,
+    model: str | None = None,
+    intent: str = INTENT,
+) -> None:
+    """Write down speech while it is being spoken; the events are OpenAI's."""
+    subprotocol = SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None
+    conversation = partial(_converse, service, model, intent)
+    await converse(socket, settings, conversation, translate, events.error, subprotocol)
+
+
+async def _converse(service: AsyncClient, model: str | None, intent: str, socket: Socket) -> None:
+    if intent != INTENT:
+        message = f"intent: {intent!r} is not served here; only {INTENT} is"
+        raise ApiError(400, message, param="intent", code="invalid_value")
+    session = Session(audio=Audio(input=Input(transcription=Transcription(model=model))))
+    await Conversation(socket, service, session).hold()

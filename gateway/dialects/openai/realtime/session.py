@@ -1,0 +1,171 @@
+"""What a session can be told about how to listen, and the same as the service takes it."""
+
+from typing import Annotated, Any, Literal, Self
+
+from google.protobuf.duration_pb2 import Duration
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from audio_grpc.client import ListenOptions
+from audio_grpc.v1.speech_to_text_pb2 import (
+    SAMPLE_FORMAT_ALAW,
+    SAMPLE_FORMAT_MULAW,
+    SAMPLE_FORMAT_S16LE,
+    Endpointing,
+)
+
+LOGPROBS = "item.input_audio_transcription.logprobs"
+RATES_HERTZ = {"audio/pcm": 24000, "audio/pcmu": 8000, "audio/pcma": 8000}
+SAMPLE_FORMATS = {
+    "audio/pcm": SAMPLE_FORMAT_S16LE,
+    "audio/pcmu": SAMPLE_FORMAT_MULAW,
+    "audio/pcma": SAMPLE_FORMAT_ALAW,
+}
+
+
+class _Shape(BaseModel):
+    """Fields that are not listed are ignored, as OpenAI's grow in number."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Format(_Shape):
+    """How samples are written: 16-bit little-endian, or G.711, which is always at 8 kHz."""
+
+    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
+    rate: Literal[24000, 8000] | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.rate not in (None, self.rate_hertz):
+            raise ValueError(f"{self.type} comes at {self.rate_hertz} Hz; leave rate out, or resample")
+        return self
+
+    @property
+    def rate_hertz(self) -> int:
+        """Samples a second."""
+        return RATES_HERTZ[self.type]
+
+    @property
+    def sample_bytes(self) -> int:
+        """Of one sample."""
+        return 2 if self.type == "audio/pcm" else 1
+
+
+class Transcription(_Shape):
+    """Who listens, and what to expect."""
+
+    model: str | None = None
+    language: str | None = None
+    languages: list[str] = []
+    prompt: str | None = None
+    keywords: list[str] = []
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len({self.language, *self.languages} - {None, ""}) > 1:
+            raise ValueError(
+                "the models cannot choose among languages; name one, or none to have it detected"
+            )
+        return self
+
+
+class ServerVad(_Shape):
+    """Where utterances start and stop."""
+
+    type: Literal["server_vad"] = "server_vad"
+    threshold: Annotated[float, Field(ge=0.05, le=0.95)] = 0.5
+    prefix_padding_ms: Annotated[int, Field(ge=0, le=1000)] = 300
+    silence_duration_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+
+
+def _default(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class Input(_Shape):
+    """Of sound; ``turn_detection`` null means that the caller commits."""
+
+    format: Annotated[Format, BeforeValidator(_default)] = Format()
+    transcription: Annotated[Transcription, BeforeValidator(_default)] = Transcription()
+    noise_reduction: dict[str, Any] | None = None
+    """Accepted, and ignored: the models listen through noise by themselves."""
+    turn_detection: ServerVad | None = ServerVad()
+
+
+class Audio(_Shape):
+    """There is no output."""
+
+    input: Input = Input()
+
+
+class Session(_Shape):
+    """How to listen; ``include`` may ask for probabilities."""
+
+    type: Literal["transcription"] = "transcription"
+    audio: Audio = Audio()
+    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
+
+    @property
+    def input(self) -> Input:
+        """All that there is to set."""
+        return self.audio.input
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether only the caller ends utterances."""
+        return self.input.turn_detection is None
+
+    @property
+    def bytes_per_second(self) -> int:
+        """Of sound."""
+        return self.input.format.rate_hertz * self.input.format.sample_bytes
+
+    def updated(self, update: "Session") -> "Session":
+        """The same, with each field that the update has in the place of the one before."""
+        given = {name: getattr(update.input, name) for name in update.input.model_fields_set}
+        include = update.include if "include" in update.model_fields_set else self.include
+        return Session(audio=Audio(input=self.input.model_copy(update=given)), include=include)
+
+    def options(self) -> ListenOptions:
+        """The same as the service takes it."""
+        transcription = self.input.transcription
+        return {
+            "sample_format": SAMPLE_FORMATS[self.input.format.type],
+            "model": transcription.model or "",
+            "language_code": transcription.language or next(iter(transcription.languages), ""),
+            "prompt": transcription.prompt,
+            "hotwords": transcription.keywords,
+            "interim_results": True,
+            "endpointing": _endpointing(self.input.turn_detection),
+        }
+
+
+def _endpointing(vad: ServerVad | None) -> Endpointing:
+    if vad is None:
+        return Endpointing(manual=True)
+    padding, silence = Duration(), Duration()
+    padding.FromMilliseconds(vad.prefix_padding_ms)
+    silence.FromMilliseconds(vad.silence_duration_ms)
+    return Endpointing(threshold=vad.threshold, padding=padding, silence=silence)
+
+
+BETA_FIELDS = {
+    "input_audio_format": "format",
+    "input_audio_transcription": "transcription",
+    "input_audio_noise_reduction": "noise_reduction",
+    "turn_detection": "turn_detection",
+}
+BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
+
+
+def from_beta(session: Any) -> Any:
+    """The names of today for those of the Realtime API's beta, which some clients still use."""
+    if not isinstance(session, dict):
+        return session
+    given = {today: session[beta] for beta, today in BETA_FIELDS.items() if beta in session}
+    if isinstance(given.get("format"), str):
+        given["format"] = {"type": BETA_FORMATS.get(given["format"], given["format"])}
+    return {"audio": {"input": given}, **{name: session[name] for name in ("include",) if name in session}}
+
+
+BetaSession = Annotated[Session, BeforeValidator(from_beta)]
