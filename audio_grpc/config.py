@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     """Port to serve metrics on, over HTTP; 0 takes any free one. None: nowhere."""
     otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
     """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
+    activity_previews: bool = True
+    """Whether activities show how texts begin; texts are in neither logs nor traces."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
     drain_seconds: Annotated[float, Ge(0)] = 3.0

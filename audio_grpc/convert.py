@@ -90,6 +90,13 @@ def to_seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
+def from_moment(seconds: float) -> Timestamp:
+    """A moment in seconds since 1970, to the millisecond."""
+    moment = Timestamp()
+    moment.FromMilliseconds(round(seconds * 1000))
+    return moment
+
+
 def from_voice(
     voice: Voice, *, model: str, aliases: list[str], custom: bool = False
 ) -> text_to_speech_pb2.Voice:

@@ -28,6 +28,7 @@ from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.runtime.room import Room
+from audio_grpc.services.activity import ActivityReports
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
 from audio_grpc.services.model import ModelDirectory
@@ -37,11 +38,20 @@ from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
 from audio_grpc.store import Database, JobStorage, open_blobs
+from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
-from audio_grpc.v1 import job_pb2, model_pb2, speech_to_text_pb2, text_to_speech_pb2, voice_pb2
+from audio_grpc.v1 import (
+    activity_pb2,
+    job_pb2,
+    model_pb2,
+    speech_to_text_pb2,
+    text_to_speech_pb2,
+    voice_pb2,
+)
+from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_server
 from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
@@ -54,6 +64,7 @@ SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextSer
 MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 VOICE = voice_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name
 JOB = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
+ACTIVITY = activity_pb2.DESCRIPTOR.services_by_name["ActivityService"].full_name
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -64,6 +75,7 @@ TRANSPORT_MARGIN = 1.25
 USER_DATA = user_data_path("audio-grpc")
 DAY_SECONDS = 86400.0
 UNLOAD_SECONDS = 10.0
+PREVIEW_CHARACTERS = 100
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +109,13 @@ class Server:
         self.metrics_url = ""
         self._metrics = Metrics(self.models)
         self._metrics_endpoint: MetricsEndpoint | None = None
-        self._observer = Observer(self._metrics, CallTracer(tracer_provider))
+        self._activities = Activities()
+        self._observer = Observer(
+            self._metrics,
+            CallTracer(tracer_provider),
+            self._activities,
+            PREVIEW_CHARACTERS if settings.activity_previews else 0,
+        )
         self._health = health.aio.HealthServicer()
         self._storage = JobStorage(
             Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}"),
@@ -117,7 +135,7 @@ class Server:
         """
         for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
             await self._health.set(service, NOT_SERVING)
-        for service in (MODEL, VOICE, JOB):
+        for service in (MODEL, VOICE, JOB, ACTIVITY):
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
@@ -139,6 +157,7 @@ class Server:
         """Refuse new calls, let running ones finish within the grace period, and unload the models."""
         await self.drain()
         await self._job_runner.stop()
+        self._activities.close()
         await self._server.stop(grace_seconds)
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
@@ -198,9 +217,11 @@ class Server:
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         add_JobServiceServicer_to_server(self._jobs(samples), server)
+        add_ActivityServiceServicer_to_server(ActivityReports(self._activities, self.models), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        names = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, JOB, health.SERVICE_NAME, CHANNELZ)
+        own = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, JOB, ACTIVITY)
+        names = (*own, health.SERVICE_NAME, CHANNELZ)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
         return server
 

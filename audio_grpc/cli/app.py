@@ -5,7 +5,20 @@ import sys
 import typer
 
 from audio_grpc import __version__
-from audio_grpc.cli import doctor, envoy, jobs, keys, listen, models, say, serve, transcribe, up, voices
+from audio_grpc.cli import (
+    doctor,
+    envoy,
+    jobs,
+    keys,
+    listen,
+    models,
+    say,
+    serve,
+    status,
+    transcribe,
+    up,
+    voices,
+)
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
@@ -32,6 +45,7 @@ app.command(epilog=listen.EXAMPLES)(listen.listen)
 app.add_typer(models.app, name="models", epilog=models.EXAMPLES)
 app.add_typer(voices.app, name="voices", epilog=voices.EXAMPLES)
 app.add_typer(jobs.app)
+app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(keys.app)
 

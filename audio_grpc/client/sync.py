@@ -23,6 +23,16 @@ from audio_grpc.client.options import (
     transcribe_request,
 )
 from audio_grpc.client.streams import CHANNEL_OPTIONS, Speech, Stream, Transcript, audio, segment
+from audio_grpc.convert import from_seconds
+from audio_grpc.v1.activity_pb2 import (
+    Activity,
+    ClearActivitiesRequest,
+    GetStatisticsRequest,
+    GetStatisticsResponse,
+    ListActivitiesRequest,
+    WatchActivitiesRequest,
+)
+from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     GetModelRequest,
@@ -62,6 +72,7 @@ class Client(Jobs):
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._activities = ActivityServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -146,6 +157,35 @@ class Client(Jobs):
     def delete_custom_voice(self, id_or_name: str) -> None:
         """Have one of them forgotten, and its sample."""
         self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
+
+    def list_activities(self, max_recent: int | None = None) -> list[Activity]:
+        """The active requests, oldest first, and then the recent ones, the last first."""
+        request = ListActivitiesRequest(max_recent=max_recent)
+        return list((self._unary(self._activities.ListActivities, request)).activities)
+
+    def watch_activities(
+        self, max_recent: int | None = None, *, interval: float | None = None
+    ) -> Iterator[list[Activity]]:
+        """The same every ``interval`` seconds while something is active, until the server ends."""
+        request = WatchActivitiesRequest(
+            max_recent=max_recent, interval=None if interval is None else from_seconds(interval)
+        )
+        call = self._activities.WatchActivities(request, metadata=self._metadata)
+        try:
+            for response in call:
+                yield list(response.activities)
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        finally:
+            call.cancel()
+
+    def clear_activities(self) -> int:
+        """Have the recent requests forgotten; how many there were."""
+        return (self._unary(self._activities.ClearActivities, ClearActivitiesRequest())).cleared
+
+    def get_statistics(self) -> GetStatisticsResponse:
+        """Totals since the server was started."""
+        return self._unary(self._activities.GetStatistics, GetStatisticsRequest())
 
     def is_serving(self, service: str = "", timeout: float | None = None) -> bool:
         """What the server's health service says of one of its services, or of the whole."""

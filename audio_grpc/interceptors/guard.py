@@ -101,6 +101,9 @@ async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIter
         except (asyncio.CancelledError, GeneratorExit):
             call.fail(_left(context))
             raise
+        except grpc.aio.InternalError:
+            # A message could not be sent, as the caller has left: gRPC is about to say so.
+            call.fail(_left(context))
         except Exception:
             log.exception("%s failed", call.method)
             await _abort(

@@ -191,9 +191,11 @@ class LiveHearing:
         tokens = sum(len(segment.tokens) for segment in segments)
         self.recognised_seconds += recording.audio.seconds
         self.output_tokens += tokens
-        self._events.put_nowait(
-            UtteranceTranscript(recording.utterance, recording.start, recording.end, words, language, tokens)
+        transcript = UtteranceTranscript(
+            recording.utterance, recording.start, recording.end, words, language, tokens
         )
+        self._call.show(transcript.text)
+        self._events.put_nowait(transcript)
 
     async def _transcribe(
         self, recording: Recording, options: TranscriptionOptions

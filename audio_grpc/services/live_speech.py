@@ -142,6 +142,7 @@ class LiveSpeech:
             case "text":
                 require_length(self._call.characters + len(request.text), self._limits)
                 self._call.characters += len(request.text)
+                self._call.show(request.text)
                 self._written_at = self._active_at
                 self._passage.write(request.text)
             case "flush":

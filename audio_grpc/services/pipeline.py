@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audio_grpc.audio import MAX_PIECE_BYTES, choose_rate, decode_blocks, encode
+from audio_grpc.audio import MAX_PIECE_BYTES, Block, choose_rate, decode_blocks, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
-from audio_grpc.text import clean, has_words, split
+from audio_grpc.text import Pieces, clean, has_words, split
 from audio_grpc.types import Audio, Encoding, Language, Segment, Voice, VoiceSample
 
 PAUSE_SECONDS = 0.3
@@ -79,6 +79,7 @@ def speak(
     call.begin()
     info = backend.info
     job, started = settled(info, job, configured_aliases, sample)
+    call.voice = started.voice
     job = replace(job, text=clean(job.text))
     require_text(job.text)  # what was all control characters is nothing now
     require_pronounceable(backend, job.text)
@@ -133,10 +134,19 @@ def _utter(
     backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished, call: Call
 ) -> Generator[Audio, None, None]:
     """The sound of every piece of the text; what it amounts to is added to ``total`` and ``call``."""
+    spoken = 0
+    pieces = Pieces(pieces)
     for piece in pieces:
+        call.piece += 1
         for audio in say(backend, piece, job, total):
             call.audio_seconds_out += audio.seconds
             yield audio
+            if not call.piece_count:
+                # Only now that there is sound to send, as looking for them all takes long for a long text.
+                call.piece_count = 1 + pieces.count()
+        spoken += len(piece)
+        call.progress = spoken / len(job.text)
+    call.is_made = True
 
 
 def say(
@@ -252,8 +262,17 @@ def recognise(
                 for segment in segments:
                     call.result()
                     counted += len(segment.tokens)
+                    call.show(segment.text)
+                    call.progress = _heard(block, segment)
                     yield so_far.hear(segment, block)
             stated = transcript.usage.output_tokens
             tokens += counted if stated is None else stated
     assert so_far.language is not None, "the last block is listened to if none was before"
     yield TranscriptFinished(so_far.language, call.audio_seconds_in, tokens)
+
+
+def _heard(block: Block, segment: Segment) -> float | None:
+    """How much of the recording is recognised with that segment of the block, 0 to 1; None: not known."""
+    if not block.recording_seconds:
+        return None
+    return min((block.start + segment.end) / block.recording_seconds, 1.0)

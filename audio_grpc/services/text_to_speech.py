@@ -48,6 +48,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         call.model = model.name
         job = read_synthesis(request, self._limits)
         call.characters = len(job.text)
+        call.show(job.text)
         sample = await self._samples.find(model, request.voice)
         aliases = model.spec.voice_aliases
         generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
@@ -75,6 +76,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         async with model.session() as session:
             call.begin()
             speech, started = settled(session.backend.info, job.speech, model.spec.voice_aliases, sample)
+            call.voice = started.voice
             live = LiveSpeech(session, replace(job, speech=speech), started, self._limits, call)
             yield pb.StreamingSynthesizeResponse(started=_started(model, started))
             async with aclosing(live.events(requests)) as events:

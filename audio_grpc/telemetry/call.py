@@ -10,7 +10,7 @@ class Call:
     """What metrics, traces and log lines tell of a call. Moments are on ``time.perf_counter``; None: not yet.
 
     The guard makes it, whoever learns something fills it in, and the observer reads it when the call ends.
-    Texts and secrets have no place in it.
+    Secrets have no place in it, and texts only as the ``preview`` that activities show.
     """
 
     service: str
@@ -26,8 +26,22 @@ class Call:
     """Its public id; empty if the server asks for no keys."""
     model: str = ""
     """The model's own name; empty until one is found, as what callers write would make labels without end."""
+    voice: str = ""
+    """The voice's own name, once the model speaks with it."""
     characters: int = 0
     """Length of the text to speak."""
+    preview: str = ""
+    """How the text begins that is spoken, or was heard."""
+    preview_characters: int = 0
+    """How long a preview may be; 0: texts are not kept."""
+    piece: int = 0
+    """The piece of the text that is being spoken, from 1."""
+    piece_count: int = 0
+    """0: not known."""
+    progress: float | None = None
+    """How much of the work is done, 0 to 1; None: not known."""
+    is_made: bool = False
+    """All sound is made, and only has to be written."""
     audio_seconds_in: float = 0.0
     """Length of the recording, once it is decoded."""
     audio_seconds_out: float = 0.0
@@ -60,6 +74,11 @@ class Call:
         if self.first_result is None:
             self.first_result = time.perf_counter()
 
+    def show(self, text: str) -> None:
+        """Go on with the preview, as far as there is one."""
+        if len(self.preview) < self.preview_characters:
+            self.preview = (self.preview + text)[: self.preview_characters]
+
     def fail(self, code: str, reason: str = "", wrong_field: str | None = None) -> None:
         """Say how the call ends, if not well."""
         self.code, self.reason, self.wrong_field = code, reason, wrong_field or ""
@@ -77,6 +96,13 @@ class Call:
     def seconds(self) -> float:
         """How long the call took, or has taken until now."""
         return (self.ended or time.perf_counter()) - self.started
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """How long the model will need yet if it goes on like this; None: not known."""
+        if self.began is None or self.ended is not None or not self.progress:
+            return None
+        return (time.perf_counter() - self.began) * (1.0 - self.progress) / self.progress
 
     @property
     def worked_seconds(self) -> float | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from opentelemetry.trace import use_span
 
+from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.telemetry.logs import common_fields
 from audio_grpc.telemetry.metrics import Metrics
@@ -20,29 +21,35 @@ calls = logging.getLogger("audio_grpc.calls")
 
 
 class Observer:
-    """Counts, traces and logs calls."""
+    """Counts, traces, logs and follows calls; ``preview_characters`` of a text are kept to be shown."""
 
-    def __init__(self, metrics: Metrics, tracer: CallTracer) -> None:
+    def __init__(
+        self, metrics: Metrics, tracer: CallTracer, activities: Activities, preview_characters: int
+    ) -> None:
         self._metrics = metrics
         self._tracer = tracer
+        self._activities = activities
+        self._preview_characters = preview_characters
 
     @contextmanager
     def observe(self, path: str, metadata: Metadata) -> Iterator[Call]:
         """The record of the call to ``path`` (/service/method), which the body fills in."""
         _, service, method = path.split("/")
         metadata = tuple(metadata)
-        call = Call(service, method, _request_id(metadata))
+        call = Call(service, method, _request_id(metadata), preview_characters=self._preview_characters)
         span = self._tracer.start(call, metadata)
         token = current_call.set(call)
         logged = common_fields.set(
             {"request_id": call.request_id, "trace_id": call.trace_id, "method": method}
         )
+        self._activities.begin(call)
         try:
             # Made current for whoever traces below (a backend that asks another service).
             with use_span(span, record_exception=False, set_status_on_exception=False):
                 yield call
         finally:
             call.end()
+            self._activities.end(call)
             self._metrics.record(call)
             self._tracer.finish(span, call)
             calls.info("call ended", extra={"fields": _fields(call)})

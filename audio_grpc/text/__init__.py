@@ -2,12 +2,14 @@
 
 from audio_grpc.text.incremental import IncrementalSplitter
 from audio_grpc.text.normalize import clean, has_words
+from audio_grpc.text.pieces import Pieces
 from audio_grpc.text.split import DEFAULT_TARGET_SIZES, require_target_size, split
 from audio_grpc.types import Strategy
 
 __all__ = [
     "DEFAULT_TARGET_SIZES",
     "IncrementalSplitter",
+    "Pieces",
     "Strategy",
     "clean",
     "has_words",

@@ -1,0 +1,117 @@
+"""What the server is doing, and what it did lately, for whoever asks."""
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from audio_grpc.telemetry.call import Call
+
+KEPT = 100
+"""Calls that have ended, for each key; the oldest are forgotten first."""
+METHODS = frozenset(
+    {"Synthesize", "StreamingSynthesize", "Transcribe", "TranscribeUpload", "StreamingTranscribe"}
+)
+"""What is worth a look: all others are over at once, or do nothing but look themselves."""
+
+
+@dataclass
+class Totals:
+    """Of the calls that have ended."""
+
+    requests: int = 0
+    failures: int = 0
+    cancellations: int = 0
+    characters: int = 0
+    audio_seconds_in: float = 0.0
+    audio_seconds_out: float = 0.0
+    served: int = 0
+    """Calls that ended well."""
+    served_seconds: float = 0.0
+    """How long those took together."""
+
+    def count(self, call: Call) -> None:
+        """Add a call that has ended."""
+        self.requests += 1
+        self.characters += call.characters
+        self.audio_seconds_in += call.audio_seconds_in
+        self.audio_seconds_out += call.audio_seconds_out
+        if call.code == "OK":
+            self.served += 1
+            self.served_seconds += call.seconds
+        elif call.code == "CANCELLED":
+            self.cancellations += 1
+        else:
+            self.failures += 1
+
+
+class Activities:
+    """The active calls, the recent ones and the totals; all of it apart for each key ("" without keys).
+
+    It holds the calls themselves, so that following one costs nothing but two entries. Everything happens on
+    the event loop.
+    """
+
+    def __init__(self) -> None:
+        self.since = time.time()
+        """When the totals began, in seconds since 1970."""
+        self._active: dict[int, Call] = {}
+        self._recent: defaultdict[str, deque[Call]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._totals: defaultdict[str, Totals] = defaultdict(Totals)
+        self._news = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    def begin(self, call: Call) -> None:
+        """Follow a call."""
+        if call.method in METHODS:
+            self._active[id(call)] = call
+            self._tell()
+
+    def end(self, call: Call) -> None:
+        """The call has ended."""
+        if self._active.pop(id(call), None) is not None:
+            self._recent[call.key_id].append(call)
+            self._totals[call.key_id].count(call)
+            self._tell()
+
+    def active(self, key_id: str) -> list[Call]:
+        """Calls in progress, oldest first."""
+        return [call for call in self._active.values() if call.key_id == key_id]
+
+    def recent(self, key_id: str, most: int) -> list[Call]:
+        """Calls that have ended, the last first."""
+        return list(reversed(self._recent.get(key_id, ())))[:most]
+
+    def totals(self, key_id: str) -> Totals:
+        """Of all calls since the beginning."""
+        return self._totals.get(key_id, Totals())
+
+    def clear(self, key_id: str) -> int:
+        """Forget the recent ones; how many there were."""
+        self._tell()
+        return len(self._recent.pop(key_id, ()))
+
+    async def moments(self, interval: float) -> AsyncGenerator[None, None]:
+        """When to look: now, and then every ``interval`` seconds, except while nothing is happening.
+
+        Ends when the server does.
+        """
+        while not self._closed.is_set():
+            news = self._news
+            yield
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._closed.wait()
+            if not self._active:
+                await news.wait()
+
+    def close(self) -> None:
+        """Let nobody watch any longer."""
+        self._closed.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
