@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from audio_grpc.runtime.model import Model, State
 from audio_grpc.runtime.models import Models
 from audio_grpc.runtime.room import Room
 from audio_grpc.server import Server
-from tests.conftest import Start, tone_settings
+from tests.conftest import COMMAND, Start, tone_settings
 from tests.test_metrics import scrape
 
 MB = 1_000_000
@@ -215,6 +216,48 @@ async def test_a_server_unloads_what_is_idle_when_its_machine_is_short_of_memory
             assert loaded(server.models) == "second"
     finally:
         await server.stop(0)
+
+
+async def test_a_clean_up_takes_out_what_is_idle_and_may_go(start: Start) -> None:
+    weight = 60 * MB
+    speakers = {
+        "idle": ModelSpec("tone", options={"weight_bytes": weight}),
+        "resident": ModelSpec("tone", resident=True),
+        "busy": ModelSpec("tone", read_ahead=1),
+    }
+    _, client = await start(synthesizers=speakers)
+    give_back()  # or the model would first be put where other tests have left room
+    await speak(client, "idle")
+    async with client.synthesize("x" * 1000, model="busy", encoding=Encoding.PCM_S16LE) as speech:
+        await anext(speech)
+        memory = await client.get_memory()
+        assert {model.model for model in memory.models} == {"idle", "resident", "busy"}
+        assert memory.used_bytes > weight
+        assert memory.free_bytes > 0
+        assert list(memory.devices) == []
+        freed = await client.free_memory()
+        assert freed.unloaded_models == ["idle"]
+        assert {model.model for model in freed.after.models} == {"resident", "busy"}
+        assert freed.before.used_bytes - freed.after.used_bytes > weight * 0.9
+        assert len(b"".join([data async for data in speech])) > 990 * 4800
+
+
+async def test_each_gpu_that_a_model_is_on_is_told(start: Start, nvidia_smi: Path) -> None:
+    _, client = await start(device="cuda:0", listener={"device": "cuda:7"})
+    found = {one.device: one for one in (await client.get_memory()).devices}
+    assert found["cuda:0"].free_bytes == 100 << 20
+    assert not found["cuda:7"].HasField("free_bytes")
+
+
+async def test_the_command_frees_memory(start: Start) -> None:
+    server, client = await start()
+    await speak(client, "speaker")
+    command = [COMMAND, "models", "free", "--server", server.address]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "unloaded speaker" in done.stdout
+    assert "the server took" in done.stdout
+    assert loaded(server.models) == ""
 
 
 MEMINFO = "MemTotal:       24000000 kB\nMemFree:  1000 kB\nMemAvailable:   8000000 kB\n"

@@ -28,6 +28,8 @@ audio-grpc models
 audio-grpc models load whisper-base
 
 audio-grpc models unload hibari
+
+audio-grpc models free
 """
 
 app = typer.Typer()
@@ -42,7 +44,7 @@ def models(
     key: KeyOption = None,
     tls_ca: TlsCaOption = None,
 ) -> None:
-    """List the server's models, and what they are doing; bring one into memory, or take it out."""
+    """List the server's models, and what they are doing; bring them into memory, or take them out."""
     context.obj = (server, key, tls_ca)
     if context.invoked_subcommand is None:
         with connected(server, key, tls_ca) as client:
@@ -73,6 +75,23 @@ def unload(
     """Take a model out of memory, once the calls that are running on it have ended."""
     with connected_before(context, server, key, tls_ca) as client:
         results.print(_table([client.unload_model(name)]))
+
+
+@app.command()
+def free(
+    context: typer.Context,
+    server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
+) -> None:
+    """Take every model out of memory that is idle and not resident, and give back what is unused."""
+    with connected_before(context, server, key, tls_ca) as client:
+        freed = client.free_memory()
+    for name in freed.unloaded_models:
+        results.print(f"unloaded {escape(name)}")
+    if freed.after.HasField("used_bytes"):
+        before, after = decimal(freed.before.used_bytes), decimal(freed.after.used_bytes)
+        results.print(f"the server took {before}, and takes {after}")
 
 
 def _load(client: Client, name: str) -> Model:

@@ -43,9 +43,13 @@ from audio_grpc.v1.activity_pb2 import (
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
+    FreeMemoryRequest,
+    FreeMemoryResponse,
+    GetMemoryRequest,
     GetModelRequest,
     ListModelsRequest,
     LoadModelRequest,
+    Memory,
     Model,
     UnloadModelRequest,
 )
@@ -160,6 +164,14 @@ class AsyncClient(AsyncJobs):
     async def unload_model(self, name: str) -> Model:
         """The model, once its memory is free."""
         return (await self._unary(self._models.UnloadModel, UnloadModelRequest(name=name))).model
+
+    async def get_memory(self) -> Memory:
+        """What the server takes of the memory, and what is left."""
+        return (await self._unary(self._models.GetMemory, GetMemoryRequest())).memory
+
+    async def free_memory(self) -> FreeMemoryResponse:
+        """Have idle models unloaded that are not resident, and unused memory given back."""
+        return await self._unary(self._models.FreeMemory, FreeMemoryRequest())
 
     async def create_voice(
         self, name: str, sample: bytes, *, transcript: str = "", language_code: str = "", consent: str = ""

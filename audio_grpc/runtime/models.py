@@ -22,7 +22,7 @@ class Models:
         transcribers: Iterable[Model[Transcriber]],
         room: Room,
     ) -> None:
-        self._room = room
+        self.room = room
         self._keeping_room: asyncio.Task[None] | None = None
         self.synthesizers = list(synthesizers)
         self.transcribers = list(transcribers)
@@ -49,7 +49,7 @@ class Models:
 
     def keep_room(self) -> None:
         """From now on unload idle models when memory is short."""
-        self._keeping_room = asyncio.create_task(self._room.keep(), name="keep room")
+        self._keeping_room = asyncio.create_task(self.room.keep(), name="keep room")
 
     async def close(self) -> None:
         """Unload every model."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.runtime.memory import Footprint, Memory, device_number
+from audio_grpc.runtime.memory import Footprint, Memory, device_number, give_back
 
 CHECK_SECONDS = 5.0
 
@@ -86,6 +86,21 @@ class Room:
             async with self._turn:
                 for device in {None, *(device_number(one.spec.device) for one in self._tenants)}:
                     await self._make_room(device)
+
+    async def clear(self) -> list[str]:
+        """Unload every model that is idle, and give back what nobody uses any more; the models' names."""
+        async with self._turn:
+            idle = [tenant for tenant in self._tenants if tenant.idle_since is not None]
+            for tenant in idle:
+                await tenant.evict()
+            await asyncio.to_thread(give_back)
+        return [tenant.name for tenant in idle]
+
+    async def measure(self) -> tuple[int | None, dict[int | None, int | None]]:
+        """What this process takes, and what can be had of the host (None) and of each GPU, in bytes."""
+        devices = {None, *(device_number(one.spec.device) for one in self._tenants)}
+        free = {device: await asyncio.to_thread(self._memory.free, device) for device in devices}
+        return self._memory.used(), free
 
     async def _make_room(self, device: int | None, tenant: Tenant | None = None) -> None:
         least = self._min_free_bytes if device is None else self._min_free_device_bytes

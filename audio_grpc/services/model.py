@@ -52,6 +52,32 @@ class ModelDirectory(ModelServiceServicer):
         await model.unload()
         return pb.UnloadModelResponse(model=describe(model))
 
+    async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.GetMemoryResponse:
+        """Of this server."""
+        return pb.GetMemoryResponse(memory=await self._memory())
+
+    async def FreeMemory(self, request: pb.FreeMemoryRequest, context: Context) -> pb.FreeMemoryResponse:
+        """What has become of it."""
+        before = await self._memory()
+        unloaded = await self._models.room.clear()
+        return pb.FreeMemoryResponse(before=before, after=await self._memory(), unloaded_models=unloaded)
+
+    async def _memory(self) -> pb.Memory:
+        used, free = await self._models.room.measure()
+        gpus = sorted(device for device in free if device is not None)
+        return pb.Memory(
+            used_bytes=used,
+            free_bytes=free[None],
+            devices=[pb.DeviceMemory(device=f"cuda:{gpu}", free_bytes=free[gpu]) for gpu in gpus],
+            models=[
+                pb.ModelMemory(
+                    model=model.name, host_bytes=model.footprint.host, device_bytes=model.footprint.device
+                )
+                for model in self._models.all
+                if model.state is State.READY
+            ],
+        )
+
     def _find(self, name: str) -> AnyModel:
         model = self._models.any(name)
         current_call.get().model = model.name

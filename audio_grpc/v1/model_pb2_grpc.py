@@ -55,6 +55,16 @@ class ModelServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.FromString,
                 _registered_method=True)
+        self.GetMemory = channel.unary_unary(
+                '/audio_grpc.v1.ModelService/GetMemory',
+                request_serializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.FromString,
+                _registered_method=True)
+        self.FreeMemory = channel.unary_unary(
+                '/audio_grpc.v1.ModelService/FreeMemory',
+                request_serializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
@@ -93,6 +103,21 @@ class ModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMemory(self, request, context):
+        """What the server takes of the memory, what is left, and what of it are models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FreeMemory(self, request, context):
+        """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
+        uses any more. Calls that are running are not disturbed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +140,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.UnloadModel,
                     request_deserializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'GetMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMemory,
+                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.SerializeToString,
+            ),
+            'FreeMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreeMemory,
+                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +261,60 @@ class ModelService:
             '/audio_grpc.v1.ModelService/UnloadModel',
             audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.SerializeToString,
             audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.ModelService/GetMemory',
+            audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FreeMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.ModelService/FreeMemory',
+            audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

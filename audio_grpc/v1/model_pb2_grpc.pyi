@@ -47,6 +47,12 @@ class ModelServiceStub:
     """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
     the memory is free; a new call loads the model again.
     """
+    GetMemory: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetMemoryRequest, _model_pb2.GetMemoryResponse]
+    """What the server takes of the memory, what is left, and what of it are models."""
+    FreeMemory: _grpc.UnaryUnaryMultiCallable[_model_pb2.FreeMemoryRequest, _model_pb2.FreeMemoryResponse]
+    """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
+    uses any more. Calls that are running are not disturbed.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -66,6 +72,12 @@ class ModelServiceAsyncStub(ModelServiceStub):
     UnloadModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UnloadModelRequest, _model_pb2.UnloadModelResponse]  # type: ignore[assignment]
     """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
     the memory is free; a new call loads the model again.
+    """
+    GetMemory: _aio.UnaryUnaryMultiCallable[_model_pb2.GetMemoryRequest, _model_pb2.GetMemoryResponse]  # type: ignore[assignment]
+    """What the server takes of the memory, what is left, and what of it are models."""
+    FreeMemory: _aio.UnaryUnaryMultiCallable[_model_pb2.FreeMemoryRequest, _model_pb2.FreeMemoryResponse]  # type: ignore[assignment]
+    """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
+    uses any more. Calls that are running are not disturbed.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +119,24 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_model_pb2.UnloadModelResponse, _abc.Awaitable[_model_pb2.UnloadModelResponse]]:
         """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
         the memory is free; a new call loads the model again.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMemory(
+        self,
+        request: _model_pb2.GetMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.GetMemoryResponse, _abc.Awaitable[_model_pb2.GetMemoryResponse]]:
+        """What the server takes of the memory, what is left, and what of it are models."""
+
+    @_abc_1.abstractmethod
+    def FreeMemory(
+        self,
+        request: _model_pb2.FreeMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.FreeMemoryResponse, _abc.Awaitable[_model_pb2.FreeMemoryResponse]]:
+        """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
+        uses any more. Calls that are running are not disturbed.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
