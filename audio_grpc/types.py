@@ -307,6 +307,8 @@ class SynthesisOptions:
     instructions: str | None = None
     temperature: float | None = None
     seed: int | None = None
+    exaggeration: float | None = None
+    cfg_weight: float | None = None
     sample: VoiceSample | None = None
 
 

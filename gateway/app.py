@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
 from gateway.config import Settings
-from gateway.dialects import live, openai
+from gateway.dialects import chatterbox, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
@@ -27,8 +27,9 @@ from gateway.tracing import RequestTracer
 from gateway.upstream import server_tls
 
 DESCRIPTION = """\
-Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Audio and
-transcripts are sent while they are being made. Errors say what to do about them.
+Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Clients of
+Chatterbox TTS find its paths at the root, and below `/chatterbox`. Audio and transcripts are sent while they
+are being made. Errors say what to do about them.
 """
 CLIENT_CLOSED_REQUEST = 499
 
@@ -49,13 +50,22 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     )
     app.state.settings = settings
     app.state.server_tls = server_tls(settings)
-    app.include_router(live.router, prefix=openai.PREFIX)
-    app.include_router(openai.router, prefix=openai.PREFIX)
-    app.include_router(openai.router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
+    _add_dialects(app)
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
     return Seen(app, metrics, RequestTracer(tracer_provider))
+
+
+def _add_dialects(app: FastAPI) -> None:
+    """Each below a prefix of its own, and all of them at the root, where what comes first has a path."""
+    for router in (live.router, shared.router, openai.router):
+        app.include_router(router, prefix=openai.PREFIX)
+    for router in (openai.router, openai.speech_router):
+        app.include_router(router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
+    app.include_router(chatterbox.router)
+    for prefix in (openai.PREFIX, "/chatterbox", f"/chatterbox{openai.PREFIX}"):
+        app.include_router(chatterbox.router, prefix=prefix, include_in_schema=False)
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ class File:
 
     write: Write
     max_bytes: int
+    required: bool = True
     size: int = 0
     seen: bool = False
 
@@ -59,7 +60,7 @@ async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
     if not parts.ended:
         _refuse("the form was cut short: its closing boundary is missing; send it again")
     for name, file in files.items():
-        if not file.seen:
+        if file.required and not file.seen:
             _refuse(f"the form has no file {name!r}; send one", param=name)
     return parts.fields
 

@@ -6,13 +6,15 @@ from typing import Any
 from gateway.errors import ApiError
 
 # What pydantic calls a body that is something else than an object.
+# What stands before the place in a request; the last two where a body can be of one of several kinds.
+WHEREABOUTS = ("body", "query", "path", "openai", "chatterbox")
 BODY_TYPES = ("model_attributes_type", "model_type", "dict_type")
 
 
 def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     """The first problem; the others would mostly follow from it."""
     problem = problems[0]
-    place = [step for step in problem["loc"] if step not in ("body", "query", "path")]
+    place = [step for step in problem["loc"] if step not in WHEREABOUTS]
     # A check over several fields says itself which one is to be changed.
     said = problem["msg"].removeprefix("Value error, ")
     param, _, rest = said.partition(": ")

@@ -12,6 +12,9 @@ from gateway.exchange import Answer, Head
 
 HEAD = Head("text/event-stream", {"cache-control": "no-cache", "x-accel-buffering": "no"})
 
+Event = Mapping[str, Any] | Head | None
+"""What is sent; a head with further headers if it is the first, and nothing if it is None."""
+
 log = logging.getLogger(__name__)
 
 
@@ -26,16 +29,17 @@ def encoded(event: Mapping[str, Any]) -> bytes:
 
 
 async def stream(
-    events: AsyncGenerator[Mapping[str, Any] | None, None], translate: Callable[[ServiceError], ApiError]
+    events: AsyncGenerator[Event, None],
+    translate: Callable[[ServiceError], ApiError],
 ) -> Answer:
     """The events as an answer, which begins with the first of them; a later failure is its last event.
 
-    An event that is None sends the head and nothing else.
+    An event that is None, or a :func:`head`, sends the head and nothing else.
     """
     async with aclosing(events):
         first = await anext(events)
-        yield HEAD
-        if first is not None:
+        yield first if isinstance(first, Head) else HEAD
+        if isinstance(first, Mapping):
             yield encoded(first)
         try:
             async for event in _rest(events):
@@ -45,7 +49,12 @@ async def stream(
             yield encoded({"type": "error", **translate(error).body})
 
 
-async def _rest(events: AsyncIterator[Mapping[str, Any] | None]) -> AsyncIterator[Mapping[str, Any]]:
+async def _rest(events: AsyncIterator[Event]) -> AsyncIterator[Mapping[str, Any]]:
     async for event in events:
-        if event is not None:
+        if isinstance(event, Mapping):
             yield event
+
+
+def head(headers: Mapping[str, str]) -> Head:
+    """The head of a stream of events with ``headers`` as well."""
+    return Head(HEAD.media_type, {**HEAD.headers, **headers})

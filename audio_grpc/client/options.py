@@ -17,6 +17,7 @@ from audio_grpc.v1.speech_to_text_pb2 import (
     VoiceActivityParameters,
 )
 from audio_grpc.v1.text_to_speech_pb2 import (
+    SpeakerSample,
     StreamingSynthesisOptions,
     StreamingSynthesizeRequest,
     SynthesizeRequest,
@@ -38,11 +39,15 @@ class JobOptions(TypedDict, total=False):
     instructions: str | None
     temperature: float | None
     seed: int | None
+    exaggeration: float | None
+    cfg_weight: float | None
 
 
 class SpeechOptions(JobOptions, total=False):
     """How to speak, and for how long."""
 
+    read_ahead: int | None
+    sample: SpeakerSample | None
     timeout: float | None
     """Seconds that the whole call may take."""
 

@@ -138,7 +138,7 @@ class Tab:
     def _take(self, request: Any, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
         characters = _characters(request)
-        size = self._weight if isinstance(request, UPLOADS) else 0
+        size = self._weight if _is_upload(request) else 0
         # A live stream is heard and forgotten: it counts for the key, and takes up no memory.
         passing = self._weight if isinstance(request, StreamingTranscribeRequest) else 0
         self._uploads.check(size, self._uploaded)
@@ -154,6 +154,12 @@ def _characters(request: Any) -> int:
     if isinstance(request, CreateSpeechJobRequest):
         return len(request.speech.text)
     return len(request.text) if isinstance(request, TEXTS) else 0
+
+
+def _is_upload(request: Any) -> bool:
+    if isinstance(request, SynthesizeRequest):
+        return request.HasField("sample")
+    return isinstance(request, UPLOADS)
 
 
 def _counted_unary(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:

@@ -93,7 +93,11 @@ class Model(Generic[Backend]):
 
     @asynccontextmanager
     async def stream(
-        self, generate: Callable[[Backend], Generator[T, None, None]], *, background: bool = False
+        self,
+        generate: Callable[[Backend], Generator[T, None, None]],
+        read_ahead: int | None = None,
+        *,
+        background: bool = False,
     ) -> AsyncIterator[Stream[T]]:
         """Wait for a place, load the model if need be, and run a generator on its threads.
 
@@ -101,7 +105,7 @@ class Model(Generic[Backend]):
         QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
         """
         async with self.session(background=background) as session:
-            stream = session.start(generate)
+            stream = session.start(generate, read_ahead)
             try:
                 yield stream
             finally:

@@ -27,10 +27,12 @@ class Session(Generic[B]):
         self._outcome: BaseException | None = GeneratorExit()  # without a generator, as if it was closed
         self._users = 1  # the call itself, and each generator until it is closed
 
-    def start(self, generate: Callable[[B], Generator[T, None, None]]) -> Stream[T]:
+    def start(
+        self, generate: Callable[[B], Generator[T, None, None]], read_ahead: int | None = None
+    ) -> Stream[T]:
         """Run a generator on the model's threads; whoever leaves before its end has to close the stream."""
         self._users += 1
-        return self._worker.start(partial(generate, self.backend), on_end=self._end)
+        return self._worker.start(partial(generate, self.backend), self._end, read_ahead)
 
     def leave(self) -> None:
         """The call, or one of its generators, needs the place no more."""

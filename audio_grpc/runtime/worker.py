@@ -181,9 +181,13 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def start(self, generate: Generate[T], on_end: OnEnd) -> Stream[T]:
-        """Begin a call; ``generate`` makes its generator, on a model thread."""
-        return Stream(self._name, generate, read_ahead=self._read_ahead, ready=self._ready, on_end=on_end)
+    def start(self, generate: Generate[T], on_end: OnEnd, read_ahead: int | None = None) -> Stream[T]:
+        """Begin a call; ``generate`` makes its generator, on a model thread.
+
+        ``read_ahead`` is how far that may be ahead of its reader, if less than usual.
+        """
+        allowed = self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead)
+        return Stream(self._name, generate, read_ahead=allowed, ready=self._ready, on_end=on_end)
 
     async def close(self) -> None:
         """End the threads; every stream must have ended before."""

@@ -1,35 +1,64 @@
 """What a model needs to have to speak with a custom voice."""
 
-import asyncio
+from datetime import UTC, datetime
+from hashlib import sha256
 
-from audio_grpc.audio import decode
 from audio_grpc.backends.base import Synthesizer
-from audio_grpc.errors import InvalidRequest, StorageFailed, VoiceNotFound
+from audio_grpc.errors import InvalidRequest, OptionUnsupported, StorageFailed, VoiceNotFound
 from audio_grpc.runtime.model import Model
-from audio_grpc.services.transcripts import LONGEST_SECONDS, SampleTranscripts
-from audio_grpc.types import Audio, VoiceSample
+from audio_grpc.services.fields import short
+from audio_grpc.services.samples import checked_sample, decode_sample
+from audio_grpc.services.transcripts import SampleTranscripts
+from audio_grpc.types import CustomVoice, VoiceSample
+from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample, SynthesizeRequest
 from audio_grpc.voices import VoiceStore
 
-
-async def decode_sample(data: bytes, sample_rate_hertz: int = 16_000) -> Audio:
-    """The sound of a sample, off the event loop. Raises what :func:`audio_grpc.audio.decode` does.
-
-    Ten seconds of MP3 take 10 ms. That is not worth a cache: what a model makes of a sample takes far
-    longer, and a backend can keep it under the voice's id.
-    """
-    return await asyncio.to_thread(
-        decode, data, sample_rate_hertz=sample_rate_hertz, max_seconds=LONGEST_SECONDS
-    )
+MAX_TRANSCRIPT_CHARACTERS = 4096
 
 
 class Samples:
-    """Finds the samples of custom voices, as models want them."""
+    """Finds the samples that models speak with, as they want them."""
 
-    def __init__(self, store: VoiceStore, transcripts: SampleTranscripts) -> None:
+    def __init__(self, store: VoiceStore, transcripts: SampleTranscripts, max_bytes: int) -> None:
         self._store = store
         self._transcripts = transcripts
+        self._max_bytes = max_bytes
 
-    async def find(self, model: Model[Synthesizer], name: str) -> VoiceSample | None:
+    async def asked_for(
+        self, model: Model[Synthesizer], request: SynthesizeRequest
+    ) -> tuple[str, VoiceSample | None]:
+        """Who is to speak: what to call the voice, and its sample if it is no voice of the model's own.
+
+        InvalidRequest for a sample in the request that is none, or that the model has no use for.
+        """
+        if request.HasField("sample"):
+            sample = await self._borrowed(model, request.sample)
+            return sample.voice_id, sample
+        return request.voice, await self._find(model, request.voice)
+
+    async def _borrowed(self, model: Model[Synthesizer], sent: SpeakerSample) -> VoiceSample:
+        info = model.backend.info
+        if not info.cloning:
+            raise OptionUnsupported(
+                f"model {model.name!r} cannot speak with the voice of a sample; leave it out, or choose "
+                "a model that can",
+                field="sample",
+            )
+        audio = await checked_sample(
+            sent.audio,
+            "sample.audio",
+            max_bytes=self._max_bytes,
+            sample_rate_hertz=info.voice_sample_rate_hertz,
+        )
+        transcript = short("sample.transcript", sent.transcript, MAX_TRANSCRIPT_CHARACTERS)
+        # The same sample has the same id, so that what a model makes of it is made once.
+        name = f"sample_{sha256(sent.audio).hexdigest()[:16]}"
+        voice = CustomVoice(name, "", datetime.now(UTC), audio.seconds)
+        if info.wants_sample_transcript and not transcript:
+            transcript = await self._transcripts.of(voice, sent.audio)
+        return VoiceSample(voice.id, audio, transcript)
+
+    async def _find(self, model: Model[Synthesizer], name: str) -> VoiceSample | None:
         """The sample of the custom voice of that id, name or alias; None if nobody knows one.
 
         None as well for the model's own voices: they come first, and need no look at the disk.

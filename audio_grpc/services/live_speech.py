@@ -91,7 +91,7 @@ class LiveSpeech:
         self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
     ) -> AsyncGenerator[SpokenAudio, None]:
         """What one generator says, noting how far that goes."""
-        stream = self._session.start(generate)
+        stream = self._session.start(generate, self._job.speech.read_ahead)
         try:
             async for ready in stream:
                 self._require_reader()

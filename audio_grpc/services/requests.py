@@ -1,7 +1,7 @@
 """Reading requests: what each field may be, and what the caller is told if it is something else."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from audio_grpc.audio import RawFormat
 from audio_grpc.convert import TO_ENCODING, TO_STRATEGY
@@ -22,6 +22,7 @@ from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, Synthesi
 
 MEBIBYTE = 1 << 20
 DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
+LARGEST_READ_AHEAD = 64
 VOICE_FIELDS = ("voice", "sample")
 """Who speaks: a model that cannot do as they say refuses."""
 
@@ -47,6 +48,7 @@ class SpeechJob:
     strategy: Strategy
     target_size: int | None
     options: SynthesisOptions
+    read_ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
     require_text(request.text)
     require_length(len(request.text), limits)
     return speech_job(request)
+
+
+def spoken_by(job: SpeechJob, voice: str) -> SpeechJob:
+    """The same job for another voice."""
+    return replace(job, options=replace(job.options, voice=voice))
 
 
 def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
@@ -108,7 +115,10 @@ def speech_job(request: SynthesizeRequest) -> SpeechJob:
             instructions=given(request, "instructions"),
             temperature=within("temperature", given(request, "temperature"), 0.0, 5.0),
             seed=within("seed", given(request, "seed"), 0, 2**63 - 1),
+            exaggeration=within("exaggeration", given(request, "exaggeration"), 0.25, 2.0),
+            cfg_weight=within("cfg_weight", given(request, "cfg_weight"), 0.0, 1.0),
         ),
+        read_ahead=within("read_ahead", given(request, "read_ahead"), 1, LARGEST_READ_AHEAD),
     )
 
 

@@ -17,7 +17,7 @@ from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_speech import LiveSpeech
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, settled, speak
-from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis
+from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis, spoken_by
 from audio_grpc.services.timing import timing
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.telemetry.call import Call, current_call
@@ -37,7 +37,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         self._models = models
         self._limits = limits
         self._voices = voices
-        self._samples = Samples(voices, SampleTranscripts(models))
+        self._samples = Samples(voices, SampleTranscripts(models), limits.voice_sample_bytes)
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: Context
@@ -49,10 +49,11 @@ class TextToSpeech(TextToSpeechServiceServicer):
         job = read_synthesis(request, self._limits)
         call.characters = len(job.text)
         call.show(job.text)
-        sample = await self._samples.find(model, request.voice)
+        voice, sample = await self._samples.asked_for(model, request)
+        job = spoken_by(job, voice)
         aliases = model.spec.voice_aliases
         generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
-        async with model.stream(generate) as events:
+        async with model.stream(generate, job.read_ahead) as events:
             async for ready in events:
                 for event in joined(ready):
                     if isinstance(event, bytes):
@@ -72,7 +73,8 @@ class TextToSpeech(TextToSpeechServiceServicer):
         model = self._models.synthesizer(options.speech.model)
         call.model = model.name
         job = read_live_speech(options)
-        sample = await self._samples.find(model, options.speech.voice)
+        voice, sample = await self._samples.asked_for(model, options.speech)
+        job = replace(job, speech=spoken_by(job.speech, voice))
         async with model.session() as session:
             call.begin()
             speech, started = settled(session.backend.info, job.speech, model.spec.voice_aliases, sample)

@@ -9,11 +9,10 @@ from audio_grpc.errors import ModelNotFound, SpeechError
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.pipeline import recognise
 from audio_grpc.services.requests import TranscriptionJob
+from audio_grpc.services.samples import LONGEST_SECONDS
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import CustomVoice, Segment, TranscriptionOptions
 
-LONGEST_SECONDS = 60.0
-"""Of a sample."""
 KEPT = 1000
 """Transcripts, those longest unused forgotten first."""
 

@@ -8,19 +8,11 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.convert import from_custom_voice
-from audio_grpc.errors import (
-    AudioEmpty,
-    AudioTooLong,
-    CloningUnavailable,
-    InvalidRequest,
-    MessageTooLarge,
-    SampleLength,
-    VoiceExists,
-)
+from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists
 from audio_grpc.runtime.models import Models
-from audio_grpc.services.cloning import decode_sample
-from audio_grpc.services.requests import MEBIBYTE, Limits
-from audio_grpc.services.transcripts import LONGEST_SECONDS
+from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
+from audio_grpc.services.requests import Limits
+from audio_grpc.services.samples import checked_sample
 from audio_grpc.text import clean
 from audio_grpc.types import CustomVoice
 from audio_grpc.v1 import voice_pb2 as pb
@@ -30,10 +22,9 @@ from audio_grpc.voices import VoiceStore, is_id, new_id
 Context = ServicerContext[Any, Any]
 
 MAX_NAME_CHARACTERS = 64
-MAX_CHARACTERS = {"transcript": 4096, "consent": 256}
+MAX_CHARACTERS = {"transcript": MAX_TRANSCRIPT_CHARACTERS, "consent": 256}
 LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """What all BCP-47 codes have in common: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
-SHORTEST_SECONDS = 1.0
 
 
 class CustomVoices(VoiceServiceServicer):
@@ -52,11 +43,12 @@ class CustomVoices(VoiceServiceServicer):
         name = _name(request.name)
         self._require_new(name)
         _check_texts(request)
+        sample = await checked_sample(request.sample, "sample", max_bytes=self._limits.voice_sample_bytes)
         voice = CustomVoice(
             id=new_id(),
             name=name,
             create_time=datetime.now(UTC),
-            sample_seconds=await self._sample_seconds(request.sample),
+            sample_seconds=sample.seconds,
             language_code=request.language_code,
             transcript=request.transcript,
             consent=request.consent,
@@ -98,36 +90,6 @@ class CustomVoices(VoiceServiceServicer):
                 raise VoiceExists(
                     f"model {model.name!r} has a voice {name!r} of its own; choose another name", field="name"
                 )
-
-    async def _sample_seconds(self, sample: bytes) -> float:
-        """How long it lasts. SampleLength, or another kind of InvalidRequest if it is no sample."""
-        largest = self._limits.voice_sample_bytes
-        if not sample:
-            raise AudioEmpty("there is no sample in the request; send a whole sound file", field="sample")
-        if len(sample) > largest:
-            raise MessageTooLarge(
-                f"the sample has {len(sample) / MEBIBYTE:.1f} MiB, more than {largest / MEBIBYTE:g} MiB; "
-                "send it compressed (Opus, FLAC, MP3) or shorter, or raise max_voice_sample_bytes",
-                field="sample",
-            )
-        try:
-            seconds = (await decode_sample(sample)).seconds
-        except AudioTooLong as error:
-            raise _bad_length(f"more than {LONGEST_SECONDS:g}") from error
-        except InvalidRequest as error:
-            error.field = "sample"  # it is the audio of a transcription that the decoder has in mind
-            raise
-        if seconds < SHORTEST_SECONDS:
-            raise _bad_length(f"{seconds:.2f}")
-        return seconds
-
-
-def _bad_length(seconds: str) -> SampleLength:
-    return SampleLength(
-        f"the sample lasts {seconds} seconds; send {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} seconds of "
-        "one speaker",
-        field="sample",
-    )
 
 
 def _name(given: str) -> str:

@@ -68,6 +68,10 @@ class SynthesizeRequest(_message.Message):
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    EXAGGERATION_FIELD_NUMBER: _builtins.int
+    CFG_WEIGHT_FIELD_NUMBER: _builtins.int
+    READ_AHEAD_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What to say: at least one character that is not white space, at most as many as the server is
     configured for (100000 by default); else INVALID_ARGUMENT (TEXT_EMPTY, TEXT_TOO_LONG).
@@ -100,9 +104,23 @@ class SynthesizeRequest(_message.Message):
     """Variation of the delivery, 0.0 to 5.0, else INVALID_ARGUMENT."""
     seed: _builtins.int
     """The same seed, text and model give the same audio, where the model can."""
+    exaggeration: _builtins.float
+    """How strongly emotions are expressed, 0.25 to 2.0, else INVALID_ARGUMENT, for models that have this."""
+    cfg_weight: _builtins.float
+    """How closely the model keeps to the voice's pace, 0.0 to 1.0, else INVALID_ARGUMENT, for models that have this."""
+    read_ahead: _builtins.int
+    """How many chunks of sound the model may be ahead of the caller, 1 to 64, else INVALID_ARGUMENT. Unset, or more
+    than the model's configuration allows: as many as that says.
+    """
     @_builtins.property
     def splitting(self) -> Global___TextSplitting:
         """How the text is cut into the pieces that the model speaks one after the other."""
+
+    @_builtins.property
+    def sample(self) -> Global___SpeakerSample:
+        """A speaker whose voice to borrow for this request only, in place of `voice`. A model that cannot:
+        INVALID_ARGUMENT (OPTION_UNSUPPORTED).
+        """
 
     def __init__(
         self,
@@ -118,13 +136,23 @@ class SynthesizeRequest(_message.Message):
         instructions: _builtins.str | None = ...,
         temperature: _builtins.float | None = ...,
         seed: _builtins.int | None = ...,
+        exaggeration: _builtins.float | None = ...,
+        cfg_weight: _builtins.float | None = ...,
+        read_ahead: _builtins.int | None = ...,
+        sample: Global___SpeakerSample | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "_sample_rate_hertz", b"_sample_rate_hertz", "_seed", b"_seed", "_speed", b"_speed", "_temperature", b"_temperature", "instructions", b"instructions", "sample_rate_hertz", b"sample_rate_hertz", "seed", b"seed", "speed", b"speed", "splitting", b"splitting", "temperature", b"temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cfg_weight", b"_cfg_weight", "_exaggeration", b"_exaggeration", "_instructions", b"_instructions", "_read_ahead", b"_read_ahead", "_sample_rate_hertz", b"_sample_rate_hertz", "_seed", b"_seed", "_speed", b"_speed", "_temperature", b"_temperature", "cfg_weight", b"cfg_weight", "exaggeration", b"exaggeration", "instructions", b"instructions", "read_ahead", b"read_ahead", "sample", b"sample", "sample_rate_hertz", b"sample_rate_hertz", "seed", b"seed", "speed", b"speed", "splitting", b"splitting", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "_sample_rate_hertz", b"_sample_rate_hertz", "_seed", b"_seed", "_speed", b"_speed", "_temperature", b"_temperature", "encoding", b"encoding", "instructions", b"instructions", "language_code", b"language_code", "model", b"model", "sample_rate_hertz", b"sample_rate_hertz", "seed", b"seed", "speed", b"speed", "splitting", b"splitting", "temperature", b"temperature", "text", b"text", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cfg_weight", b"_cfg_weight", "_exaggeration", b"_exaggeration", "_instructions", b"_instructions", "_read_ahead", b"_read_ahead", "_sample_rate_hertz", b"_sample_rate_hertz", "_seed", b"_seed", "_speed", b"_speed", "_temperature", b"_temperature", "cfg_weight", b"cfg_weight", "encoding", b"encoding", "exaggeration", b"exaggeration", "instructions", b"instructions", "language_code", b"language_code", "model", b"model", "read_ahead", b"read_ahead", "sample", b"sample", "sample_rate_hertz", b"sample_rate_hertz", "seed", b"seed", "speed", b"speed", "splitting", b"splitting", "temperature", b"temperature", "text", b"text", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cfg_weight: _TypeAlias = _typing.Literal["cfg_weight"]  # noqa: Y015
+    _WhichOneofArgType__cfg_weight: _TypeAlias = _typing.Literal["_cfg_weight", b"_cfg_weight"]  # noqa: Y015
+    _WhichOneofReturnType__exaggeration: _TypeAlias = _typing.Literal["exaggeration"]  # noqa: Y015
+    _WhichOneofArgType__exaggeration: _TypeAlias = _typing.Literal["_exaggeration", b"_exaggeration"]  # noqa: Y015
     _WhichOneofReturnType__instructions: _TypeAlias = _typing.Literal["instructions"]  # noqa: Y015
     _WhichOneofArgType__instructions: _TypeAlias = _typing.Literal["_instructions", b"_instructions"]  # noqa: Y015
+    _WhichOneofReturnType__read_ahead: _TypeAlias = _typing.Literal["read_ahead"]  # noqa: Y015
+    _WhichOneofArgType__read_ahead: _TypeAlias = _typing.Literal["_read_ahead", b"_read_ahead"]  # noqa: Y015
     _WhichOneofReturnType__sample_rate_hertz: _TypeAlias = _typing.Literal["sample_rate_hertz"]  # noqa: Y015
     _WhichOneofArgType__sample_rate_hertz: _TypeAlias = _typing.Literal["_sample_rate_hertz", b"_sample_rate_hertz"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -134,7 +162,13 @@ class SynthesizeRequest(_message.Message):
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cfg_weight) -> _WhichOneofReturnType__cfg_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exaggeration) -> _WhichOneofReturnType__exaggeration | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__instructions) -> _WhichOneofReturnType__instructions | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__read_ahead) -> _WhichOneofReturnType__read_ahead | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_rate_hertz) -> _WhichOneofReturnType__sample_rate_hertz | None: ...
     @_typing.overload
@@ -145,6 +179,30 @@ class SynthesizeRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___SynthesizeRequest: _TypeAlias = SynthesizeRequest  # noqa: Y015
+
+@_typing.final
+class SpeakerSample(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_FIELD_NUMBER: _builtins.int
+    audio: _builtins.bytes
+    """As CreateCustomVoiceRequest.sample."""
+    transcript: _builtins.str
+    """As CreateCustomVoiceRequest.transcript."""
+    def __init__(
+        self,
+        *,
+        audio: _builtins.bytes = ...,
+        transcript: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "transcript", b"transcript"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakerSample: _TypeAlias = SpeakerSample  # noqa: Y015
 
 @_typing.final
 class TextSplitting(_message.Message):

@@ -17,7 +17,17 @@ EMPTY = b"\0" * 5
 """The frame of an empty message."""
 
 
-@pytest.mark.parametrize("path", ["/v1/audio/speech", "/openai/x", "/docs", "/openapi.json", "/other"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/audio/speech",
+        "/tts",
+        "/audio/speech/stream/upload",
+        "/chatterbox/x",
+        "/status/progress",
+        "/other",
+    ],
+)
 def test_all_other_paths_are_the_gateways(front: Front, path: str) -> None:
     answer = front.ask("POST", path, bytes(30 << 20), content_type="application/octet-stream")
     assert (answer.status, answer.json["path"], answer.json["bytes"]) == (200, path, 30 << 20)

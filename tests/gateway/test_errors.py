@@ -62,7 +62,9 @@ async def test_speech_that_cannot_be(
 
 @pytest.mark.parametrize("missing", ["model", "input"])
 async def test_a_field_that_is_missing_is_named(door: Door, missing: str) -> None:
-    reply = await door.http.post(SPEECH, json={name: GOOD[name] for name in GOOD if name != missing})
+    # Where no other dialect has the path.
+    path = f"/openai{SPEECH}"
+    reply = await door.http.post(path, json={name: GOOD[name] for name in GOOD if name != missing})
     assert (reply.status_code, error_of(reply)["param"]) == (400, missing)
 
 

@@ -15,7 +15,7 @@ from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.pipeline import SpeechFinished, require_pronounceable, say, settled
-from audio_grpc.services.requests import SpeechJob, speech_job
+from audio_grpc.services.requests import SpeechJob, speech_job, spoken_by
 from audio_grpc.store import Blobs, Leases, Piece, Sound
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Job, JobState
@@ -67,9 +67,11 @@ class JobNarrator:
     async def _manner(self, job: Job) -> _Manner:
         request = SynthesizeRequest.FromString(job.request)
         model = self._models.synthesizer(request.model)
-        sample = await self._samples.find(model, request.voice)
+        voice, sample = await self._samples.asked_for(model, request)
         await model.load()  # some models know their voices only then
-        speech, _ = settled(model.backend.info, speech_job(request), model.spec.voice_aliases, sample)
+        speech, _ = settled(
+            model.backend.info, spoken_by(speech_job(request), voice), model.spec.voice_aliases, sample
+        )
         return _Manner(model, speech, job.sample_rate_hertz)
 
 

@@ -23,6 +23,7 @@ from audio_grpc.services.jobs.requests import (
 )
 from audio_grpc.services.jobs.runner import JobRunner
 from audio_grpc.services.pipeline import settled
+from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
 from audio_grpc.store import JobStorage, NewJob
 from audio_grpc.telemetry.call import Call, current_call
@@ -167,10 +168,10 @@ class Jobs(JobServiceServicer):
         call.model = model.name
         speech = read_speech(request, self._max_characters)
         call.characters = len(speech.text)
-        sample = await self._samples.find(model, request.voice)
+        voice, sample = await self._samples.asked_for(model, request)
         await model.load()  # some models know their voices only then
         info = model.backend.info
-        speech, started = settled(info, speech, model.spec.voice_aliases, sample)
+        speech, started = settled(info, spoken_by(speech, voice), model.spec.voice_aliases, sample)
         pieces = await asyncio.to_thread(cut, speech, info.max_piece_size)
         kept = SynthesizeRequest()
         kept.CopyFrom(request)

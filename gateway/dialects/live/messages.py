@@ -27,8 +27,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from audio_grpc.client import Encoding, LiveSpeechOptions, SpeechCancelled, SpokenAudio
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
-from gateway.dialects.openai.speech import PCM_RATE_HERTZ, Format, usage
+from gateway.dialects.openai.speech import PCM_RATE_HERTZ
 from gateway.sockets import read_message
+from gateway.speech import Format, usage
 
 
 class _Message(BaseModel):

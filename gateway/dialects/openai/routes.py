@@ -26,9 +26,11 @@ MAX_SAMPLE_BYTES = 10 << 20
 
 Form = TypeVar("Form", bound=TranslationForm)
 router = APIRouter(dependencies=[Depends(speaks(translate))], responses=documents.ERRORS)
+speech_router = APIRouter(dependencies=[Depends(speaks(translate))], responses=documents.ERRORS)
+"""What another dialect has on the same path."""
 
 
-@router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)
+@speech_router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)
 async def create_speech(body: speech.SpeechRequest, service: Service) -> Response:
     """Speak a text; the audio is sent while later parts of the text are still being spoken."""
     return Exchange(speech.answer(body, service))

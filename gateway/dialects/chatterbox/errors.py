@@ -1,0 +1,21 @@
+"""Chatterbox's names for the fields of gRPC requests, for errors that name one."""
+
+from audio_grpc.client import ServiceError
+from gateway.errors import ApiError, from_service
+
+PARAMS = {
+    "text": "input",
+    "encoding": "response_format",
+    "splitting.target_size": "streaming_chunk_size",
+    "splitting.strategy": "streaming_strategy",
+    "read_ahead": "streaming_buffer_size",
+    "sample": "voice_file",
+    "sample.audio": "voice_file",
+    "language_code": "language",
+    "id": "voice_name",
+}
+
+
+def translate(error: ServiceError) -> ApiError:
+    """What the service said, in these names."""
+    return from_service(error, PARAMS)

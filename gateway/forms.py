@@ -1,0 +1,45 @@
+"""Forms with files or without: multipart/form-data, and what is sent where there is no file."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from gateway.errors import ApiError
+from gateway.multipart import MAX_FIELD_BYTES, Fields, File, read_form
+from gateway.problems import from_validation
+
+URLENCODED = "application/x-www-form-urlencoded"
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
+    """The fields of a form of either kind, each with its values; ApiError as :func:`read_form`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != URLENCODED:
+        return await read_form(request, files)
+    for name, file in files.items():
+        if file.required:
+            raise ApiError(
+                400, f"the form has no file {name!r}; send multipart/form-data with one", param=name
+            )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FIELD_BYTES:
+            raise ApiError(413, "the fields of the form are too large", code="too_large")
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, strict_parsing=bool(body), errors="strict")
+    except ValueError as error:
+        raise ApiError(400, f"the form cannot be read ({error})", code="invalid_form") from error
+
+
+def validated(kind: type[Form], fields: Fields) -> Form:
+    """The last value of each field, an empty one as if it was left out; ApiError with status 400."""
+    try:
+        return kind.model_validate({name: values[-1] for name, values in fields.items() if values[-1]})
+    except ValidationError as error:
+        raise from_validation(error.errors()) from error

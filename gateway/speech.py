@@ -1,0 +1,65 @@
+"""Speech as the body of an answer, in whatever dialect it was asked for."""
+
+import io
+import wave
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from audio_grpc.client import AsyncClient, Encoding, SpeechOptions
+from audio_grpc.v1.text_to_speech_pb2 import SynthesisStarted, SynthesisUsage
+from gateway.exchange import Answer, Head
+
+Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+SAMPLE_BYTES = 2
+IGNORED_FIELDS_HEADER = "x-ignored-fields"
+
+
+async def streamed(service: AsyncClient, text: str, options: SpeechOptions) -> Answer:
+    """Chunks as they are made."""
+    async with service.synthesize(text, **options) as speech:
+        started = await speech.start()
+        yield Head(started.format.media_type, ignored(started))
+        async for data in speech:
+            yield data
+
+
+async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answer:
+    """All of it, with its length; a WAV header then has its exact sizes."""
+    is_wave = options["encoding"] is Encoding.WAV
+    if is_wave:
+        options["encoding"] = Encoding.PCM_S16LE
+    async with service.synthesize(text, **options) as speech:
+        started = await speech.start()
+        data = b"".join([piece async for piece in speech])
+    if is_wave:
+        data = _wave(data, started.format.sample_rate_hertz)
+        started.format.media_type = "audio/wav"
+    yield Head(started.format.media_type, {**ignored(started), "content-length": str(len(data))})
+    yield data
+
+
+def _wave(samples: bytes, sample_rate_hertz: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, SAMPLE_BYTES, sample_rate_hertz, 0, "NONE", ""))
+        written.writeframes(samples)
+    return file.getvalue()
+
+
+def ignored(started: SynthesisStarted) -> Mapping[str, str]:
+    """A header that names the options which the model has no use for, if there are any."""
+    return {IGNORED_FIELDS_HEADER: ", ".join(started.ignored_fields)} if started.ignored_fields else {}
+
+
+def usage(spoken: SynthesisUsage) -> dict[str, Any]:
+    """Tokens of the model's own input alphabet, and characters and seconds beside them.
+
+    The models make no audio tokens that could be counted, so ``output_tokens`` is 0.
+    """
+    return {
+        "input_tokens": spoken.input_tokens,
+        "output_tokens": 0,
+        "total_tokens": spoken.input_tokens,
+        "characters": spoken.characters,
+        "seconds": spoken.audio_duration.ToMicroseconds() / 1e6,
+    }
