@@ -138,6 +138,18 @@ class JobIncomplete(SpeechError):
     reason = "JOB_INCOMPLETE"
 
 
+class ServerCrashed(SpeechError):
+    """Servers that spoke a piece of a job were killed, one after the other."""
+
+    reason = "SERVER_CRASHED"
+
+
+class ServerStopping(SpeechError):
+    """The server ends while a call waits for something to happen; another one can tell."""
+
+    reason = "SERVER_STOPPING"
+
+
 class Unauthenticated(SpeechError):
     """The server wants a key, and did not get one that it knows."""
 

@@ -37,6 +37,7 @@ STATUSES = {
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobInOtherState: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobIncomplete: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ServerStopping: grpc.StatusCode.UNAVAILABLE,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     # No UNAVAILABLE either: another replica would call the same provider, several times over.
     errors.UpstreamFailed: grpc.StatusCode.INTERNAL,

@@ -19,6 +19,7 @@ from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 BUSY_SECONDS = 20.0
+CONNECT_SECONDS = 10
 SCHEMA_LOCK = 0x61756472
 """Names the lock under which one server at a time makes tables in PostgreSQL."""
 
@@ -101,12 +102,14 @@ def _checked(url: str) -> URL:
 
 def _engine(url: URL) -> Any:
     if url.drivername == SQLITE:
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(
+            url, connect_args={"connect_timeout": CONNECT_SECONDS}, hide_parameters=True, pool_pre_ping=True
+        )
     except ImportError as error:
         raise ConfigurationError(
             "PostgreSQL needs psycopg; install it with: pip install 'audio-grpc[postgresql]'"

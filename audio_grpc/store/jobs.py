@@ -75,7 +75,7 @@ class JobStore:
         def work(connection: Connection, seen: ColumnElement[bool]) -> Job:
             values: dict[str, Any] = {"state": to.value}
             if to is JobState.QUEUED:
-                values |= {"ended": None, "error_reason": "", "error_message": ""}
+                values |= {"ended": None, "error_reason": "", "error_message": "", "claims": 0}
             elif to.has_ended:
                 values |= {"ended": time.time()}
             movable = JOBS.c.state.in_([source.value for source in sources])

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
-from audio_grpc.errors import SpeechError
+from audio_grpc.errors import ServerCrashed, SpeechError
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import COLUMNS, job_of
 from audio_grpc.store.tables import JOBS, PIECES
@@ -20,6 +20,12 @@ from audio_grpc.types import Job, JobState
 
 TO_RUN = (JobState.QUEUED.value, JobState.RUNNING.value)
 UNENDED = (*TO_RUN, JobState.PAUSED.value)
+MOST_CLAIMS = 5
+"""So many servers in a row may be killed at one piece of a job; then it is taken for the cause."""
+GIVEN_UP = ServerCrashed(
+    f"{MOST_CLAIMS} times in a row, the server that spoke this piece was killed; its operator has to see to "
+    "its memory, and to what the model makes of the text"
+)
 
 T = TypeVar("T")
 
@@ -87,23 +93,19 @@ class Leases:
         """Let another server, or this one, take the job when its turn comes."""
         running = JOBS.c.state == JobState.RUNNING.value
         state = case((running, JobState.QUEUED.value), else_=JOBS.c.state)
-        released = update(JOBS).where(self._held(job_id)).values(state=state, lease_owner="", lease_until=0.0)
-        await self._run("release the job", lambda connection: connection.execute(released))
+        released = update(JOBS).where(self._held(job_id))
+        values = {"state": state, "lease_owner": "", "lease_until": 0.0, "claims": 0}
+        await self._run("release the job", lambda connection: connection.execute(released.values(values)))
 
     async def fail(self, job_id: str, error: SpeechError) -> None:
         """The job has failed, unless it was ended before."""
-        failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED))
-        values = {
-            "state": JobState.FAILED.value,
-            "ended": time.time(),
-            "error_reason": error.reason,
-            "error_message": error.message,
-        }
-        await self._run("keep the job", lambda connection: connection.execute(failed.values(values)))
+        failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).values(_failure(error))
+        await self._run("keep the job", lambda connection: connection.execute(failed))
 
     def _claim(self, connection: Connection) -> Job | None:
         now = time.time()
         free = and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < now)
+        connection.execute(update(JOBS).where(free, JOBS.c.claims >= MOST_CLAIMS).values(_failure(GIVEN_UP)))
         oldest = select(JOBS.c.id).where(free).order_by(JOBS.c.created, JOBS.c.id).limit(1)
         # PostgreSQL passes over what another server is claiming; SQLite has one writer at a time anyway.
         job_id = connection.scalar(oldest.with_for_update(skip_locked=True))
@@ -115,6 +117,7 @@ class Leases:
             "started": func.coalesce(JOBS.c.started, now),
             "lease_owner": self._owner,
             "lease_until": now + self.seconds,
+            "claims": JOBS.c.claims + 1,
         }
         return job_of(connection.execute(claimed.values(values)).one())
 
@@ -127,6 +130,7 @@ class Leases:
             "samples": JOBS.c.samples + sound.samples,
             "spoken_seconds": JOBS.c.spoken_seconds + sound.seconds,
             "lease_until": time.time() + self.seconds,
+            "claims": 0,
         }
         row = connection.execute(counted.values(values)).first()
         if row is None:
@@ -145,3 +149,13 @@ class Leases:
 
     async def _run(self, what: str, work: Callable[[Connection], T]) -> T:
         return await self._database.run(what, work)
+
+
+def _failure(error: SpeechError) -> dict[str, Any]:
+    """What a row has of a job that failed."""
+    return {
+        "state": JobState.FAILED.value,
+        "ended": time.time(),
+        "error_reason": error.reason,
+        "error_message": error.message,
+    }

@@ -45,6 +45,8 @@ JOBS = Table(
     # Which server runs it, and until when nobody else may; 0: anybody may now.
     Column("lease_owner", String(64), nullable=False, default=""),
     Column("lease_until", Double, nullable=False, default=0.0),
+    # How often it was claimed since a piece of it was kept, by servers that were then killed.
+    Column("claims", Integer, nullable=False, default=0),
     Index("jobs_newest", "created", "id"),
     Index("jobs_to_run", "state", "lease_until"),
 )

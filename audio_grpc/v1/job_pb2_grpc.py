@@ -124,7 +124,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchSpeechJob(self, request, context):
-        """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled.
+        """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled. A
+        server that ends before: UNAVAILABLE (SERVER_STOPPING); another one, or it once it is back, tells more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

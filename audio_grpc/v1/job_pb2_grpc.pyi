@@ -48,7 +48,9 @@ class JobServiceStub:
     GetSpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetSpeechJobRequest, _job_pb2.GetSpeechJobResponse]
     """One of them."""
     WatchSpeechJob: _grpc.UnaryStreamMultiCallable[_job_pb2.WatchSpeechJobRequest, _job_pb2.WatchSpeechJobResponse]
-    """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled."""
+    """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled. A
+    server that ends before: UNAVAILABLE (SERVER_STOPPING); another one, or it once it is back, tells more.
+    """
     PauseSpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.PauseSpeechJobRequest, _job_pb2.PauseSpeechJobResponse]
     """Has a job rest once the piece that is being spoken is done. One that has ended: FAILED_PRECONDITION
     (JOB_STATE).
@@ -88,7 +90,9 @@ class JobServiceAsyncStub(JobServiceStub):
     GetSpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetSpeechJobRequest, _job_pb2.GetSpeechJobResponse]  # type: ignore[assignment]
     """One of them."""
     WatchSpeechJob: _aio.UnaryStreamMultiCallable[_job_pb2.WatchSpeechJobRequest, _job_pb2.WatchSpeechJobResponse]  # type: ignore[assignment]
-    """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled."""
+    """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled. A
+    server that ends before: UNAVAILABLE (SERVER_STOPPING); another one, or it once it is back, tells more.
+    """
     PauseSpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.PauseSpeechJobRequest, _job_pb2.PauseSpeechJobResponse]  # type: ignore[assignment]
     """Has a job rest once the piece that is being spoken is done. One that has ended: FAILED_PRECONDITION
     (JOB_STATE).
@@ -149,7 +153,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.WatchSpeechJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_job_pb2.WatchSpeechJobResponse], _abc.AsyncIterator[_job_pb2.WatchSpeechJobResponse]]:
-        """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled."""
+        """The job as it is now, and again whenever that has changed, until it is completed, failed or cancelled. A
+        server that ends before: UNAVAILABLE (SERVER_STOPPING); another one, or it once it is back, tells more.
+        """
 
     @_abc_1.abstractmethod
     def PauseSpeechJob(

@@ -122,3 +122,19 @@ def test_large_uploads_pass(front: Front) -> None:
         "POST", "/api/v1/transcribe", {"audio": audio, "raw_format": {"sample_rate_hertz": 48000}}
     )
     assert answer.lines[-1]["finished"]["audio_duration"] == "327.680s"
+
+
+def test_a_job_is_made_watched_downloaded_and_deleted(front: Front) -> None:
+    speech = {"text": "Hi.", "encoding": PCM}
+    made = front.ask("POST", "/api/v1/speech-jobs", {"speech": speech}).json["job"]
+    job = f"/api/v1/speech-jobs/{made['id']}"
+    *_, watched = front.ask("GET", f"{job}:watch").lines
+    assert watched["job"]["state"] == "SPEECH_JOB_STATE_COMPLETED"
+    assert front.ask("GET", job).json["job"] == watched["job"]
+    assert front.ask("GET", "/api/v1/speech-jobs?page_size=1").json["jobs"] == [watched["job"]]
+    events = front.ask("GET", f"{job}:download?encoding=AUDIO_ENCODING_PCM_S16LE").lines
+    assert sum(len(base64.b64decode(event.get("audio", ""))) for event in events) == 3 * 4800
+    for change in ("pause", "resume", "retry", "cancel"):
+        assert front.ask("POST", f"{job}:{change}").json["details"][0]["reason"] == "JOB_STATE"
+    assert front.ask("DELETE", job).status == 200
+    assert front.ask("GET", job).status == 404

@@ -6,12 +6,14 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import grpc
 import pytest
 
 from audio_grpc.client import AsyncClient, Client
+from audio_grpc.store import Database, Leases
 from audio_grpc.v1 import job_pb2 as pb
-from tests.conftest import ServerProcess, Start
-from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, reached, sound, spoken
+from tests.conftest import PATIENCE_SECONDS, ServerProcess, Start
+from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, reached, refused, sound, spoken
 
 COMPLETED, RUNNING = pb.SPEECH_JOB_STATE_COMPLETED, pb.SPEECH_JOB_STATE_RUNNING
 TONE_SERVER = """
@@ -97,6 +99,25 @@ def test_a_server_that_was_frozen_too_long_adds_nothing_to_what_another_did(home
             assert other.stop() == 0
 
 
+async def test_who_watches_or_follows_a_job_is_told_when_the_server_ends(
+    start: Start, speaker: Speaker
+) -> None:
+    """At once, and not when the time is over that running calls have."""
+    server, client = await start()
+    speaker.hold("number 3,")
+    job = await client.create_job(TEXT, **PIECES)
+    await reached(client, job.id, lambda job: job.pieces_done == 3)
+    watching, following = client.watch_job(job.id), client.download_job(job.id, follow=True)
+    await anext(watching)
+    await anext(following)
+    speaker.go_on.set()
+    stopping = asyncio.create_task(server.stop(PATIENCE_SECONDS))
+    for call in (watching, following):
+        error = await refused(call)
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_STOPPING")
+    await stopping
+
+
 async def test_servers_on_one_database_share_the_jobs_and_speak_nothing_twice(
     start: Start, speaker: Speaker
 ) -> None:
@@ -110,6 +131,25 @@ async def test_servers_on_one_database_share_the_jobs_and_speak_nothing_twice(
     assert len(speaker.said) == sum(job.pieces_total for job in jobs)
     for text, job in zip(texts, jobs, strict=True):
         assert await sound(clients[0], job.id) == await spoken(clients[1], text, **PIECES)
+
+
+async def test_a_job_that_kills_every_server_is_given_up(start: Start, tmp_path: Path) -> None:
+    """Else it would, for ever."""
+    _, client = await start(jobs_at_once=0)
+    job = await client.create_job(TEXT, **PIECES)
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    for number in range(5):
+        killed = Leases(database, f"server {number}", seconds=0.0)
+        claimed = await killed.claim()
+        assert claimed is not None
+        assert claimed.id == job.id
+    assert await Leases(database, "another server", seconds=60.0).claim() is None
+    await database.close()
+    failed = await client.get_job(job.id)
+    assert (failed.state, failed.error.reason) == (pb.SPEECH_JOB_STATE_FAILED, "SERVER_CRASHED")
+    await client.retry_job(job.id)
+    await start()
+    assert (await ended(client, job.id)).state == COMPLETED
 
 
 async def test_a_job_is_cancelled_through_another_server(start: Start, speaker: Speaker) -> None:

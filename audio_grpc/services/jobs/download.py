@@ -1,7 +1,7 @@
 """The audio of a job, encoded as it is sent: one container over all pieces."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
 import numpy as np
 
@@ -15,15 +15,18 @@ FULL_SCALE = np.float32(32768)  # what the encoder multiplies by
 FOLLOW_SECONDS = 0.5
 """How often to look whether another piece of a job that is followed was spoken."""
 
+Wait = Callable[[float], Awaitable[None]]
+
 
 class Download:
     """Reads the pieces of a job, and those that follow while it is being spoken, into one file."""
 
-    def __init__(self, store: JobStore, blobs: Blobs, job: Job, call: Call) -> None:
+    def __init__(self, store: JobStore, blobs: Blobs, job: Job, call: Call, wait: Wait) -> None:
         self._store = store
         self._blobs = blobs
         self._job = job
         self._call = call
+        self._wait = wait
 
     async def parts(self, encoding: Encoding, sample_rate_hertz: int) -> AsyncGenerator[bytes, None]:
         """The bytes of the file, at most 16 KiB each. JobIncomplete if the job ends before it is whole."""
@@ -50,7 +53,7 @@ class Download:
             if read == job.pieces_total:
                 return
             require_hope(job)
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await self._wait(FOLLOW_SECONDS)
             job = await self._store.find(job.id, None)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed
+from audio_grpc.errors import JobNotFound, ServerStopping, SpeechError, StorageFailed
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.narrator import JobNarrator
@@ -46,7 +46,14 @@ class JobRunner:
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._changed: dict[str, asyncio.Event] = {}
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass. ServerStopping once the runner is stopped: nothing more happens here."""
+        await _wait(self._stopped, seconds)
+        if self._stopped.is_set():
+            raise ServerStopping("the server is ending; call again, for another one, or it once it is back")
 
     def start(self) -> None:
         """From now on run what there is to run."""
@@ -55,6 +62,7 @@ class JobRunner:
 
     async def stop(self) -> None:
         """Let go of the running jobs, for another server or a later time; the pieces in progress are lost."""
+        self._stopped.set()
         for tasks in (self._tasks, list(self._running.values())):
             for task in tasks:
                 task.cancel()

@@ -101,7 +101,7 @@ class Jobs(JobServiceServicer):
                 told = job
             if job.state.has_ended:
                 return
-            await asyncio.sleep(WATCH_SECONDS)
+            await self._runner.wait(WATCH_SECONDS)
 
     async def PauseSpeechJob(
         self, request: pb.PauseSpeechJobRequest, context: Context
@@ -155,7 +155,8 @@ class Jobs(JobServiceServicer):
             )
         call.begin()
         yield pb.DownloadSpeechJobResponse(started=_started(job, encoding, rate))
-        async with aclosing(Download(self._store, self._blobs, job, call).parts(encoding, rate)) as parts:
+        download = Download(self._store, self._blobs, job, call, self._runner.wait)
+        async with aclosing(download.parts(encoding, rate)) as parts:
             async for part in parts:
                 call.result()
                 yield pb.DownloadSpeechJobResponse(audio=part)
