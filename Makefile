@@ -13,7 +13,11 @@ COSYVOICE_VENV := .venv-cosyvoice
 COSYVOICE_BIN  := $(COSYVOICE_VENV)/bin
 COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice lint format protos bench soak lock clean
+# LiteLLM wants an older package of OpenAI's, and has one too.
+LITELLM_VENV := .venv-litellm
+LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice test-litellm lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,6 +70,16 @@ test: lint                      ## check everything, then run the whole test sui
 test-kokoro: $(VENV)/.dev kokoro  ## test Kokoro's own model
 	@$(BIN)/python -m pytest -m slow tests/test_kokoro.py
 
+$(LITELLM_VENV)/.done: pyproject.toml
+	@echo "Installing LiteLLM into $(LITELLM_VENV) (700 MB) ..."
+	@$(PYTHON) -m venv $(LITELLM_VENV)
+	@$(LITELLM_PIP) install 'pip>=25.1'
+	@$(LITELLM_PIP) install --group litellm-tests
+	@touch $@
+
+test-litellm: $(VENV)/.dev $(LITELLM_VENV)/.done  ## test LiteLLM in front of the service, and behind it
+	@$(BIN)/python -m pytest -m slow tests/litellm
+
 lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generated code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -102,4 +116,4 @@ lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 
 clean:                          ## remove the environment and every cache
-	rm -rf $(VENV) $(COSYVOICE_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(COSYVOICE_VENV) $(LITELLM_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

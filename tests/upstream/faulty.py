@@ -102,7 +102,7 @@ class Provider:
                     await behaviour(Connection(request, reader, writer))
                 finally:
                     self.left.append(request)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

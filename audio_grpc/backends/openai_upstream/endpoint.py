@@ -87,7 +87,7 @@ class Endpoint(Generic[Provider]):
             seconds = quirks.retry_after_seconds(response.headers)
             message = "the upstream takes no more requests for now; try again later"
             return Failure(UpstreamBusy(message, retry_after_seconds=seconds))
-        if complaint.code in quirks.UNKNOWN_VOICE:
+        if status == 404 and complaint.param == "voice":
             return VoiceNotFound(f"the upstream refused the request: {complaint.message}", field="voice")
         ours = complaint.param in quirks.PARAMS_OF_OURS or complaint.code in quirks.CODES_OF_OURS
         if status in CALLERS_FAULT and not ours:

@@ -11,8 +11,6 @@ from typing import Any
 
 OUT_OF_CREDIT = {"insufficient_quota", "billing_hard_limit_reached"}
 """Codes of OpenAI's that come with 429, but that waiting does not mend."""
-UNKNOWN_VOICE = {"voice_not_found"}
-"""Codes of this service, whose status is 404, as for a model."""
 PARAMS_OF_OURS = {"model", "response_format", "stream", "stream_format", "timestamp_granularities[]"}
 CODES_OF_OURS = {"model_not_found", "invalid_api_key", "invalid_model"}
 """Faults that are none of the caller's, though the status says so: the configuration chose them."""
@@ -104,8 +102,8 @@ def is_audio(content_type: str) -> bool:
 def recognised_format(content_type: str, start: bytes) -> str:
     """The response_format that an answer is in, as far as its beginning tells: pcm, if it tells nothing.
 
-    LiteLLM's proxy calls every format audio/mpeg, so the type alone says nothing. Bare samples can begin
-    with any bytes, also with those of an MP3 frame, so those count only with the type.
+    LiteLLM's proxy long called every format audio/mpeg, so the type alone says nothing. Bare samples can
+    begin with any bytes, also with those of an MP3 frame, so those count only with the type.
     """
     for magic, name in _MAGIC.items():
         if start.startswith(magic):

@@ -1,8 +1,8 @@
 """Bytes of a provider's audio as they come, to sound: bare samples, WAV, or MP3."""
 
 import struct
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -17,6 +17,7 @@ from audio_grpc.types import Audio
 # A length that a writer who streams leaves in the header: none, or about the largest (signed) number.
 UNKNOWN_WAV_SIZE = 0x7FFF0000
 MAX_WAV_HEADER_BYTES = 64 << 10
+ID3_HEADER_BYTES = 10
 PCM_FORMATS = {0x0001, 0xFFFE}
 
 
@@ -123,27 +124,46 @@ def _form(chunk: bytes) -> RawFormat:
 
 
 class Mp3:
-    """MP3 frames, each decoded as soon as it is there; where there is no frame, bytes are skipped."""
+    """MP3 frames, each decoded as soon as its successor begins; a tag before them is skipped."""
 
     def __init__(self) -> None:
         codec = av.CodecContext.create("mp3float", "r")  # plain "mp3" may give integers
         assert isinstance(codec, av.AudioCodecContext)
         self._codec = codec
+        self._start: bytes | None = b""
+        self._tag_left = 0
 
     def write(self, data: bytes) -> Iterator[Audio]:
         """What of it can be heard already."""
-        return self._decoded(data)
+        if self._start is not None:
+            data = self._start + data
+            if len(data) < ID3_HEADER_BYTES:
+                self._start = data
+                return
+            self._start = None
+            self._tag_left = _tag_size(data)
+        skipped = min(self._tag_left, len(data))
+        self._tag_left -= skipped
+        if data := data[skipped:]:
+            yield from self._decoded(self._codec.parse(data))
 
     def finish(self) -> Iterator[Audio]:
-        """The last frame, which had waited for its successor."""
-        return self._decoded(None)
+        """The last frame. What has no frame at all has no sound."""
+        yield from self._decoded([*self._codec.parse(None), None])
 
-    def _decoded(self, data: bytes | None) -> Iterator[Audio]:
+    def _decoded(self, packets: Sequence[Any]) -> Iterator[Audio]:
         try:
-            packets = [*self._codec.parse(data), *([] if data else [None])]
             frames = [frame for packet in packets for frame in self._codec.decode(packet)]
         except FFmpegError as error:
             raise failure("sent damaged MP3") from error
         for frame in frames:
             samples = frame.to_ndarray().astype(np.float32).mean(axis=0)  # a row for each channel
             yield Audio(samples, frame.sample_rate)
+
+
+def _tag_size(start: bytes) -> int:
+    """Of an ID3v2 tag with its header, whose four bytes of size have seven bits each; 0 without one."""
+    if start[:3] != b"ID3":
+        return 0
+    high, middle, low, lowest = (byte & 0x7F for byte in start[6:ID3_HEADER_BYTES])
+    return ID3_HEADER_BYTES + (high << 21 | middle << 14 | low << 7 | lowest)

@@ -1,6 +1,7 @@
 """A synthesiser whose model is elsewhere."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,13 @@ class UpstreamSpeaker:
 
         assert self._providers is not None, "load() comes first"
         if not has_words(text):
-            return iter(())
+            return
         request = {"input": text, "voice": options.voice}
         for name in self._options.honours:
             if (value := getattr(options, name)) is not None:
                 request[name] = value
         slowness = 1 / min(options.speed or 1.0, 1.0)
         max_seconds = MIN_SECONDS + slowness * self._options.max_seconds_per_character * len(text)
-        return self._providers.stream(partial(speech, request=request, max_seconds=max_seconds))
+        attempt = partial(speech, request=request, max_seconds=max_seconds)
+        with closing(self._providers.stream(attempt)) as sound:
+            yield from sound
