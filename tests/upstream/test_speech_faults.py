@@ -1,14 +1,17 @@
 """Whatever goes wrong at a provider of speech has its status, and is never taken for a complete answer."""
 
 import asyncio
+import base64
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from audio_grpc.errors import ConfigurationError
 from tests.conftest import Start
 from tests.upstream.conftest import Providers, speaker, until_idle, upstream
 from tests.upstream.faulty import Behaviour, Connection
@@ -113,9 +116,31 @@ async def redirecting(connection: Connection) -> None:
     await connection.whole(b"", 302, location="http://127.0.0.1:1/elsewhere")
 
 
+async def endlessly_refusing(connection: Connection) -> None:
+    await connection.head(500, "text/html")
+    while True:
+        await connection.chunk(SOUND)
+
+
+def event(kind: str, **fields: object) -> str:
+    return json.dumps({"type": f"speech.audio.{kind}", **fields})
+
+
+DELTA = event("delta", audio=base64.b64encode(SOUND).decode())
+
+
+def saying(*events: str) -> Behaviour:
+    async def say(connection: Connection) -> None:
+        await connection.events(*events)
+        await connection.end()
+
+    return say
+
+
 @pytest.mark.parametrize(
     ("behaviour", "told"),
     [
+        (endlessly_refusing, "status 500"),
         (answering(500), "status 500"),
         (answering(404), "status 404"),
         (answering(401), "refused the server's key"),
@@ -142,6 +167,27 @@ async def test_a_fault_is_a_failure_of_the_upstream(
     await until_idle(server)
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        (well, "set stream_format to audio"),
+        (saying(DELTA), "before it was complete"),
+        (saying(DELTA, '{"type": "error", "error": {"message": "too hot"}}'), "broke off: too hot"),
+        (saying(event("delta", audio="*")), "not base64"),
+        (saying(event("delta"), DELTA), "without its audio"),
+        (saying(event("done", usage={"input_tokens": 3})), "sent no sound"),
+    ],
+)
+async def test_a_fault_among_events_is_a_failure_of_the_upstream(
+    start: Start, providers: Providers, behaviour: Behaviour, told: str
+) -> None:
+    made = await providers(behaviour)
+    _, client = await start(**speaker(upstream(made, stream_format="sse")))
+    failure = await failure_of(client)
+    assert failure.reason == "UPSTREAM_FAILED"
+    assert told in failure.message
+
+
 async def test_nobody_there_is_a_failure_of_the_upstream(start: Start) -> None:
     _, client = await start(**speaker(upstream("http://127.0.0.1:1/v1")))
     failure = await failure_of(client)
@@ -161,12 +207,23 @@ async def test_one_that_keeps_the_caller_waiting_is_given_up(
     await until_idle(server)
 
 
-@pytest.mark.parametrize("behaviour", [silent, stalling])
-async def test_a_caller_who_leaves_hangs_up_at_the_provider_and_frees_the_place(
-    start: Start, providers: Providers, behaviour: Behaviour
+async def test_a_caller_who_leaves_midway_hangs_up_at_the_provider_and_frees_the_place(
+    start: Start, providers: Providers
 ) -> None:
-    """Though it would have been waited for, for a minute."""
-    made = await providers(behaviour)
+    """Though it would have been waited for, for half a minute."""
+    made = await providers(stalling, well)
+    server, client = await start(**speaker(upstream(made), concurrency=1))
+    async with client.synthesize("Hello.") as speech:
+        await anext(aiter(speech))
+    await made.until_left()
+    await until_idle(server)
+    assert await spoken(client) == SOUND
+
+
+async def test_a_caller_who_leaves_before_the_first_sound_does_so_too(
+    start: Start, providers: Providers
+) -> None:
+    made = await providers(silent, well)
     server, client = await start(**speaker(upstream(made), concurrency=1))
     leaving = asyncio.create_task(spoken(client))
     while not made.requests:
@@ -174,7 +231,6 @@ async def test_a_caller_who_leaves_hangs_up_at_the_provider_and_frees_the_place(
     leaving.cancel()
     await made.until_left()
     await until_idle(server)
-    made.behaviours = (well,)
     assert await spoken(client) == SOUND
 
 
@@ -381,3 +437,34 @@ async def test_a_key_that_is_missing_is_told_by_the_variables_name(
     failure = await failure_of(client)
     assert failure.reason == "MODEL_LOAD_FAILED"
     assert "NO_SUCH_KEY" in failure.message
+
+
+async def test_a_key_can_be_in_a_file(start: Start, providers: Providers, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    made = await providers(well)
+    _, client = await start(**speaker(upstream(made, api_key_file=str(tmp_path / "key"))))
+    assert await spoken(client) == SOUND
+    assert made.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"base_url": "ftp://there/v1"}, "such as https://api.example.com/v1"),
+        ({"base_url": "https://me:secret@there/v1"}, "api_key_env"),
+        ({"response_format": "opus"}, "'pcm', 'wav' or 'mp3'"),
+        ({"api_key": KEY}, "Unexpected keyword"),
+    ],
+)
+async def test_a_configuration_that_cannot_work_is_refused(
+    start: Start, options: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ConfigurationError) as failure:
+        await start(**speaker({**upstream("http://there/v1"), **options}))
+    assert told in str(failure.value)
+    assert "secret" not in str(failure.value)
+
+
+async def test_a_model_without_an_upstream_is_refused(start: Start) -> None:
+    with pytest.raises(ConfigurationError, match="upstreams"):
+        await start(**speaker())

@@ -68,6 +68,18 @@ def saying(*events: str, then: Callable[[Connection], Any] = Connection.end) -> 
     return say
 
 
+async def endless(connection: Connection) -> None:
+    await connection.events()
+    while True:
+        await connection.chunk(f"data: {DELTA}\n\n".encode() * 100)
+
+
+async def endless_json(connection: Connection) -> None:
+    await connection.head(kind="application/json")
+    while True:
+        await connection.chunk(b" " * (1 << 20))
+
+
 @pytest.mark.parametrize(
     ("behaviour", "told"),
     [
@@ -76,6 +88,8 @@ def saying(*events: str, then: Callable[[Connection], Any] = Connection.end) -> 
         (answering(b"<html></html>"), "cannot be read"),
         (answering({"words": []}), "cannot be read"),
         (answering({"text": "a", "segments": [{"text": "a", "start": -1, "end": 0}]}), "cannot be read"),
+        (endless, "more than 10100 characters"),
+        (endless_json, "more than 32 MiB"),
         (saying("no json"), "not JSON"),
         (saying('["no object"]'), "no JSON object"),
         (saying(DELTA), "before it was complete"),

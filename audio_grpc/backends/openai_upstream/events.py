@@ -12,6 +12,8 @@ from audio_grpc.backends.openai_upstream.options import UpstreamOptions
 
 EVENT_STREAM = "text/event-stream"
 END_OF_STREAM = "[DONE]"
+MAX_EVENT_BYTES = 32 << 20
+"""Some send all of the audio in one."""
 
 Provider = TypeVar("Provider", bound=UpstreamOptions)
 
@@ -20,7 +22,7 @@ async def events(
     endpoint: Endpoint[Provider], response: httpx2.Response, last: str
 ) -> AsyncGenerator[Mapping[str, Any], None]:
     """Each event, to the one of type ``last``. Failure for an error among them, or if none is that."""
-    async for sent in httpx2.EventSource(response):
+    async for sent in httpx2.EventSource(response, max_event_size=MAX_EVENT_BYTES):
         if sent.data == END_OF_STREAM:
             break
         event = _parsed(sent.data)

@@ -18,7 +18,7 @@ def _base_url(value: str) -> str:
     """Without a slash at its end. Keys have places of their own, where they are not logged."""
     scheme, _, rest = value.partition("://")
     if scheme not in ("http", "https") or not rest:
-        raise ValueError(f"{value!r} is no URL, such as https://api.example.com/v1")
+        raise ValueError("it is no URL, such as https://api.example.com/v1")
     if any(mark in rest for mark in "@?#"):
         raise ValueError("it has a password or a query; give the key as api_key_env or api_key_file")
     return value.rstrip("/")

@@ -1,7 +1,6 @@
 """A provider's speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
 
 import base64
-import binascii
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -114,9 +113,11 @@ async def _from_events(
 
 
 def _audio(encoded: object) -> bytes:
+    if not isinstance(encoded, str):
+        raise failure("sent an event without its audio")
     try:
-        return base64.b64decode(str(encoded), validate=True)
-    except binascii.Error as error:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError as error:  # also for letters that ASCII does not have
         raise failure("sent an event whose audio is not base64") from error
 
 

@@ -21,6 +21,8 @@ PATHS = {Task.TRANSCRIBE: "/audio/transcriptions", Task.TRANSLATE: "/audio/trans
 DELTA, DONE = "transcript.text.delta", "transcript.text.done"
 JSON = "application/json"
 MAX_ANSWER_BYTES = 32 << 20
+MIN_CHARACTERS, MAX_CHARACTERS_A_SECOND = 10_000, 100
+"""So much text is believed of any recording, and beside that for each second."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def request_form(upstream: TranscriptUpstream, options: TranscriptionOptions) ->
 async def _from_json(
     response: httpx2.Response, recording: Recording, options: TranscriptionOptions, usage: TranscriptUsage
 ) -> AsyncGenerator[Language | Segment, None]:
-    body = b""
+    body = bytearray()
     async for data in response.aiter_bytes():
         body += data
         if len(body) > MAX_ANSWER_BYTES:
@@ -103,7 +105,9 @@ async def _from_events(
     usage: TranscriptUsage,
 ) -> AsyncGenerator[Language | Segment, None]:
     """A segment for each delta. All that is known of its times is that they are within the recording."""
-    begun = said = False
+    begun = False
+    said = 0
+    most = MIN_CHARACTERS + MAX_CHARACTERS_A_SECOND * recording.seconds
     async with aclosing(events(endpoint, response, DONE)) as sent:
         async for event in sent:
             if not begun:
@@ -118,7 +122,9 @@ async def _from_events(
             if text:
                 # As every model here begins; parts of a long recording are joined by it.
                 text = text if said or text[0].isspace() else f" {text}"
-                said = True
+                said += len(text)
+                if said > most:
+                    raise failure(f"sent more than {most:.0f} characters for a short recording")
                 yield Segment(0.0, recording.seconds, text)
 
 
