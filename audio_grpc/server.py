@@ -212,7 +212,7 @@ class Server:
         )
         voices = FolderVoices(self.settings.voices_path or USER_DATA / "voices")
         samples = Samples(voices, SampleTranscripts(self.models), limits.voice_sample_bytes)
-        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices), server)
+        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices, samples), server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits, Silero()), server)
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)

@@ -19,7 +19,6 @@ from audio_grpc.services.live_speech import LiveSpeech
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, settled, speak
 from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis, spoken_by
 from audio_grpc.services.timing import timing
-from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import CustomVoice, SpeechCancelled, SpokenAudio, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
@@ -33,11 +32,11 @@ Context = ServicerContext[Any, Any]
 class TextToSpeech(TextToSpeechServiceServicer):
     """Speaks with the configured synthesisers."""
 
-    def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:
+    def __init__(self, models: Models, limits: Limits, voices: VoiceStore, samples: Samples) -> None:
         self._models = models
         self._limits = limits
         self._voices = voices
-        self._samples = Samples(voices, SampleTranscripts(models), limits.voice_sample_bytes)
+        self._samples = samples
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: Context
