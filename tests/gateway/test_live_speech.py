@@ -17,6 +17,7 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient
 from audio_grpc.server import Server
+from gateway.sockets import MAX_MESSAGE_BYTES
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.gateway.conftest import running
 from tests.test_calls import until_idle
@@ -70,10 +71,10 @@ class Speaker:
         """Of the answer to the last handshake."""
 
     @asynccontextmanager
-    async def socket(self, **headers: str) -> AsyncIterator[Socket]:
+    async def socket(self, gateway: dict[str, Any] | None = None, **headers: str) -> AsyncIterator[Socket]:
         """A connection that is cut when the context is left, if it is still there."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with running(server=self.server.address) as url:
+        async with running(server=self.server.address, **gateway or {}) as url:
             connection = await connect(f"ws{url.removeprefix('http')}{PATH}", additional_headers=named)
             assert connection.response is not None
             self.headers = connection.response.headers
@@ -194,6 +195,20 @@ async def test_what_is_wrong_is_an_event_and_a_close_code(
         assert error["code"] == code
         assert advice in error["message"]
         assert await socket.closed() == (status, code)
+
+
+async def test_who_never_begins_is_told_so(speaker: Make) -> None:
+    async with (await speaker()).socket(gateway={"max_idle_seconds": 0.05}) as socket:
+        assert (await socket.event())["error"]["code"] == "idle"
+        assert await socket.closed() == (4408, "idle")
+
+
+async def test_a_message_that_is_too_large_is_told_so(speaker: Make) -> None:
+    async with (await speaker()).socket() as socket:
+        await socket.send("start")
+        await socket.send("text", text="x" * MAX_MESSAGE_BYTES)
+        assert (await socket.until("error"))[-1]["error"]["code"] == "message_too_large"
+        assert await socket.closed() == (4413, "message_too_large")
 
 
 async def test_a_server_that_wants_a_key_is_told_of_the_callers(start: Start, tmp_path: Path) -> None:
