@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 import numpy as np
 
 from audio_grpc.audio import Encoder
-from audio_grpc.errors import JobIncomplete
+from audio_grpc.errors import JobIncomplete, StorageFailed
 from audio_grpc.store import Blobs, JobStore
 from audio_grpc.telemetry.call import Call
 from audio_grpc.types import Audio, Encoding, Job, JobState
@@ -48,13 +48,21 @@ class Download:
         while True:
             for blob in await self._store.blobs(job.id, read):
                 read += 1
-                pcm = np.frombuffer(await self._blobs.read(job.id, blob), "<i2")
+                pcm = np.frombuffer(await self._read(blob), "<i2")
                 yield Audio(pcm.astype(np.float32) / FULL_SCALE, job.sample_rate_hertz)
             if read == job.pieces_total:
                 return
             require_hope(job)
             await self._wait(FOLLOW_SECONDS)
             job = await self._store.find(job.id, None)
+
+    async def _read(self, blob: str) -> bytes:
+        """JobNotFound if the job was deleted meanwhile, and its sound with it."""
+        try:
+            return await self._blobs.read(self._job.id, blob)
+        except StorageFailed:
+            await self._store.find(self._job.id, None)
+            raise
 
 
 def require_hope(job: Job) -> None:
