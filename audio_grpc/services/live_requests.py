@@ -1,6 +1,7 @@
 """Requests of callers who are still speaking or writing: the options come first, and nobody waits in vain."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, TypeVar
 
@@ -21,10 +22,15 @@ class LiveRequest(Protocol):
 R = TypeVar("R", bound=LiveRequest)
 
 
+def patience(seconds: float) -> asyncio.Timeout:
+    """TimeoutError for a body that takes longer; ``math.inf`` is for ever."""
+    return asyncio.timeout(None if math.isinf(seconds) else max(0.0, seconds))
+
+
 async def following(requests: AsyncIterator[R], idle_seconds: float) -> R | None:
     """The next request; None if there is none. StreamIdle."""
     try:
-        async with asyncio.timeout(idle_seconds):
+        async with patience(idle_seconds):
             return await anext(requests, None)
     except TimeoutError:
         raise stream_idle(idle_seconds) from None

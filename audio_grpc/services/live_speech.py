@@ -14,8 +14,8 @@ from dataclasses import replace
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.runtime.session import Session
-from audio_grpc.services.live_requests import stream_idle
-from audio_grpc.services.narrator import Event, Narrator, Spoken, joined
+from audio_grpc.services.live_requests import patience, stream_idle
+from audio_grpc.services.narrator import Event, Narrator, Paused, Spoken, joined
 from audio_grpc.services.passage import Passage
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted
 from audio_grpc.services.requests import Limits, LiveSpeechJob, require_length
@@ -28,7 +28,7 @@ MAX_CANCELS_WAITING = 8
 """More are not read until the first was answered."""
 
 
-LiveEvent = SpokenAudio | SpeechCancelled | SpeechFinished
+LiveEvent = SpokenAudio | Paused | SpeechCancelled | SpeechFinished
 Requests = AsyncIterator[StreamingSynthesizeRequest]
 
 
@@ -78,7 +78,7 @@ class LiveSpeech:
             if not self._reader.cancelled():
                 self._reader.exception()  # retrieved: the stream has failed for another reason
 
-    async def _perform(self, passage: Passage) -> AsyncGenerator[SpokenAudio, None]:
+    async def _perform(self, passage: Passage) -> AsyncGenerator[SpokenAudio | Paused, None]:
         while not passage.is_over:
             if passage.has_news:
                 async with aclosing(self._run(lambda _: self._narrator.speak(passage))) as events:
@@ -89,7 +89,7 @@ class LiveSpeech:
 
     async def _run(
         self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
-    ) -> AsyncGenerator[SpokenAudio, None]:
+    ) -> AsyncGenerator[SpokenAudio | Paused, None]:
         """What one generator says, noting how far that goes."""
         stream = self._session.start(generate, self._job.speech.read_ahead)
         try:
@@ -100,6 +100,8 @@ class LiveSpeech:
                         self._progress = replace(self._progress, spoken_end=event.end, begun_end=event.end)
                         continue
                     yield event
+                    if isinstance(event, Paused):
+                        continue
                     until = event.offset_seconds + event.seconds
                     self._progress = replace(self._progress, begun_end=event.text_end, offset_seconds=until)
         finally:
@@ -115,7 +117,7 @@ class LiveSpeech:
         unsettled = passage.is_unsettled
         until = min(settle_at, idle_at) if unsettled else idle_at
         try:
-            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+            async with patience(until - time.monotonic()):
                 await self._changed.wait()
         except TimeoutError:
             if not unsettled or idle_at < settle_at:

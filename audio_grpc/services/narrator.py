@@ -21,7 +21,14 @@ class Spoken:
     end: int
 
 
-Event = SpokenAudio | Spoken
+@dataclass(frozen=True)
+class Paused:
+    """The text up to ``end`` was spoken, none of its sound is held back, and nothing follows for now."""
+
+    end: int
+
+
+Event = SpokenAudio | Spoken | Paused
 
 
 class Narrator:
@@ -41,6 +48,7 @@ class Narrator:
         for piece in passage.pieces():
             if isinstance(piece, Pause):
                 yield from self._marked(self._encoder.flush())
+                yield Paused(piece.end)
                 continue
             self._piece = piece
             with closing(self._sound(piece)) as sound:

@@ -24,10 +24,12 @@ class Piece:
     end: int
 
 
-class Pause(Enum):
+@dataclass(frozen=True)
+class Pause:
     """Stands where nothing follows for a while, so that no sound should be held back."""
 
-    PAUSE = auto()
+    end: int
+    """So many characters of the text of the whole stream are before it."""
 
 
 class Passage:
@@ -97,7 +99,7 @@ class Passage:
                 yield Piece(text, start, self._read)
             elif pauses:
                 pauses = False
-                yield Pause.PAUSE
+                yield Pause(self._read)
             elif self._inbox:
                 pauses = self._take(self._inbox.popleft())
             else:

@@ -86,7 +86,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
                         yield pb.StreamingSynthesizeResponse(audio=from_spoken(event))
                     elif isinstance(event, SpeechCancelled):
                         yield pb.StreamingSynthesizeResponse(cancelled=from_cancelled(event))
-                    else:
+                    elif isinstance(event, SpeechFinished):
                         yield pb.StreamingSynthesizeResponse(finished=_finished(event, call))
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
