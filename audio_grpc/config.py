@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.pipelines import DEFAULT_PIPELINES, LOCAL_LLM_PORT, PipelineSpec, with_defaults
 
 PREFIX = "AUDIO_GRPC_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
@@ -121,6 +122,23 @@ class EnvoySettings(BaseModel):
         return self
 
 
+class LlmSettings(BaseModel):
+    """The local language model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: Port = LOCAL_LLM_PORT
+    """Port on the loopback that it listens on."""
+    path: Path | None = None
+    """A GGUF file; None: the one that `make local-llm` installs."""
+    context_tokens: Annotated[int, Gt(0)] = 8192
+    """How much text, of all conversations together, it has in mind."""
+    parallel: Annotated[int, Gt(0)] = 2
+    """How many replies it makes at the same time."""
+    threads: Annotated[int, Ge(0)] = 0
+    """Of the CPU; 0: as many as it has cores."""
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Unknown names are refused, wherever they come from."""
 
@@ -200,6 +218,10 @@ class Settings(BaseSettings):
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)
     """Speech-to-text models by name; the first is the default."""
+    pipelines: Mapping[str, PipelineSpec] = Field(default=DEFAULT_PIPELINES, validate_default=True)
+    """Templates of conversations by name; the first is the default. Those of the package come last."""
+    llm: LlmSettings = LlmSettings()
+    """What `audio-grpc llm` runs."""
     envoy: EnvoySettings = EnvoySettings()
     """The sidecar."""
 
@@ -213,6 +235,11 @@ class Settings(BaseSettings):
             name: {**defaults.get(name, {}), **spec} if isinstance(spec, Mapping) else spec
             for name, spec in models.items()
         }
+
+    @field_validator("pipelines", mode="before")
+    @classmethod
+    def _with_defaults(cls, pipelines: Any) -> Any:
+        return with_defaults(pipelines) if isinstance(pipelines, Mapping) else pipelines
 
     @field_validator("synthesizers", "transcribers")
     @classmethod

@@ -226,5 +226,46 @@ class UpstreamBusy(Busy):
     reason = "UPSTREAM_BUSY"
 
 
+class PipelineNotFound(SpeechError):
+    """No pipeline of that name is configured."""
+
+    reason = "PIPELINE_NOT_FOUND"
+
+
+class ChatFailed(SpeechError):
+    """The language model gave no reply, or not a whole one: an error of one turn, not of the call.
+
+    ``recoverable`` says whether the same turn may go well if it is tried again.
+    """
+
+    reason = "CHAT_FAILED"
+    recoverable: ClassVar[bool] = True
+
+
+class ChatUnreachable(ChatFailed):
+    """Nobody answers at the endpoint's address."""
+
+    reason = "CHAT_UNREACHABLE"
+
+
+class ChatRefused(ChatFailed):
+    """The endpoint does not want the request, or is no chat endpoint; asking again would not help."""
+
+    reason = "CHAT_REFUSED"
+    recoverable = False
+
+
+class ChatTimeout(ChatFailed):
+    """The endpoint sent nothing for too long."""
+
+    reason = "CHAT_TIMEOUT"
+
+
+class ChatBroken(ChatFailed):
+    """The endpoint failed, or broke off in the middle of its reply."""
+
+    reason = "CHAT_BROKEN"
+
+
 class ConfigurationError(Exception):
     """The operator has to change the configuration; the server, or the gateway, does not start."""

@@ -20,6 +20,7 @@ from audio_grpc.access.uploads import Uploads
 from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.silero import Silero
+from audio_grpc.chat import Chat
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
@@ -30,7 +31,9 @@ from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.runtime.room import Room
 from audio_grpc.services.activity import ActivityReports
 from audio_grpc.services.cloning import Samples
+from audio_grpc.services.conversation import Conversations
 from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
+from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
@@ -45,6 +48,7 @@ from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
 from audio_grpc.v1 import (
     activity_pb2,
+    conversation_pb2,
     job_pb2,
     model_pb2,
     speech_to_text_pb2,
@@ -52,6 +56,7 @@ from audio_grpc.v1 import (
     voice_pb2,
 )
 from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_server
+from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
@@ -61,6 +66,7 @@ from audio_grpc.voices import FolderVoices
 
 TEXT_TO_SPEECH = text_to_speech_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextService"].full_name
+CONVERSATION = conversation_pb2.DESCRIPTOR.services_by_name["ConversationService"].full_name
 MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 VOICE = voice_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name
 JOB = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
@@ -116,6 +122,7 @@ class Server:
             self._activities,
             PREVIEW_CHARACTERS if settings.activity_previews else 0,
         )
+        self._chat = Chat()
         self._health = health.aio.HealthServicer()
         self._storage = JobStorage(
             Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}"),
@@ -135,7 +142,7 @@ class Server:
         """
         for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
             await self._health.set(service, NOT_SERVING)
-        for service in (MODEL, VOICE, JOB, ACTIVITY):
+        for service in (CONVERSATION, MODEL, VOICE, JOB, ACTIVITY):
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
@@ -159,6 +166,7 @@ class Server:
         await self._job_runner.stop()
         self._activities.close()
         await self._server.stop(grace_seconds)
+        await self._chat.close()
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
@@ -212,15 +220,22 @@ class Server:
         )
         voices = FolderVoices(self.settings.voices_path or USER_DATA / "voices")
         samples = Samples(voices, SampleTranscripts(self.models), limits.voice_sample_bytes)
-        add_TextToSpeechServiceServicer_to_server(TextToSpeech(self.models, limits, voices, samples), server)
-        add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits, Silero()), server)
+        hearing = HearingStage(self.models, Silero())
+        speaking = SpeakingStage(self.models, samples)
+        text_to_speech = TextToSpeech(self.models, limits, voices, samples, speaking)
+        add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
+        add_SpeechToTextServiceServicer_to_server(SpeechToText(self.models, limits, hearing), server)
+        conversations = Conversations(
+            self.settings.pipelines, self.models, limits, hearing, speaking, self._chat
+        )
+        add_ConversationServiceServicer_to_server(conversations, server)
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         add_JobServiceServicer_to_server(self._jobs(samples), server)
         add_ActivityServiceServicer_to_server(ActivityReports(self._activities, self.models), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        own = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, MODEL, VOICE, JOB, ACTIVITY)
+        own = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, CONVERSATION, MODEL, VOICE, JOB, ACTIVITY)
         names = (*own, health.SERVICE_NAME, CHANNELZ)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
         return server

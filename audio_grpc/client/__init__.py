@@ -11,16 +11,19 @@ What comes back arrives while the server is still working. Leaving a stream earl
 """
 
 from audio_grpc.client.aio import AsyncClient
+from audio_grpc.client.conversation import AsyncConversation, ConversationEvent
 from audio_grpc.client.credentials import Tls
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.live_speech import AsyncLiveSpeech, LiveSpeech
 from audio_grpc.client.live_transcript import AsyncLiveTranscript, LiveTranscript, LiveTranscriptEvent
 from audio_grpc.client.options import (
+    ConverseOptions,
     DownloadOptions,
     JobOptions,
     ListenOptions,
     LiveSpeechOptions,
     SpeechOptions,
+    ThinkOptions,
     TranscriptOptions,
     UploadOptions,
 )
@@ -45,12 +48,15 @@ from audio_grpc.types import (
 
 __all__ = [
     "AsyncClient",
+    "AsyncConversation",
     "AsyncLiveSpeech",
     "AsyncLiveTranscript",
     "AsyncSpeech",
     "AsyncTranscript",
     "AsyncUpload",
     "Client",
+    "ConversationEvent",
+    "ConverseOptions",
     "DownloadOptions",
     "Encoding",
     "EndCause",
@@ -71,6 +77,7 @@ __all__ = [
     "SpokenAudio",
     "Strategy",
     "Task",
+    "ThinkOptions",
     "Tls",
     "Transcript",
     "TranscriptOptions",

@@ -8,12 +8,14 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from audio_grpc.client.conversation import AsyncConversation
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.jobs import AsyncJobs
 from audio_grpc.client.live_speech import AsyncLiveSpeech
 from audio_grpc.client.live_transcript import AsyncLiveTranscript
 from audio_grpc.client.options import (
+    ConverseOptions,
     ListenOptions,
     LiveSpeechOptions,
     SpeechOptions,
@@ -41,6 +43,8 @@ from audio_grpc.v1.activity_pb2 import (
     WatchActivitiesRequest,
 )
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
+from audio_grpc.v1.conversation_pb2 import ListPipelinesRequest, Pipeline
+from audio_grpc.v1.conversation_pb2_grpc import ConversationServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     FreeMemoryRequest,
@@ -81,6 +85,7 @@ class AsyncClient(AsyncJobs):
             self._channel = grpc.aio.secure_channel(target, tls.credentials(), options=CHANNEL_OPTIONS)
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
+        self._conversations = ConversationServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
@@ -137,6 +142,17 @@ class AsyncClient(AsyncJobs):
         timeout = options.pop("timeout", None)
         call = self._speech_to_text.StreamingTranscribe(timeout=timeout, metadata=self._metadata)
         return AsyncLiveTranscript(call, listen_request(sample_rate_hertz, options))
+
+    def converse(self, **options: Unpack[ConverseOptions]) -> AsyncConversation:
+        """A conversation with a language model, in speech."""
+        timeout = options.pop("timeout", None)
+        call = self._conversations.Converse(timeout=timeout, metadata=self._metadata)
+        return AsyncConversation(call, options)
+
+    async def list_pipelines(self) -> list[Pipeline]:
+        """What conversations can be started from; the first is the default."""
+        reply = await self._unary(self._conversations.ListPipelines, ListPipelinesRequest())
+        return list(reply.pipelines)
 
     async def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""

@@ -1,9 +1,17 @@
 """What can be asked for, as keyword arguments, and the messages that ask for it."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
+from audio_grpc.v1.conversation_pb2 import (
+    CHAT_ROLE_ASSISTANT,
+    CHAT_ROLE_USER,
+    ChatMessage,
+    ChatOptions,
+    ConversationOptions,
+    ConverseRequest,
+)
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest, DownloadSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import (
     DecodingParameters,
@@ -113,6 +121,31 @@ class ListenOptions(TypedDict, total=False):
     """Seconds that the whole call may take."""
 
 
+class ThinkOptions(TypedDict, total=False):
+    """What is asked of the language model; protos/audio_grpc/v1/conversation.proto has the ranges."""
+
+    model: str
+    system_prompt: str | None
+    max_tokens: int | None
+    temperature: float | None
+
+
+class ConverseOptions(TypedDict, total=False):
+    """How to converse; what is left out is as the template says."""
+
+    template: str
+    sample_rate_hertz: int | None
+    """Of what the caller says; None: the caller writes, or sends recordings."""
+    hearing: ListenOptions
+    thinking: ThinkOptions
+    speaking: LiveSpeechOptions
+    context: str
+    history: list[tuple[Literal["user", "assistant"], str]]
+    reports_playback: bool
+    timeout: float | None
+    """Seconds that the whole call may take."""
+
+
 def synthesize_request(text: str, options: JobOptions) -> SynthesizeRequest:
     """The message for a text and options."""
     fields: dict[str, Any] = dict(options)
@@ -151,6 +184,22 @@ def live_speech_request(options: LiveSpeechOptions) -> StreamingSynthesizeReques
     )
 
 
+def converse_request(options: ConverseOptions) -> ConverseRequest:
+    """The message that opens a conversation."""
+    rate = options.get("sample_rate_hertz")
+    hearing = None if rate is None else listen_request(rate, options.get("hearing", {})).options
+    asked = ConversationOptions(
+        template=options.get("template", ""),
+        hearing=hearing,
+        thinking=ChatOptions(**options.get("thinking", {})),
+        speaking=live_speech_request(options.get("speaking", {})).options,
+        context=options.get("context", ""),
+        history=[ChatMessage(role=_ROLES[role], text=text) for role, text in options.get("history", [])],
+        reports_playback=options.get("reports_playback", False),
+    )
+    return ConverseRequest(options=asked)
+
+
 def transcribe_request(audio: bytes, options: UploadOptions) -> TranscribeRequest:
     """The message for a recording and options."""
     fields: dict[str, Any] = dict(options)
@@ -166,3 +215,6 @@ def listen_request(sample_rate_hertz: int, options: ListenOptions) -> StreamingT
         fields["task"] = FROM_TASK[fields["task"]]
     asked = StreamingTranscriptionOptions(sample_rate_hertz=sample_rate_hertz, **fields)
     return StreamingTranscribeRequest(options=asked)
+
+
+_ROLES = {"user": CHAT_ROLE_USER, "assistant": CHAT_ROLE_ASSISTANT}

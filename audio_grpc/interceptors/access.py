@@ -15,6 +15,7 @@ from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 from audio_grpc.telemetry.call import current_call
+from audio_grpc.v1.conversation_pb2 import ConverseRequest
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import (
     StreamingTranscribeRequest,
@@ -26,7 +27,9 @@ from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
 
 AUTHORIZATION = "authorization"
 SCHEME = "bearer"
-TEXTS = (SynthesizeRequest, StreamingSynthesizeRequest)
+TEXTS = (SynthesizeRequest, StreamingSynthesizeRequest, ConverseRequest)
+PASSING = (StreamingTranscribeRequest, ConverseRequest)
+"""A live stream is heard and forgotten: it counts for the key, and takes up no memory."""
 UPLOADS = (TranscribeRequest, TranscribeUploadRequest, CreateCustomVoiceRequest)
 
 Context = ServicerContext[Any, Any]
@@ -137,13 +140,15 @@ class Tab:
 
     def _take(self, request: Any, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
-        characters = _characters(request)
         size = self._weight if _is_upload(request) else 0
-        # A live stream is heard and forgotten: it counts for the key, and takes up no memory.
-        passing = self._weight if isinstance(request, StreamingTranscribeRequest) else 0
+        # What is heard and forgotten counts for the key, and takes up no memory.
+        passing = self._weight if isinstance(request, PASSING) and not size else 0
+        if size and isinstance(request, ConverseRequest):  # the recording before it is let go
+            self._uploads.release(self._uploaded)
+            self._uploaded = 0
         self._uploads.check(size, self._uploaded)
         if self._usage is not None:
-            self._usage.take(Cost(calls, characters, size + passing), self._uploaded)
+            self._usage.take(Cost(calls, _characters(request), size + passing), self._uploaded)
             self._running = True
         self._uploads.hold(size)
         self._uploaded += size
@@ -159,6 +164,8 @@ def _characters(request: Any) -> int:
 def _is_upload(request: Any) -> bool:
     if isinstance(request, SynthesizeRequest):
         return request.HasField("sample")
+    if isinstance(request, ConverseRequest):
+        return request.HasField("recording")
     return isinstance(request, UPLOADS)
 
 

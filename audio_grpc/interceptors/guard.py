@@ -32,6 +32,7 @@ STATUSES = {
     errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceNotFound: grpc.StatusCode.NOT_FOUND,
     errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.PipelineNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,

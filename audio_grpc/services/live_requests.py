@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol, TypeVar
 
 from audio_grpc.errors import InvalidRequest, StreamIdle
@@ -34,6 +34,22 @@ async def following(requests: AsyncIterator[R], idle_seconds: float) -> R | None
             return await anext(requests, None)
     except TimeoutError:
         raise stream_idle(idle_seconds) from None
+
+
+async def next_request(
+    requests: AsyncIterator[R], idle_seconds: float, quiet_seconds: Callable[[], float]
+) -> R | None:
+    """The same where not only requests count: ``quiet_seconds`` tells how long nothing has happened."""
+    coming = asyncio.ensure_future(anext(requests, None))
+    left = idle_seconds
+    try:
+        while not (await asyncio.wait({coming}, timeout=left))[0]:
+            left = idle_seconds - quiet_seconds()
+            if left <= 0:
+                raise stream_idle(idle_seconds)
+        return coming.result()
+    finally:
+        coming.cancel()
 
 
 async def opening(requests: AsyncIterator[R], idle_seconds: float) -> Any:

@@ -23,9 +23,12 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Paused:
-    """The text up to ``end`` was spoken, none of its sound is held back, and nothing follows for now."""
+    """What there was to speak was spoken, and no sound of it is held back.
 
-    end: int
+    ``is_complete``: because the text so far was said to be complete; else because nothing came for a while.
+    """
+
+    is_complete: bool
 
 
 Event = SpokenAudio | Spoken | Paused
@@ -48,7 +51,7 @@ class Narrator:
         for piece in passage.pieces():
             if isinstance(piece, Pause):
                 yield from self._marked(self._encoder.flush())
-                yield Paused(piece.end)
+                yield Paused(piece.is_complete)
                 continue
             self._piece = piece
             with closing(self._sound(piece)) as sound:

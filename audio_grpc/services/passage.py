@@ -28,8 +28,8 @@ class Piece:
 class Pause:
     """Stands where nothing follows for a while, so that no sound should be held back."""
 
-    end: int
-    """So many characters of the text of the whole stream are before it."""
+    is_complete: bool
+    """Whether the text so far was said to be complete; else nobody has written for a while."""
 
 
 class Passage:
@@ -91,22 +91,22 @@ class Passage:
 
     def pieces(self) -> Iterator[Piece | Pause]:
         """What can be spoken of what was written, until there is nothing more for now."""
-        pauses = False
+        taken: str | _Command = ""
         while not self.cancelled.is_set():
             text = self._splitter.next()
             if text is not None:
                 start, self._read = self._read, self._read + len(text)
                 yield Piece(text, start, self._read)
-            elif pauses:
-                pauses = False
-                yield Pause(self._read)
+            elif taken in (_Command.FLUSH, _Command.SETTLE):
+                yield Pause(is_complete=taken is _Command.FLUSH)
+                taken = ""
             elif self._inbox:
-                pauses = self._take(self._inbox.popleft())
+                taken = self._inbox.popleft()
+                self._take(taken)
             else:
                 return
 
-    def _take(self, written: str | _Command) -> bool:
-        """Whether a pause follows what can be spoken then."""
+    def _take(self, written: str | _Command) -> None:
         match written:
             case str():
                 self._splitter.feed(written)
@@ -114,4 +114,3 @@ class Passage:
                 self._splitter.settle()
             case _:
                 self._splitter.flush()
-        return written in (_Command.FLUSH, _Command.SETTLE)

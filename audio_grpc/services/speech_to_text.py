@@ -1,23 +1,19 @@
 """SpeechToTextService."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from grpc.aio import ServicerContext
 
-from audio_grpc.backends.silero import Silero
 from audio_grpc.convert import from_heard, from_seconds, from_segment
-from audio_grpc.live import Ear, Loudness
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.live_hearing import LiveHearing
-from audio_grpc.services.live_options import LiveJob, read_live_job
 from audio_grpc.services.live_requests import opening
+from audio_grpc.services.live_stages import HearingStage
 from audio_grpc.services.pipeline import TranscriptFinished, TranscriptStarted, recognise
-from audio_grpc.services.requests import Limits, collect_upload, ignored_fields, read_transcription
+from audio_grpc.services.requests import Limits, collect_upload, read_transcription
 from audio_grpc.services.timing import timing
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Segment
@@ -30,10 +26,10 @@ Context = ServicerContext[Any, Any]
 class SpeechToText(SpeechToTextServiceServicer):
     """Listens with the configured transcribers."""
 
-    def __init__(self, models: Models, limits: Limits, silero: Silero) -> None:
+    def __init__(self, models: Models, limits: Limits, stage: HearingStage) -> None:
         self._models = models
         self._limits = limits
-        self._silero = silero
+        self._stage = stage
 
     async def Transcribe(
         self, request: pb.TranscribeRequest, context: Context
@@ -60,26 +56,12 @@ class SpeechToText(SpeechToTextServiceServicer):
         call = current_call.get()
         options = await opening(requests, self._limits.idle_seconds)
         call.arrive()
-        model = self._models.transcriber(options.model)
-        call.model = model.name
-        job = read_live_job(options)
-        ear = await self._ear(job)
-        async with model.session(live=True) as session:
-            call.begin()
-            hearing = LiveHearing(session, ear, job, self._limits.idle_seconds, call)
-            # Nobody asks for the times of words: a live transcript has them anyhow.
-            asked = replace(job.options, word_timestamps=False)
-            ignored = ignored_fields(asked, session.backend.info.options)
-            started = pb.StreamingTranscriptionStarted(model=model.name, ignored_fields=ignored)
+        async with self._stage.open(options, self._limits.idle_seconds) as (hearing, started):
             yield pb.StreamingTranscribeResponse(started=started)
             async with aclosing(hearing.events(requests)) as events:
                 async for event in events:
                     yield from_heard(event)
             yield pb.StreamingTranscribeResponse(finished=_heard(hearing, call))
-
-    async def _ear(self, job: LiveJob) -> Ear:
-        detector = Loudness() if job.is_manual else await asyncio.to_thread(self._silero.detector)
-        return Ear(detector, job.endpointing)
 
     async def _events(self, request: pb.TranscribeRequest, audio: bytes) -> AsyncGenerator[Any, None]:
         """One field of a response each, by its name."""

@@ -2,27 +2,24 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from grpc.aio import ServicerContext
 
-from audio_grpc.audio import CODECS
 from audio_grpc.backends.base import Synthesizer
-from audio_grpc.convert import FROM_ENCODING, from_cancelled, from_seconds, from_spoken, from_voice
+from audio_grpc.convert import from_cancelled, from_seconds, from_spoken, from_voice
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
-from audio_grpc.services.live_speech import LiveSpeech
-from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, settled, speak
-from audio_grpc.services.requests import Limits, read_live_speech, read_synthesis, spoken_by
+from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
+from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
+from audio_grpc.services.requests import Limits, read_synthesis, spoken_by
 from audio_grpc.services.timing import timing
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import CustomVoice, SpeechCancelled, SpokenAudio, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
-from audio_grpc.v1.audio_pb2 import AudioFormat
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer
 from audio_grpc.voices import VoiceStore
 
@@ -32,11 +29,19 @@ Context = ServicerContext[Any, Any]
 class TextToSpeech(TextToSpeechServiceServicer):
     """Speaks with the configured synthesisers."""
 
-    def __init__(self, models: Models, limits: Limits, voices: VoiceStore, samples: Samples) -> None:
+    def __init__(
+        self,
+        models: Models,
+        limits: Limits,
+        voices: VoiceStore,
+        samples: Samples,
+        speaking: SpeakingStage,
+    ) -> None:
         self._models = models
         self._limits = limits
         self._voices = voices
         self._samples = samples
+        self._stage = speaking
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: Context
@@ -58,7 +63,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
                     if isinstance(event, bytes):
                         yield pb.SynthesizeResponse(audio=event)
                     elif isinstance(event, SpeechStarted):
-                        yield pb.SynthesizeResponse(started=_started(model, event))
+                        yield pb.SynthesizeResponse(started=synthesis_started(model, event))
                     else:
                         yield pb.SynthesizeResponse(finished=_finished(event, call))
 
@@ -69,17 +74,8 @@ class TextToSpeech(TextToSpeechServiceServicer):
         call = current_call.get()
         options = await opening(requests, self._limits.idle_seconds)
         call.arrive()
-        model = self._models.synthesizer(options.speech.model)
-        call.model = model.name
-        job = read_live_speech(options)
-        voice, sample = await self._samples.asked_for(model, options.speech)
-        job = replace(job, speech=spoken_by(job.speech, voice))
-        async with model.session() as session:
-            call.begin()
-            speech, started = settled(session.backend.info, job.speech, model.spec.voice_aliases, sample)
-            call.voice = started.voice
-            live = LiveSpeech(session, replace(job, speech=speech), started, self._limits, call)
-            yield pb.StreamingSynthesizeResponse(started=_started(model, started))
+        async with self._stage.open(options, self._limits) as (live, started, _):
+            yield pb.StreamingSynthesizeResponse(started=started)
             async with aclosing(live.events(requests)) as events:
                 async for event in events:
                     if isinstance(event, SpokenAudio):
@@ -94,20 +90,6 @@ class TextToSpeech(TextToSpeechServiceServicer):
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
         custom = await self._voices.all() if any(model.backend.info.cloning for model in models) else []
         return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model, custom)])
-
-
-def _started(model: Model[Synthesizer], event: SpeechStarted) -> pb.SynthesisStarted:
-    return pb.SynthesisStarted(
-        model=model.name,
-        voice=event.voice,
-        format=AudioFormat(
-            encoding=FROM_ENCODING[event.encoding],
-            sample_rate_hertz=event.sample_rate_hertz,
-            channel_count=1,
-            media_type=CODECS[event.encoding].media_type,
-        ),
-        ignored_fields=event.ignored_fields,
-    )
 
 
 def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:

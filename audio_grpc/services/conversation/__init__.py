@@ -1,0 +1,5 @@
+"""Conversations: hearing, thinking and speaking at the same time, turn by turn."""
+
+from audio_grpc.services.conversation.servicer import Conversations
+
+__all__ = ["Conversations"]

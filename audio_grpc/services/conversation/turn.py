@@ -1,0 +1,99 @@
+"""One turn: what the caller said, the reply as far as it was made, and as far as it was heard."""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from audio_grpc.convert import from_seconds
+from audio_grpc.services.conversation.history import Exchange
+from audio_grpc.types import SpokenAudio
+from audio_grpc.v1.conversation_pb2 import TurnTiming
+
+PLAYED_MARGIN_SECONDS = 0.02
+"""Players count in blocks of samples."""
+
+
+@dataclass
+class Piece:
+    """A piece of the reply that was sent as sound; places in the reply, seconds of the stream."""
+
+    start: int
+    end: int
+    begins: float
+    ends: float
+
+
+class Turn:
+    """One turn; ``began`` is when the caller was done, on ``time.perf_counter``."""
+
+    def __init__(self, number: int, text_start: int, began: float) -> None:
+        self.number = number
+        self.text_start = text_start
+        """Where its reply begins in all the text that is spoken."""
+        self.exchange: Exchange | None = None
+        """Of the history, once it is known what the caller said."""
+        self.reply = ""
+        self.thinking: asyncio.Task[None] | None = None
+        self.failed: dict[str, Any] = {}
+        """Why there is no reply, or not a whole one, by the names of TurnFailed."""
+        self.is_spoken = False
+        """Whether all of the reply was made sound."""
+        self.sounds_until = 0.0
+        """How far that goes, in seconds of the stream."""
+        self.is_broken_off = False
+        self.is_over = asyncio.Event()
+        """Set when nothing more is going to be made."""
+        self._began = began
+        self._moments: dict[str, float] = {}
+        self._pieces: list[Piece] = []
+        self._unheard_from = math.inf
+
+    def note(self, moment: str) -> None:
+        """What has happened, by its name in TurnTiming; only the first time counts."""
+        self._moments.setdefault(moment, time.perf_counter() - self._began)
+
+    @property
+    def timing(self) -> TurnTiming:
+        """When things have happened."""
+        return TurnTiming(**{name: from_seconds(seconds) for name, seconds in self._moments.items()})
+
+    def sent(self, audio: SpokenAudio) -> None:
+        """Sound that went to the caller; its places are those of the reply."""
+        ends = audio.offset_seconds + audio.seconds
+        if self._pieces and self._pieces[-1].end == audio.text_end:
+            self._pieces[-1].ends = ends
+        else:
+            self._pieces.append(Piece(audio.text_start, audio.text_end, audio.offset_seconds, ends))
+
+    def dropped(self, audio: SpokenAudio) -> None:
+        """Sound that did not."""
+        self._unheard_from = min(self._unheard_from, audio.text_start)
+
+    def was_played(self, seconds: float) -> bool:
+        """Whether all of its sound was, if so much of the stream was played."""
+        return seconds >= self.sounds_until - PLAYED_MARGIN_SECONDS
+
+    def heard(self, spoken_end: float, played_seconds: float | None) -> str:
+        """What was heard of the reply.
+
+        ``spoken_end``: so many characters were made sound, whole pieces. ``played_seconds``: so much of the
+        stream was played; None if nobody tells: what was sent counts.
+        """
+        whole = min(spoken_end, self._unheard_from)
+        end = 0
+        for piece in self._pieces:
+            if piece.end > whole:
+                break
+            if played_seconds is None or played_seconds >= piece.ends - PLAYED_MARGIN_SECONDS:
+                end = piece.end
+                continue
+            return self.reply[: self._within(piece, played_seconds)].strip()
+        return self.reply[:end].strip()
+
+    def _within(self, piece: Piece, played_seconds: float) -> int:
+        """How far a piece was heard that was played in part: to the end of a word."""
+        part = max(0.0, played_seconds - piece.begins) / (piece.ends - piece.begins)
+        end = piece.start + int(part * (piece.end - piece.start))
+        return max(self.reply.rfind(" ", piece.start, end + 1), piece.start)
