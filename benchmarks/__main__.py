@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import concurrent, doors, live_hearing, live_speech, served
+from benchmarks import concurrent, doors, elsewhere, live_hearing, live_speech, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
@@ -93,7 +93,12 @@ async def measure_live_hearing() -> Figures:
 
 async def measure_doors() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
-        return {"doors": await doors.measure(Path(folder), served.COMMAND, say)}
+        return {"doors": await doors.measure(Path(folder), say)}
+
+
+async def measure_elsewhere() -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        return {"elsewhere": await elsewhere.measure(Path(folder), say)}
 
 
 async def measure_concurrent() -> Figures:
@@ -141,6 +146,7 @@ SECTIONS: dict[str, Callable[[], Awaitable[Figures]]] = {
     "speakers": measure_speakers,
     "live-hearing": measure_live_hearing,
     "doors": measure_doors,
+    "elsewhere": measure_elsewhere,
     "concurrent": measure_concurrent,
 }
 

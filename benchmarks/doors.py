@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from audio_grpc.client import AsyncClient, Encoding
-from benchmarks.served import cpu_seconds, process
+from benchmarks.served import COMMAND, cpu_seconds, process
 from benchmarks.workload import CHUNK, TEXT
 
 HOST = "127.0.0.1"
@@ -46,11 +46,11 @@ Door = Callable[[str, str], Pieces]
 
 
 @contextmanager
-def house(folder: Path, command: str) -> Iterator[dict[str, psutil.Process]]:
+def house(folder: Path, config: str = CONFIG) -> Iterator[dict[str, psutil.Process]]:
     """All three processes by their names."""
-    (folder / "audio-grpc.toml").write_text(CONFIG)
-    config = ("--config", str(folder / "audio-grpc.toml"))
-    with process(command, "up", *config, announces="(Serving) on") as (supervisor, _):
+    (folder / "audio-grpc.toml").write_text(config)
+    named = ("--config", str(folder / "audio-grpc.toml"))
+    with process(COMMAND, "up", *named, announces="(Serving) on") as (supervisor, _):
         found = {}
         for child in supervisor.children(recursive=True):
             line = " ".join(child.cmdline())
@@ -158,9 +158,9 @@ async def gaps(door: Door, streams: int, chunks: int) -> dict[str, float]:
     }
 
 
-async def measure(folder: Path, command: str, say: Callable[[str], None]) -> dict[str, Any]:
+async def measure(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Every figure of every door."""
-    with house(folder, command) as processes:
+    with house(folder) as processes:
         async with Doors() as doors:
             say("doors: first audio")
             first = await first_audio(doors, repeats=60)
