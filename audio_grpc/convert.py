@@ -111,8 +111,8 @@ def from_voice(
     )
 
 
-def from_custom_voice(voice: CustomVoice) -> voice_pb2.CustomVoice:
-    """What is known of a custom voice."""
+def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_pb2.CustomVoice:
+    """What is known of a custom voice, with its further names."""
     create_time = Timestamp()
     create_time.FromDatetime(voice.create_time)
     return voice_pb2.CustomVoice(
@@ -123,6 +123,7 @@ def from_custom_voice(voice: CustomVoice) -> voice_pb2.CustomVoice:
         consent=voice.consent,
         create_time=create_time,
         sample_duration=from_seconds(voice.sample_seconds),
+        aliases=aliases,
     )
 
 

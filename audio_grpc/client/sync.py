@@ -50,11 +50,18 @@ from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
 from audio_grpc.v1.voice_pb2 import (
+    AddVoiceAliasRequest,
+    CleanUpCustomVoicesRequest,
     CreateCustomVoiceRequest,
     CustomVoice,
     DeleteCustomVoiceRequest,
     GetCustomVoiceRequest,
+    GetCustomVoiceSampleRequest,
+    GetDefaultVoiceRequest,
     ListCustomVoicesRequest,
+    RemoveVoiceAliasRequest,
+    RenameCustomVoiceRequest,
+    SetDefaultVoiceRequest,
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
@@ -169,6 +176,40 @@ class Client(Jobs):
     def delete_custom_voice(self, id_or_name: str) -> None:
         """Have one of them forgotten, and its sample."""
         self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
+
+    def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
+        """Give one of them another name."""
+        request = RenameCustomVoiceRequest(id=id_or_name, name=name)
+        return (self._unary(self._voices.RenameCustomVoice, request)).voice
+
+    def add_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
+        """Give one of them a further name."""
+        request = AddVoiceAliasRequest(id=id_or_name, alias=alias)
+        return (self._unary(self._voices.AddVoiceAlias, request)).voice
+
+    def remove_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
+        """Take a further name from one of them."""
+        request = RemoveVoiceAliasRequest(id=id_or_name, alias=alias)
+        return (self._unary(self._voices.RemoveVoiceAlias, request)).voice
+
+    def get_voice_sample(self, id_or_name: str) -> bytes:
+        """The recording that one of them was made from."""
+        request = GetCustomVoiceSampleRequest(id=id_or_name)
+        return (self._unary(self._voices.GetCustomVoiceSample, request)).sample
+
+    def get_default_voice(self) -> CustomVoice | None:
+        """The one for those who name none, if there is one."""
+        reply = self._unary(self._voices.GetDefaultVoice, GetDefaultVoiceRequest())
+        return reply.voice if reply.HasField("voice") else None
+
+    def set_default_voice(self, id_or_name: str) -> None:
+        """Choose it; empty for none."""
+        self._unary(self._voices.SetDefaultVoice, SetDefaultVoiceRequest(id=id_or_name))
+
+    def clean_up_voices(self) -> list[str]:
+        """Have those removed whose samples are missing; the names."""
+        reply = self._unary(self._voices.CleanUpCustomVoices, CleanUpCustomVoicesRequest())
+        return list(reply.removed)
 
     def list_activities(self, max_recent: int | None = None) -> list[Activity]:
         """The active requests, oldest first, and then the recent ones, the last first."""

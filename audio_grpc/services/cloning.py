@@ -34,7 +34,10 @@ class Samples:
         if request.HasField("sample"):
             sample = await self._borrowed(model, request.sample)
             return sample.voice_id, sample
-        return request.voice, await self._find(model, request.voice)
+        name = request.voice
+        if not name and model.backend.info.cloning:
+            name = await self._store.default()
+        return name, await self.find(model, name)
 
     async def _borrowed(self, model: Model[Synthesizer], sent: SpeakerSample) -> VoiceSample:
         info = model.backend.info
@@ -58,7 +61,7 @@ class Samples:
             transcript = await self._transcripts.of(voice, sent.audio)
         return VoiceSample(voice.id, audio, transcript)
 
-    async def _find(self, model: Model[Synthesizer], name: str) -> VoiceSample | None:
+    async def find(self, model: Model[Synthesizer], name: str) -> VoiceSample | None:
         """The sample of the custom voice of that id, name or alias; None if nobody knows one.
 
         None as well for the model's own voices: they come first, and need no look at the disk.

@@ -1,6 +1,6 @@
 """TextToSpeechService."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -88,8 +88,12 @@ class TextToSpeech(TextToSpeechServiceServicer):
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
         """The voices of one model, or of all."""
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
-        custom = await self._voices.all() if any(model.backend.info.cloning for model in models) else []
-        return pb.ListVoicesResponse(voices=[voice for model in models for voice in _voices(model, custom)])
+        custom: list[CustomVoice] = []
+        aliases: dict[str, str] = {}
+        if any(model.backend.info.cloning for model in models):
+            custom, aliases = await self._voices.all(), await self._voices.aliases()
+        voices = [voice for model in models for voice in _voices(model, custom, aliases)]
+        return pb.ListVoicesResponse(voices=voices)
 
 
 def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
@@ -103,14 +107,17 @@ def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
     )
 
 
-def _voices(model: Model[Synthesizer], custom: list[CustomVoice]) -> Iterator[pb.Voice]:
+def _voices(
+    model: Model[Synthesizer], custom: list[CustomVoice], further: Mapping[str, str]
+) -> Iterator[pb.Voice]:
     """The model's own, and the custom ones if it can speak with them."""
     info = model.backend.info
     for voice in info.voices:
         yield from_voice(voice, model=model.name, aliases=_aliases(model, voice.name))
     for clone in custom if info.cloning else []:
         voice = Voice(clone.id, info.language_codes, f"Made from {clone.sample_seconds:.1f} s of a speaker")
-        aliases = [clone.name, *_aliases(model, clone.id), *_aliases(model, clone.name)]
+        own = sorted(alias for alias, of in further.items() if of == clone.id)
+        aliases = [clone.name, *own, *_aliases(model, clone.id), *_aliases(model, clone.name)]
         yield from_voice(voice, model=model.name, aliases=aliases, custom=True)
 
 

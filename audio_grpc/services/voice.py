@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,8 +41,7 @@ class CustomVoices(VoiceServiceServicer):
     ) -> pb.CreateCustomVoiceResponse:
         """The voice, once it is kept."""
         self._require_cloning()
-        name = _name(request.name)
-        self._require_new(name)
+        name = self._new_name(request.name, "name")
         _check_texts(request)
         sample = await checked_sample(request.sample, "sample", max_bytes=self._limits.voice_sample_bytes)
         voice = CustomVoice(
@@ -60,13 +60,14 @@ class CustomVoices(VoiceServiceServicer):
         self, request: pb.ListCustomVoicesRequest, context: Context
     ) -> pb.ListCustomVoicesResponse:
         """All of them."""
-        return pb.ListCustomVoicesResponse(voices=map(from_custom_voice, await self._voices.all()))
+        voices, aliases = await self._voices.all(), await self._voices.aliases()
+        return pb.ListCustomVoicesResponse(voices=[_described(voice, aliases) for voice in voices])
 
     async def GetCustomVoice(
         self, request: pb.GetCustomVoiceRequest, context: Context
     ) -> pb.GetCustomVoiceResponse:
         """One of them."""
-        return pb.GetCustomVoiceResponse(voice=from_custom_voice(await self._voices.find(request.id)))
+        return pb.GetCustomVoiceResponse(voice=await self._find(request.id))
 
     async def DeleteCustomVoice(
         self, request: pb.DeleteCustomVoiceRequest, context: Context
@@ -75,24 +76,87 @@ class CustomVoices(VoiceServiceServicer):
         await self._voices.remove(request.id)
         return pb.DeleteCustomVoiceResponse()
 
+    async def RenameCustomVoice(
+        self, request: pb.RenameCustomVoiceRequest, context: Context
+    ) -> pb.RenameCustomVoiceResponse:
+        """The voice under its other name."""
+        voice = await self._voices.rename(request.id, self._new_name(request.name, "name"))
+        return pb.RenameCustomVoiceResponse(voice=await self._find(voice.id))
+
+    async def AddVoiceAlias(
+        self, request: pb.AddVoiceAliasRequest, context: Context
+    ) -> pb.AddVoiceAliasResponse:
+        """The voice with its further name."""
+        await self._voices.add_alias(request.id, self._new_name(request.alias, "alias"))
+        return pb.AddVoiceAliasResponse(voice=await self._find(request.id))
+
+    async def RemoveVoiceAlias(
+        self, request: pb.RemoveVoiceAliasRequest, context: Context
+    ) -> pb.RemoveVoiceAliasResponse:
+        """The voice without the name."""
+        voice = await self._voices.find(request.id)
+        await self._voices.remove_alias(voice.id, request.alias)
+        return pb.RemoveVoiceAliasResponse(voice=await self._find(voice.id))
+
+    async def GetCustomVoiceSample(
+        self, request: pb.GetCustomVoiceSampleRequest, context: Context
+    ) -> pb.GetCustomVoiceSampleResponse:
+        """The voice, and what it was made from."""
+        sample = await self._voices.sample(await self._voices.find(request.id))
+        return pb.GetCustomVoiceSampleResponse(voice=await self._find(request.id), sample=sample)
+
+    async def GetDefaultVoice(
+        self, request: pb.GetDefaultVoiceRequest, context: Context
+    ) -> pb.GetDefaultVoiceResponse:
+        """The chosen one."""
+        chosen = await self._voices.default()
+        return pb.GetDefaultVoiceResponse(voice=await self._find(chosen) if chosen else None)
+
+    async def SetDefaultVoice(
+        self, request: pb.SetDefaultVoiceRequest, context: Context
+    ) -> pb.SetDefaultVoiceResponse:
+        """The one that is chosen now."""
+        voice = await self._find(request.id) if request.id else None
+        await self._voices.set_default(voice.id if voice else "")
+        return pb.SetDefaultVoiceResponse(voice=voice)
+
+    async def CleanUpCustomVoices(
+        self, request: pb.CleanUpCustomVoicesRequest, context: Context
+    ) -> pb.CleanUpCustomVoicesResponse:
+        """What was removed."""
+        return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
+
+    async def _find(self, id_or_name: str) -> pb.CustomVoice:
+        return _described(await self._voices.find(id_or_name), await self._voices.aliases())
+
+    def _new_name(self, given: str, field: str) -> str:
+        """The name, which no model's own voice has; InvalidRequest, VoiceExists."""
+        name = _name(given, field)
+        self._require_new(name, field)
+        return name
+
     def _require_cloning(self) -> None:
         if not any(model.backend.info.cloning for model in self._models.synthesizers):
             raise CloningUnavailable(
                 "no model of this server can speak with a custom voice; configure a synthesiser that can"
             )
 
-    def _require_new(self, name: str) -> None:
+    def _require_new(self, name: str, field: str) -> None:
         """VoiceExists for what a model's own voice answers to; the store knows the custom ones."""
         for model in self._models.synthesizers:
             info = model.backend.info
             aliases = info.voice_aliases(model.spec.voice_aliases)
             if name in {*aliases, *(voice.name for voice in info.voices)}:
                 raise VoiceExists(
-                    f"model {model.name!r} has a voice {name!r} of its own; choose another name", field="name"
+                    f"model {model.name!r} has a voice {name!r} of its own; choose another name", field=field
                 )
 
 
-def _name(given: str) -> str:
+def _described(voice: CustomVoice, aliases: Mapping[str, str]) -> pb.CustomVoice:
+    return from_custom_voice(voice, sorted(alias for alias, of in aliases.items() if of == voice.id))
+
+
+def _name(given: str, field: str) -> str:
     """The name without white space around it. InvalidRequest if it cannot be one."""
     name = given.strip()
     if len(name) > MAX_NAME_CHARACTERS:
@@ -106,7 +170,7 @@ def _name(given: str) -> str:
     else:
         return name
     raise InvalidRequest(
-        f"the name {problem}; send 1 to {MAX_NAME_CHARACTERS} characters that people can read", field="name"
+        f"the name {problem}; send 1 to {MAX_NAME_CHARACTERS} characters that people can read", field=field
     )
 
 

@@ -56,6 +56,41 @@ class VoiceServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
                 _registered_method=True)
+        self.RenameCustomVoice = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/RenameCustomVoice',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.FromString,
+                _registered_method=True)
+        self.AddVoiceAlias = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/AddVoiceAlias',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.FromString,
+                _registered_method=True)
+        self.RemoveVoiceAlias = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/RemoveVoiceAlias',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.FromString,
+                _registered_method=True)
+        self.GetCustomVoiceSample = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/GetCustomVoiceSample',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleResponse.FromString,
+                _registered_method=True)
+        self.GetDefaultVoice = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/GetDefaultVoice',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.FromString,
+                _registered_method=True)
+        self.SetDefaultVoice = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/SetDefaultVoice',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.FromString,
+                _registered_method=True)
+        self.CleanUpCustomVoices = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/CleanUpCustomVoices',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.FromString,
+                _registered_method=True)
 
 
 class VoiceServiceServicer:
@@ -93,6 +128,56 @@ class VoiceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenameCustomVoice(self, request, context):
+        """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddVoiceAlias(self, request, context):
+        """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveVoiceAlias(self, request, context):
+        """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomVoiceSample(self, request, context):
+        """The recording that a voice was made from, as it came.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDefaultVoice(self, request, context):
+        """The voice for those who name none, see SetDefaultVoice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetDefaultVoice(self, request, context):
+        """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
+        their first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanUpCustomVoices(self, request, context):
+        """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VoiceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +200,41 @@ def add_VoiceServiceServicer_to_server(servicer, server):
                     servicer.DeleteCustomVoice,
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.SerializeToString,
+            ),
+            'RenameCustomVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameCustomVoice,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.SerializeToString,
+            ),
+            'AddVoiceAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddVoiceAlias,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.SerializeToString,
+            ),
+            'RemoveVoiceAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVoiceAlias,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.SerializeToString,
+            ),
+            'GetCustomVoiceSample': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomVoiceSample,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleResponse.SerializeToString,
+            ),
+            'GetDefaultVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDefaultVoice,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.SerializeToString,
+            ),
+            'SetDefaultVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetDefaultVoice,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.SerializeToString,
+            ),
+            'CleanUpCustomVoices': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanUpCustomVoices,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +347,195 @@ class VoiceService:
             '/audio_grpc.v1.VoiceService/DeleteCustomVoice',
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameCustomVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/RenameCustomVoice',
+            audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddVoiceAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/AddVoiceAlias',
+            audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVoiceAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/RemoveVoiceAlias',
+            audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomVoiceSample(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/GetCustomVoiceSample',
+            audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.GetCustomVoiceSampleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDefaultVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/GetDefaultVoice',
+            audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetDefaultVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/SetDefaultVoice',
+            audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanUpCustomVoices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/CleanUpCustomVoices',
+            audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

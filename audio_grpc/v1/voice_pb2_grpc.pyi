@@ -47,6 +47,22 @@ class VoiceServiceStub:
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
+    RenameCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]
+    """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    AddVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]
+    """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    RemoveVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]
+    """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
+    GetCustomVoiceSample: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]
+    """The recording that a voice was made from, as it came."""
+    GetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]
+    """The voice for those who name none, see SetDefaultVoice."""
+    SetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]
+    """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
+    their first.
+    """
+    CleanUpCustomVoices: _grpc.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]
+    """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
 
 @_typing.type_check_only
 class VoiceServiceAsyncStub(VoiceServiceStub):
@@ -67,6 +83,22 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
+    RenameCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]  # type: ignore[assignment]
+    """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    AddVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]  # type: ignore[assignment]
+    """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    RemoveVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]  # type: ignore[assignment]
+    """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
+    GetCustomVoiceSample: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]  # type: ignore[assignment]
+    """The recording that a voice was made from, as it came."""
+    GetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]  # type: ignore[assignment]
+    """The voice for those who name none, see SetDefaultVoice."""
+    SetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]  # type: ignore[assignment]
+    """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
+    their first.
+    """
+    CleanUpCustomVoices: _aio.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]  # type: ignore[assignment]
+    """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
 
 class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
@@ -108,5 +140,63 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
         (VOICE_NOT_FOUND).
         """
+
+    @_abc_1.abstractmethod
+    def RenameCustomVoice(
+        self,
+        request: _voice_pb2.RenameCustomVoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.RenameCustomVoiceResponse, _abc.Awaitable[_voice_pb2.RenameCustomVoiceResponse]]:
+        """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+
+    @_abc_1.abstractmethod
+    def AddVoiceAlias(
+        self,
+        request: _voice_pb2.AddVoiceAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.AddVoiceAliasResponse, _abc.Awaitable[_voice_pb2.AddVoiceAliasResponse]]:
+        """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+
+    @_abc_1.abstractmethod
+    def RemoveVoiceAlias(
+        self,
+        request: _voice_pb2.RemoveVoiceAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.RemoveVoiceAliasResponse, _abc.Awaitable[_voice_pb2.RemoveVoiceAliasResponse]]:
+        """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def GetCustomVoiceSample(
+        self,
+        request: _voice_pb2.GetCustomVoiceSampleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.GetCustomVoiceSampleResponse, _abc.Awaitable[_voice_pb2.GetCustomVoiceSampleResponse]]:
+        """The recording that a voice was made from, as it came."""
+
+    @_abc_1.abstractmethod
+    def GetDefaultVoice(
+        self,
+        request: _voice_pb2.GetDefaultVoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.GetDefaultVoiceResponse, _abc.Awaitable[_voice_pb2.GetDefaultVoiceResponse]]:
+        """The voice for those who name none, see SetDefaultVoice."""
+
+    @_abc_1.abstractmethod
+    def SetDefaultVoice(
+        self,
+        request: _voice_pb2.SetDefaultVoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.SetDefaultVoiceResponse, _abc.Awaitable[_voice_pb2.SetDefaultVoiceResponse]]:
+        """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
+        their first.
+        """
+
+    @_abc_1.abstractmethod
+    def CleanUpCustomVoices(
+        self,
+        request: _voice_pb2.CleanUpCustomVoicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.CleanUpCustomVoicesResponse, _abc.Awaitable[_voice_pb2.CleanUpCustomVoicesResponse]]:
+        """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
 
 def add_VoiceServiceServicer_to_server(servicer: VoiceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -138,3 +138,16 @@ def test_a_job_is_made_watched_downloaded_and_deleted(front: Front) -> None:
         assert front.ask("POST", f"{job}:{change}").json["details"][0]["reason"] == "JOB_STATE"
     assert front.ask("DELETE", job).status == 200
     assert front.ask("GET", job).status == 404
+
+
+def test_what_the_server_is_doing_and_takes(front: Front) -> None:
+    answer = front.ask("POST", "/api/v1/synthesize", {"text": "x"}, x_request_id="seen")
+    assert answer.status == 200
+    listed = front.ask("GET", "/api/v1/activities?max_recent=100")
+    assert "seen" in [one["request_id"] for one in listed.json["activities"]]
+    assert front.ask("GET", "/api/v1/statistics").json["active"] == 0
+    assert int(front.ask("GET", "/api/v1/memory").json["memory"]["used_bytes"]) > 0
+    assert front.ask("POST", "/api/v1/memory:free").status == 200
+    assert front.ask("GET", "/api/v1/default-voice").status == 200
+    assert front.ask("POST", "/api/v1/custom-voices:cleanup").json == {"removed": []}
+    assert front.ask("DELETE", "/api/v1/activities").json["cleared"] > 0

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.dialects.chatterbox.library import AliasForm, NameForm, RenameForm, UploadForm
 from gateway.dialects.chatterbox.speech import SpeechForm
 
 SOUND: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -15,13 +16,22 @@ SPEECH: dict[int | str, dict[str, Any]] = {
 }
 
 
-def form(kind: type[BaseModel], file: str, *, required: bool) -> dict[str, Any]:
-    """The multipart body of a form with one file."""
+SAMPLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The sound file.", "content": {"audio/*": {"schema": SOUND}}}
+}
+
+
+def _form(kind: type[BaseModel], *files: str, required: bool = True) -> dict[str, Any]:
+    """The multipart body of a form with these files."""
     schema = kind.model_json_schema()
     schema.pop("$defs", None)
-    schema["properties"] = {file: SOUND, **schema["properties"]}
-    schema["required"] = [*([file] if required else []), *schema["required"]]
+    schema["properties"] = {**dict.fromkeys(files, SOUND), **schema["properties"]}
+    schema["required"] = [*(files if required else ()), *schema["required"]]
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-SPEECH_FORM = form(SpeechForm, "voice_file", required=False)
+SPEECH_FORM = _form(SpeechForm, "voice_file", required=False)
+UPLOAD_FORM = _form(UploadForm, "voice_file")
+NAME_FORM = _form(NameForm)
+RENAME_FORM = _form(RenameForm)
+ALIAS_FORM = _form(AliasForm)

@@ -13,9 +13,16 @@ PARAMS = {
     "sample.audio": "voice_file",
     "language_code": "language",
     "id": "voice_name",
+    "name": "voice_name",
 }
+NEW_NAMES = {**PARAMS, "name": "new_name"}
 
 
 def translate(error: ServiceError) -> ApiError:
     """What the service said, in these names."""
     return from_service(error, PARAMS)
+
+
+def translate_rename(error: ServiceError) -> ApiError:
+    """The same, where a name is what the voice is to be called."""
+    return from_service(error, NEW_NAMES)

@@ -1,0 +1,167 @@
+"""Chatterbox's paths about the server: what it is doing, its memory, its models."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.routing import APIRoute
+
+from audio_grpc import __version__
+from audio_grpc.client import AsyncClient, ServiceError
+from audio_grpc.v1.activity_pb2 import Activity
+from gateway.caller import Service
+from gateway.dialects.chatterbox import status
+from gateway.dialects.chatterbox.speech import PRESETS, SpeechRequest
+from gateway.dialects.openai import directory
+
+NAME = "audio-grpc"
+LOOKED_AT = 100
+RECENT = 5
+DEFAULTS = {
+    "exaggeration": 0.5,
+    "cfg_weight": 0.5,
+    "temperature": 0.8,
+    "streaming_chunk_size": PRESETS["balanced"][1],
+    "streaming_strategy": PRESETS["balanced"][0].value,
+    "streaming_buffer_size": SpeechRequest.model_fields["streaming_buffer_size"].default,
+    "streaming_quality": "balanced",
+}
+
+Limit = Annotated[int, Query(ge=1, le=LOOKED_AT, description="How many at most.")]
+router = APIRouter(tags=["chatterbox: status"])
+
+
+async def _speech(service: AsyncClient) -> tuple[Activity | None, list[Activity]]:
+    return status.speech(await service.list_activities(LOOKED_AT))
+
+
+@router.get("/status")
+@router.get("/processing", include_in_schema=False)
+@router.get("/processing/status", include_in_schema=False)
+async def get_status(service: Service) -> dict[str, Any]:
+    """What is being spoken."""
+    current, _ = await _speech(service)
+    return status.status(current, await service.get_statistics())
+
+
+@router.get("/status/progress")
+@router.get("/progress", include_in_schema=False)
+async def get_progress(service: Service) -> dict[str, Any]:
+    """How far that is."""
+    current, _ = await _speech(service)
+    return status.progress(current)
+
+
+@router.get("/status/history")
+@router.get("/history", include_in_schema=False)
+async def get_history(service: Service, limit: Limit = RECENT) -> dict[str, Any]:
+    """What was spoken lately, the last first."""
+    _, ended = await _speech(service)
+    return status.history(ended[:limit])
+
+
+@router.post("/status/history/clear")
+@router.delete("/status/history", include_in_schema=False)
+async def clear_history(service: Service) -> dict[str, Any]:
+    """Forget that."""
+    return {"message": "Request history cleared", "cleared": await service.clear_activities()}
+
+
+@router.get("/status/statistics")
+@router.get("/stats", include_in_schema=False)
+async def get_statistics(service: Service) -> dict[str, Any]:
+    """Totals since the server was started."""
+    return status.statistics(await service.get_statistics())
+
+
+@router.get("/info")
+@router.get("/api/info", include_in_schema=False)
+async def get_info(service: Service) -> dict[str, Any]:
+    """All of that in one."""
+    current, ended = await _speech(service)
+    totals = await service.get_statistics()
+    return {
+        "api_name": NAME,
+        "version": __version__,
+        "status": "operational",
+        "tts_status": status.status(current, totals),
+        "statistics": status.statistics(totals),
+        "memory_info": status.memory(await service.get_memory()),
+        "recent_requests": status.history(ended[:RECENT])["request_history"],
+        "uptime_info": {"start_time": totals.start_time.ToMilliseconds() / 1000},
+    }
+
+
+@router.get("/memory")
+async def get_memory(service: Service, cleanup: bool = False) -> dict[str, Any]:
+    """What the server takes, in megabytes; with ``cleanup`` after unloading what is idle and may go."""
+    if cleanup:
+        return await free_memory(service)
+    found = await service.get_memory()
+    return {"memory_info": status.memory(found), "cleanup_performed": False}
+
+
+@router.post("/memory/reset")
+async def free_memory(service: Service) -> dict[str, Any]:
+    """Unload what is idle and may go, and give back what is unused."""
+    freed = await service.free_memory()
+    return {
+        "memory_info": status.memory(freed.after),
+        "memory_info_before": status.memory(freed.before),
+        "cleanup_performed": True,
+        "unloaded_models": list(freed.unloaded_models),
+    }
+
+
+@router.get("/config")
+async def get_config(service: Service) -> dict[str, Any]:
+    """What is used where a request says nothing, and the model that speaks then."""
+    model = status.speaker(await service.list_models())
+    return {
+        "api_info": {"name": NAME, "version": __version__},
+        "model": status.capabilities(model) if model else None,
+        "defaults": DEFAULTS,
+    }
+
+
+@router.get("/health")
+async def get_health(service: Service, response: Response) -> dict[str, Any]:
+    """Whether the service can be asked, and its model is in memory; 503 if it cannot."""
+    try:
+        serving = await service.is_serving()
+        model = status.speaker(await service.list_models()) if serving else None
+    except ServiceError:
+        serving, model = False, None
+    if not serving:
+        response.status_code = 503
+    return {
+        "status": "healthy" if serving else "unavailable",
+        "model_loaded": status.is_loaded(model),
+        "device": model.device if model else "unknown",
+        "config": DEFAULTS,
+    }
+
+
+@router.get("/ping")
+async def ping() -> dict[str, str]:
+    """Whether the gateway is there."""
+    return {"status": "ok", "message": "Server is running"}
+
+
+@router.get("/models")
+async def list_chatterbox_models(service: Service) -> directory.ModelList:
+    """Every model, under each of its names."""
+    return directory.listed(await service.list_models())
+
+
+def endpoints(routes: list[APIRoute]) -> dict[str, Any]:
+    """The paths, each with the others that do the same."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for route in routes:
+        for method in sorted(route.methods or ()):
+            found.setdefault((method, route.endpoint.__name__), []).append(route.path)
+    # A decorator is applied from below: the first path of a function is its last.
+    mappings = [
+        {"method": method, "primary": paths[-1], "aliases": paths[:-1], "total_paths": len(paths)}
+        for (method, _), paths in found.items()
+    ]
+    return {"total_endpoints": len(mappings), "mappings": mappings, "prefixes": ["", "/v1", "/chatterbox"]}

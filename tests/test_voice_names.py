@@ -1,0 +1,148 @@
+"""Further names of custom voices, the default one, and what two servers on one folder make of them."""
+
+import asyncio
+import json
+
+import grpc
+import pytest
+
+from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
+from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
+from tests.conftest import DATA, Start
+
+SAMPLE = (DATA / "sense_and_sensibility_0870.flac").read_bytes()
+CLONING = {"options": {"cloning": True}}
+
+
+async def speak(client: AsyncClient, voice: str = "", sample: SpeakerSample | None = None) -> str:
+    """The voice that spoke."""
+    speech = client.synthesize("x", voice=voice, sample=sample, encoding=Encoding.PCM_S16LE)
+    async with speech:
+        return (await speech.start()).voice
+
+
+async def test_a_voice_keeps_its_id_under_another_name(start: Start) -> None:
+    _, client = await start(**CLONING)
+    voice = await client.create_voice("Anna", SAMPLE, transcript="What she says.", consent="form 7")
+    await client.add_voice_alias("Anna", "narrator")
+    renamed = await client.rename_voice("Anna", "Anne")
+    assert (renamed.id, renamed.name, list(renamed.aliases)) == (voice.id, "Anne", ["narrator"])
+    assert (renamed.transcript, renamed.consent) == ("What she says.", "form 7")
+    assert renamed.create_time == voice.create_time
+    assert await client.list_custom_voices() == [renamed]
+    assert await client.get_voice_sample("narrator") == SAMPLE
+    for name in ("Anne", "narrator", voice.id):
+        assert await speak(client, name) == voice.id
+    with pytest.raises(ServiceError) as unknown:
+        await speak(client, "Anna")
+    assert unknown.value.reason == "VOICE_NOT_FOUND"
+    assert await client.rename_voice("Anne", "Anne") == renamed
+    (_, listed) = await client.list_voices()
+    assert set(listed.aliases) >= {"Anne", "narrator"}
+
+
+async def test_of_two_servers_that_want_a_name_one_gets_it(start: Start) -> None:
+    _, one = await start(**CLONING)
+    _, other = await start(**CLONING)
+    for name in ("a", "b"):
+        await one.create_voice(name, SAMPLE)
+    wanted = [one.add_voice_alias("a", "n"), other.add_voice_alias("b", "n"), other.rename_voice("b", "n")]
+    results = await asyncio.gather(*wanted, return_exceptions=True)
+    refused = [result for result in results if isinstance(result, ServiceError)]
+    assert [error.reason for error in refused] == ["VOICE_EXISTS"] * 2
+    assert {error.code for error in refused} == {grpc.StatusCode.ALREADY_EXISTS}
+    assert (await one.get_custom_voice("n")).name in ("a", "b", "n")
+
+
+async def test_an_alias_is_no_name_to_delete_a_voice_by(start: Start) -> None:
+    _, client = await start(**CLONING)
+    await client.create_voice("Anna", SAMPLE)
+    await client.add_voice_alias("Anna", "A")
+    with pytest.raises(ServiceError, match="no custom voice 'A'"):
+        await client.delete_custom_voice("A")
+    await client.delete_custom_voice("Anna")
+    with pytest.raises(ServiceError):
+        await client.get_custom_voice("A")
+    await client.create_voice("A", SAMPLE)  # it is free again
+
+
+async def test_the_default_is_for_models_that_can(start: Start) -> None:
+    _, client = await start(**CLONING)
+    _, without = await start()
+    voice = await client.create_voice("Anna", SAMPLE)
+    assert await client.get_default_voice() is None
+    assert await speak(client) == "tone"
+    await client.set_default_voice("Anna")
+    assert await client.get_default_voice() == voice
+    assert (await speak(client), await speak(without), await speak(client, "tone")) == (
+        *(voice.id, "tone"),
+        "tone",
+    )
+    with pytest.raises(ServiceError):
+        await client.set_default_voice("nobody")
+    assert await client.get_default_voice() == voice
+    await client.set_default_voice("")
+    assert await speak(client) == "tone"
+
+
+async def test_a_sample_in_the_request_is_borrowed_for_it_only(start: Start) -> None:
+    server, client = await start(**CLONING)
+    voice = await speak(client, "nobody", SpeakerSample(audio=SAMPLE))
+    assert voice.startswith("sample_")
+    assert await speak(client, sample=SpeakerSample(audio=SAMPLE)) == voice
+    assert await client.list_custom_voices() == []
+    with pytest.raises(ServiceError) as unknown:
+        await speak(client, voice)
+    assert unknown.value.reason == "VOICE_NOT_FOUND"
+    while server.uploads.held:  # what was cancelled may end a moment later
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason", "field"),
+    [
+        (SpeakerSample(), "AUDIO_EMPTY", "sample.audio"),
+        (SpeakerSample(audio=b"no sound"), "AUDIO_UNDECODABLE", "sample.audio"),
+        (SpeakerSample(audio=SAMPLE, transcript="x" * 4097), "INVALID_FIELD", "sample.transcript"),
+        (SpeakerSample(audio=bytes(1001)), "MESSAGE_TOO_LARGE", "sample.audio"),
+    ],
+)
+async def test_samples_that_cannot_be(start: Start, sample: SpeakerSample, reason: str, field: str) -> None:
+    largest = 1000 if reason == "MESSAGE_TOO_LARGE" else 10 << 20
+    _, client = await start(max_voice_sample_bytes=largest, **CLONING)
+    with pytest.raises(ServiceError) as refused:
+        await speak(client, sample=sample)
+    assert (refused.value.reason, refused.value.field) == (reason, field)
+
+
+async def test_a_clean_up_leaves_what_it_does_not_know(start: Start) -> None:
+    server, client = await start(**CLONING)
+    voice = await client.create_voice("Anna", SAMPLE)
+    folder = server.settings.voices_path
+    assert folder is not None
+    dangling = folder / ("0" * 64)
+    dangling.mkdir()
+    (dangling / "alias.json").write_text(json.dumps(["nobody", "voice_0123456789abcdef"]))
+    (folder / "lost+found").mkdir()
+    assert await client.clean_up_voices() == ["nobody"]
+    assert await client.list_custom_voices() == [voice]
+    assert (folder / "lost+found").exists()
+
+
+async def test_the_synchronous_client(start: Start) -> None:
+    server, _ = await start(**CLONING)
+    await asyncio.to_thread(_use, server.address)
+
+
+def _use(address: str) -> None:
+    with Client(address) as client:
+        voice = client.create_voice("Anna", SAMPLE)
+        assert list(client.add_voice_alias("Anna", "A").aliases) == ["A"]
+        assert list(client.remove_voice_alias("Anna", "A").aliases) == []
+        assert client.rename_voice("Anna", "Anne").id == voice.id
+        assert client.get_voice_sample("Anne") == SAMPLE
+        client.set_default_voice("Anne")
+        default = client.get_default_voice()
+        assert default is not None
+        assert default.name == "Anne"
+        assert client.clean_up_voices() == []
