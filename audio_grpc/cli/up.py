@@ -37,6 +37,8 @@ audio-grpc up
 
 audio-grpc up --replicas 2 --self-check
 
+audio-grpc up --llm
+
 audio-grpc up --host 0.0.0.0 --keys-file keys.json --tls-certificate server.pem --tls-key server.key
 
 kill -HUP $(pgrep -f 'audio-grpc up')    # new servers, with the configuration as it is now
@@ -47,6 +49,7 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address that callers come to. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port that callers come to. [8080]")] = None,
     replicas: Annotated[int | None, typer.Option(help="How many servers to run. [1]")] = None,
+    llm: Annotated[bool, typer.Option("--llm", help="Run the local language model as well.")] = False,
     keys_file: KeysFileOption = None,
     tls_certificate: TlsCertificateOption = None,
     tls_key: TlsKeyOption = None,
@@ -89,7 +92,8 @@ def up(
         show_how_to_call(_door(settings))
 
     with TemporaryDirectory(prefix="audio-grpc-") as folder:
-        house = House(plan(settings, Path(folder) / "envoy.yaml", log, config_file), settings, log)
+        planned = plan(settings, Path(folder) / "envoy.yaml", log, config_file, llm=llm)
+        house = House(planned, settings, log)
         asyncio.run(run(house, log, on_ready))
 
 

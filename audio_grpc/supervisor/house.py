@@ -31,7 +31,8 @@ class House:
 
     @property
     def _services(self) -> list[Service]:
-        return [*self._plan.replicas, self._plan.gateway, self._plan.envoy]
+        llm = [self._plan.llm] if self._plan.llm else []
+        return [*self._plan.replicas, self._plan.gateway, self._plan.envoy, *llm]
 
     async def start(self) -> None:
         """Start all, and wait until calls would be answered. ServiceEnded if one of them ends meanwhile."""
@@ -81,6 +82,8 @@ class House:
             *(self._end(server, signal.SIGINT) for server in (*self._plan.replicas, self._plan.spare))
         )
         await self._plan.envoy.stop(signal.SIGTERM, END_SECONDS)
+        if self._plan.llm:
+            await self._plan.llm.stop(signal.SIGTERM, END_SECONDS)
 
     async def cut(self) -> None:
         """Kill whatever runs."""

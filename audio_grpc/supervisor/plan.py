@@ -33,9 +33,13 @@ class Plan:
     spare_port: KeptPort
     gateway: Service
     envoy: Service
+    llm: Service | None = None
+    """The local language model, if it is wanted."""
 
 
-def plan(settings: Settings, envoy_file: Path, log: Log, config_file: Path | None = None) -> Plan:
+def plan(
+    settings: Settings, envoy_file: Path, log: Log, config_file: Path | None = None, *, llm: bool = False
+) -> Plan:
     """The processes that ``settings`` ask for; writes Envoy's configuration. ConfigurationError."""
     if settings.tls_certificate:
         raise ConfigurationError(
@@ -59,7 +63,12 @@ def plan(settings: Settings, envoy_file: Path, log: Log, config_file: Path | Non
         spare_port=spare_port,
         gateway=Service("gateway", [*_gateway(settings), *common], log),
         envoy=Service("envoy", envoy.command(settings, envoy_file), log),
+        llm=Service("llm", [script("audio-grpc"), "llm", *_config(config_file)], log) if llm else None,
     )
+
+
+def _config(config_file: Path | None) -> list[str]:
+    return ["--config", str(config_file)] if config_file else []
 
 
 def _common_options(settings: Settings, config_file: Path | None) -> list[str]:
@@ -67,7 +76,7 @@ def _common_options(settings: Settings, config_file: Path | None) -> list[str]:
     options = ["--log-level", settings.log_level, "--log-format", settings.log_format]
     if settings.otlp_endpoint:
         options += ["--otlp-endpoint", settings.otlp_endpoint]
-    return options + (["--config", str(config_file)] if config_file else [])
+    return [*options, *_config(config_file)]
 
 
 def _metrics(settings: Settings, number: int) -> list[str]:
