@@ -1,4 +1,4 @@
-"""Assembles the gateway: the dialects, what surrounds every request, health, and the documentation."""
+"""Assembles the gateway: dialects, playground, what surrounds every request, health, and documentation."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
+from gateway import playground
 from gateway.config import Settings
 from gateway.dialects import chatterbox, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
@@ -51,6 +52,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     app.state.settings = settings
     app.state.server_tls = server_tls(settings)
     _add_dialects(app)
+    app.include_router(playground.make_router())
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)

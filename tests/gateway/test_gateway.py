@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import GATEWAY_COMMAND
-from tests.gateway.conftest import KEY, Door, gateway_process
+from tests.gateway.conftest import KEY, Door, Open, gateway_process
 from tests.gateway.test_speech import TEXT, heard
 
 
@@ -74,6 +74,17 @@ async def test_models_answer_to_each_of_their_names(door: Door) -> None:
     model = await door.openai.models.retrieve("tts-1")
     assert (model.id, model.object, model.owned_by) == ("tts-1", "model", "audio-grpc")
     assert model.to_dict()["root"] == "speaker"
+
+
+async def test_models_tell_what_memory_they_take(open_door: Open) -> None:
+    door = await open_door(options={"weight_bytes": 64 << 20})
+    await door.openai.audio.speech.create(model="tts-1", voice="tone", input="a")
+    speaker, *_, listener = [model.to_dict() async for model in door.openai.models.list()]
+    assert (speaker["state"], listener["state"]) == ("ready", "unloaded")
+    taken = speaker["host_memory_bytes"]
+    assert isinstance(taken, int)
+    assert taken >= 32 << 20
+    assert listener["host_memory_bytes"] is None
 
 
 def test_help_has_examples_and_defaults() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
+from websockets.typing import Subprotocol
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
@@ -71,11 +72,17 @@ class Speaker:
         """Of the answer to the last handshake."""
 
     @asynccontextmanager
-    async def socket(self, gateway: dict[str, Any] | None = None, **headers: str) -> AsyncIterator[Socket]:
+    async def socket(
+        self, gateway: dict[str, Any] | None = None, subprotocols: Sequence[str] = (), **headers: str
+    ) -> AsyncIterator[Socket]:
         """A connection that is cut when the context is left, if it is still there."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with running(server=self.server.address, **gateway or {}) as url:
-            connection = await connect(f"ws{url.removeprefix('http')}{PATH}", additional_headers=named)
+            connection = await connect(
+                f"ws{url.removeprefix('http')}{PATH}",
+                additional_headers=named,
+                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+            )
             assert connection.response is not None
             self.headers = connection.response.headers
             yield Socket(connection)
@@ -221,6 +228,11 @@ async def test_a_server_that_wants_a_key_is_told_of_the_callers(start: Start, tm
     async with made.socket(authorization=f"Bearer {secret}") as socket:
         await socket.send("start")
         assert (await socket.event())["type"] == "started"
+    as_browsers_do = ("speech", f"openai-insecure-api-key.{secret}")
+    async with made.socket(subprotocols=as_browsers_do) as socket:
+        await socket.send("start")
+        assert (await socket.event())["type"] == "started"
+        assert made.headers["sec-websocket-protocol"] == "speech"
 
 
 async def test_a_caller_who_leaves_stops_the_model(speaker: Make) -> None:

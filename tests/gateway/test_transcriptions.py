@@ -108,6 +108,25 @@ async def test_deltas_are_the_final_text(neural: Door) -> None:
     assert done.usage.output_tokens == done.usage.total_tokens > 10
 
 
+async def test_events_have_times_if_they_are_asked_for(door: Door) -> None:
+    audio = ("a.wav", await spoken(door))
+    deltas: dict[bool, list[dict[str, Any]]] = {}
+    for asked in (True, False):
+        events = await door.openai.audio.transcriptions.create(
+            model="listener",
+            file=audio,
+            stream=True,
+            timestamp_granularities=["segment", "word"] if asked else [],
+        )
+        deltas[asked] = [event.to_dict() async for event in events if event.type == "transcript.text.delta"]
+    assert not any(delta.keys() & {"start", "end", "words"} for delta in deltas[False])
+    first, second, third = deltas[True]
+    assert first["start"] < second["start"] < third["start"]
+    assert (second["start"], second["end"]) == pytest.approx((2.1, 3.2), abs=0.05)
+    assert [word["word"] for word in second["words"]] == ["Then", "that."]
+    assert second["words"][0]["start"] == second["start"]
+
+
 async def test_events_come_while_later_audio_is_being_heard(open_door: Open) -> None:
     door = await open_door(listener={"options": {"delay_seconds": 0.1}, "read_ahead": 1})
     events = await door.openai.audio.transcriptions.create(

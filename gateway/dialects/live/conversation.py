@@ -20,12 +20,15 @@ PARAMS = {
     "language_code": "language",
     "options.max_wait": "max_wait",
 }
+SUBPROTOCOL = "speech"
+"""What a page offers beside its key: a browser wants one of its subprotocols accepted."""
 
 
 async def converse(websocket: WebSocket, service: AsyncClient, settings: Settings) -> None:
     """Speak until the text is complete or the caller has left; what fails is an event and a close code."""
     translate = partial(from_service, params=PARAMS)
-    await sockets.converse(websocket, settings, partial(_converse, service), translate, _error)
+    subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
+    await sockets.converse(websocket, settings, partial(_converse, service), translate, _error, subprotocol)
 
 
 async def _converse(service: AsyncClient, socket: Socket) -> None:

@@ -27,6 +27,10 @@ class Model(BaseModel):
     backend: str
     languages: list[str]
     voices: list[str]
+    host_memory_bytes: int | None
+    """What loading it took, by estimate; null if it is not loaded, or not known."""
+    device_memory_bytes: int | None
+    """The same of its GPU; 0 on a CPU."""
 
 
 class ModelList(BaseModel):
@@ -75,6 +79,8 @@ def named(model: ServiceModel, name: str) -> Model:
         backend=model.backend,
         languages=list(model.language_codes),
         voices=list(model.voices),
+        host_memory_bytes=model.host_memory_bytes if model.HasField("host_memory_bytes") else None,
+        device_memory_bytes=model.device_memory_bytes if model.HasField("device_memory_bytes") else None,
     )
 
 

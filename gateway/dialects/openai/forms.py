@@ -44,6 +44,11 @@ class TranslationForm(BaseModel):
         return ("segment",)
 
     @property
+    def streamed_times(self) -> tuple[str, ...]:
+        """What the events have times of."""
+        return ()
+
+    @property
     def wants_logprobs(self) -> bool:
         """Whether probabilities were asked for."""
         return False
@@ -86,6 +91,11 @@ class TranscriptForm(TranslationForm):
         return tuple(self.timestamp_granularities) or ("segment",)
 
     @property
+    def streamed_times(self) -> tuple[str, ...]:
+        """What the events have times of; none unless it was asked for."""
+        return tuple(self.timestamp_granularities)
+
+    @property
     def wants_logprobs(self) -> bool:
         """Whether probabilities were asked for."""
         return "logprobs" in self.include
@@ -113,8 +123,10 @@ class TranscriptForm(TranslationForm):
     def _possible(self) -> Self:
         if self.response_format == "diarized_json":
             raise ValueError("response_format: no configured model can tell speakers apart; choose another")
-        if self.timestamp_granularities and self.response_format != "verbose_json":
-            raise ValueError("timestamp_granularities: they come with response_format verbose_json")
+        if self.timestamp_granularities and self.response_format != "verbose_json" and not self.stream:
+            raise ValueError(
+                "timestamp_granularities: they come with response_format verbose_json, or with stream"
+            )
         if self.include and self.response_format != "json":
             raise ValueError("include: logprobs come with response_format json")
         if len({self.language, *self.languages} - {None, ""}) > 1:

@@ -104,7 +104,12 @@ async def _events(
         heard: list[Segment] = []
         async for segment in _trimmed(transcript):
             heard.append(segment)
-            yield {"type": "transcript.text.delta", "delta": segment.text, **_with_logprobs([segment], form)}
+            yield {
+                "type": "transcript.text.delta",
+                "delta": segment.text,
+                **_with_logprobs([segment], form),
+                **_with_times(segment, form),
+            }
         tokens = transcript.finished.usage.output_tokens
         yield {
             "type": "transcript.text.done",
@@ -124,6 +129,15 @@ def _with_logprobs(segments: list[Segment], form: TranslationForm) -> dict[str, 
     if not form.wants_logprobs:
         return {}
     return {"logprobs": logprobs(word for segment in segments for word in segment.words)}
+
+
+def _with_times(segment: Segment, form: TranslationForm) -> dict[str, Any]:
+    """Seconds, which OpenAI's events have not; only for who asks."""
+    asked = form.streamed_times
+    times: dict[str, Any] = {"start": segment.start, "end": segment.end} if asked else {}
+    if "word" in asked:
+        times["words"] = [_word(word) for word in segment.words]
+    return times
 
 
 def logprobs(words: Iterable[Word]) -> list[dict[str, Any]]:

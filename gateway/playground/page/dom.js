@@ -1,0 +1,40 @@
+// Small helpers for the document.
+
+export const byId = (id) => document.getElementById(id);
+
+/** An element with these properties and children; text becomes text, never markup. */
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A button that does something. */
+export function button(text, onclick, properties = {}) {
+  return element("button", { type: "button", textContent: text, onclick, ...properties });
+}
+
+/** Save `blob` as a file. */
+export function download(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  // The browser has taken hold of it by the next task.
+  setTimeout(() => URL.revokeObjectURL(link.href));
+}
+
+/** Let `player` play `blob`, in place of what it had. */
+export function setAudio(player, blob) {
+  if (player.src) URL.revokeObjectURL(player.src);
+  player.src = URL.createObjectURL(blob);
+  player.hidden = false;
+}
+
+export const milliseconds = (value) => `${Math.round(value)} ms`;
+export const seconds = (value) => `${value.toFixed(2)} s`;
+
+/** Say what went wrong where everybody notices; an empty message takes it back. */
+export function complain(message) {
+  const place = byId("alert");
+  place.textContent = message;
+  place.hidden = !message;
+}
