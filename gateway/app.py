@@ -19,7 +19,7 @@ from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
 from gateway import playground
 from gateway.config import Settings
-from gateway.dialects import chatterbox, live, openai, shared
+from gateway.dialects import chatterbox, gateflow, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
@@ -29,8 +29,9 @@ from gateway.upstream import server_tls
 
 DESCRIPTION = """\
 Speech over HTTP, in OpenAI's shapes: point an OpenAI client's `base_url` at `/v1` of this server. Clients of
-Chatterbox TTS find its paths at the root, and below `/chatterbox`. Audio and transcripts are sent while they
-are being made. Errors say what to do about them.
+Chatterbox TTS find its paths at the root, and below `/chatterbox`; those of GateFlow find its voice pipelines
+at `/v1/audio/pipelines`, and all of it below `/gateflow/v1`. Audio and transcripts are sent while they are
+being made. Errors say what to do about them.
 """
 CLIENT_CLOSED_REQUEST = 499
 
@@ -61,10 +62,12 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
 
 def _add_dialects(app: FastAPI) -> None:
     """Each below a prefix of its own, and all of them at the root, where what comes first has a path."""
-    for router in (live.router, shared.router, openai.router):
+    for router in (live.router, shared.router, openai.router, gateflow.own_router):
         app.include_router(router, prefix=openai.PREFIX)
     for router in (openai.router, openai.speech_router):
         app.include_router(router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
+    for router in (gateflow.router, gateflow.own_router, openai.router, openai.speech_router):
+        app.include_router(router, prefix=gateflow.PREFIX, include_in_schema=False)
     app.include_router(chatterbox.router)
     for prefix in (openai.PREFIX, "/chatterbox", f"/chatterbox{openai.PREFIX}"):
         app.include_router(chatterbox.router, prefix=prefix, include_in_schema=False)

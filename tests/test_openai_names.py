@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from audio_grpc import config
-from audio_grpc.backends.base import OPENAI_VOICES, ModelSpec
+from audio_grpc.backends.base import OPENAI_VOICES, PERSONAS, ModelSpec
 from audio_grpc.client import AsyncClient, ServiceError
 from tests.conftest import Start
 
@@ -54,10 +54,11 @@ async def test_the_default_model_leaves_alone_what_another_one_claims(start: Sta
     assert answering == ["first", "third", "gpt-4o-mini-tts"]
 
 
-async def test_every_model_speaks_with_each_of_the_thirteen_voices(start: Start) -> None:
+async def test_every_model_speaks_with_each_of_the_thirteen_voices_and_each_persona(start: Start) -> None:
     _, client = await start()
-    assert [await speaker_of(client, voice=name) for name in OPENAI_VOICES] == [("speaker", "tone")] * 13
-    assert [sorted(voice.aliases) for voice in await client.list_voices()] == [sorted(OPENAI_VOICES)]
+    names = [*OPENAI_VOICES, *PERSONAS]
+    assert [await speaker_of(client, voice=name) for name in names] == [("speaker", "tone")] * 17
+    assert [sorted(voice.aliases) for voice in await client.list_voices()] == [sorted(names)]
 
 
 async def test_configured_names_of_voices_take_their_place(start: Start) -> None:
@@ -72,4 +73,4 @@ async def test_a_voice_that_has_such_a_name_itself_keeps_it(start: Start) -> Non
     _, client = await start(synthesizers={"hibari": hibari})
     emma, fable = await client.list_voices()
     assert (fable.name, list(fable.aliases)) == ("fable", [])
-    assert list(emma.aliases) == [name for name in OPENAI_VOICES if name != "fable"]
+    assert list(emma.aliases) == [name for name in (*OPENAI_VOICES, *PERSONAS) if name != "fable"]

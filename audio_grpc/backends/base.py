@@ -25,6 +25,8 @@ OPENAI_VOICES = (
     *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
     *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
+PERSONAS = ("professional", "friendly", "calm", "energetic")
+"""How GateFlow's clients name voices."""
 
 AtLeastOne = Annotated[int, Ge(1)]
 NotNegative = Annotated[int, Ge(0)]
@@ -61,7 +63,7 @@ class ModelSpec:
     aliases: tuple[str, ...] = ()
     """Other names that requests can use for the model."""
     voice_aliases: Mapping[str, str] | None = None
-    """Other names that requests can use for its voices; None: OpenAI's names."""
+    """Other names that requests can use for its voices; None: OpenAI's names and the personas."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only this backend understands; it documents them as a dataclass."""
 
@@ -83,7 +85,7 @@ class SynthesizerInfo:
     voice_sample_rate_hertz: int = 16000
     """The rate of the samples of speakers that ``synthesize`` wants."""
     openai_voices: Mapping[str, str] = field(default_factory=dict)
-    """Which of its voices is the most like each of OpenAI's; what is left out is the first voice."""
+    """Which of its voices is the most like each of OpenAI's, and each persona; the others are the first."""
     wants_sample_transcript: bool = False
     """Whether it clones better when it knows what the sample says: it is then told, if anyhow possible."""
     sample_language_codes: tuple[str, ...] = ()
@@ -100,11 +102,13 @@ class SynthesizerInfo:
         return tuple(dict.fromkeys([*own, *self.sample_language_codes]))
 
     def voice_aliases(self, configured: Mapping[str, str] | None) -> Mapping[str, str]:
-        """Other names of its voices: the configured ones; if that is None, OpenAI's."""
+        """Other names of its voices: the configured ones; if that is None, OpenAI's and the personas."""
         if configured is not None or not self.voices:
             return configured or {}
         own = [voice.name for voice in self.voices]
-        likened = {name: self.openai_voices.get(name) for name in OPENAI_VOICES if name not in own}
+        likened = {
+            name: self.openai_voices.get(name) for name in (*OPENAI_VOICES, *PERSONAS) if name not in own
+        }
         return {name: voice if voice in own else own[0] for name, voice in likened.items()}
 
 

@@ -58,6 +58,11 @@ OPENAI_VOICES = {
     "sage": "af_sarah",
     "shimmer": "af_bella",
     "verse": "am_fenrir",
+    # And GateFlow's personas.
+    "professional": "af_sarah",
+    "friendly": "af_heart",
+    "calm": "bf_emma",
+    "energetic": "am_puck",
 }
 
 
