@@ -108,7 +108,7 @@ protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 	@$(BIN)/python scripts/protos.py
 	@$(BIN)/buf build --exclude-source-info -o $(COMPILED)
 
-bench: $(VENV)/.dev kokoro      ## measure, and write benchmarks/README.md and results.json (SECTIONS="doors ..." for some)
+bench: $(VENV)/.dev kokoro local-llm      ## measure, and write benchmarks/README.md and results.json (SECTIONS="doors ..." for some)
 	@$(BIN)/python -m benchmarks $(SECTIONS)
 
 soak: $(VENV)/.dev              ## 500 mixed calls, many of them cut short: memory stays flat, no thread is left

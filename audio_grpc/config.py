@@ -136,7 +136,7 @@ class LlmSettings(BaseModel):
     parallel: Annotated[int, Gt(0)] = 2
     """How many replies it makes at the same time."""
     threads: Annotated[int, Ge(0)] = 0
-    """Of the CPU; 0: as many as it has cores."""
+    """Of the CPU; 0: half of its cores, since hearing and speaking want the others."""
 
 
 class Settings(BaseSettings):

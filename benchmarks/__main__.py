@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import concurrent, doors, elsewhere, live_hearing, live_speech, served
+from benchmarks import concurrent, doors, elsewhere, live_hearing, live_speech, pipeline, served
 from benchmarks.report import write
 
 HERE = Path(__file__).parent
@@ -91,6 +91,11 @@ async def measure_live_hearing() -> Figures:
     return {"live_hearing": await live_hearing.measure()}
 
 
+async def measure_pipeline() -> Figures:
+    say("a spoken question, answered in speech")
+    return {"pipeline": await pipeline.measure()}
+
+
 async def measure_doors() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         return {"doors": await doors.measure(Path(folder), say)}
@@ -145,6 +150,7 @@ SECTIONS: dict[str, Callable[[], Awaitable[Figures]]] = {
     "server": measure_server,
     "speakers": measure_speakers,
     "live-hearing": measure_live_hearing,
+    "pipeline": measure_pipeline,
     "doors": measure_doors,
     "elsewhere": measure_elsewhere,
     "concurrent": measure_concurrent,

@@ -68,6 +68,20 @@ hypotheses.
 |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 {rows}
 """,
+    "pipeline": """
+## A spoken question, answered in speech
+
+hibari asks for the capital of France, in real time; Whisper base hears it, SmolLM2-135M (`audio-grpc llm`)
+thinks, hibari answers. From the end of the question in the sound to the transcript, to the first token of the
+reply, to its first sound, and to the end of the turn, once where the caller says that the question is over,
+once where half a second of silence does; the median of ten turns. *Aim* is what GateFlow states for its
+service. All of it shares the machine.
+
+| the question ends by | transcript | + first token | + first audio | first audio in all | turn |
+|---|--:|--:|--:|--:|--:|
+{rows}
+| *aim* | 200-500 ms | 100-300 ms | 100-200 ms | 400-1000 ms | |
+""",
     "concurrent": """
 ## Transcriptions at the same moment
 

@@ -100,6 +100,17 @@ def _concurrent(ways: dict[str, dict[str, dict[str, float]]]) -> str:
     )
 
 
+def _pipeline(by_end: dict[str, dict[str, float]]) -> str:
+    rows = []
+    for name, figures in by_end.items():
+        transcript, token, audio, total = (
+            figures[f"{stage}_ms"] for stage in ("transcript", "token", "audio", "total")
+        )
+        steps = (transcript, token - transcript, audio - token, audio, total)
+        rows.append(_row(name, *(f"{step:.0f} ms" for step in steps)))
+    return "\n".join(rows)
+
+
 def _throughput(both: dict[str, dict[str, float]]) -> str:
     return "\n".join(
         _row(
@@ -187,12 +198,18 @@ def _live_words(by_callers: dict[str, dict[str, Any]]) -> list[Aim]:
     ]
 
 
+def _answers(by_end: dict[str, dict[str, float]]) -> list[Aim]:
+    first = by_end["caller"]["audio_ms"]
+    return [("pipeline: first audio within 1000 ms of the question", f"{first:.0f} ms", first < 1000)]
+
+
 ROWS: dict[str, Callable[[Any], str]] = {
     "synthesis": _synthesis,
     "speakers": _speakers,
     "live_speech": _live_speech,
     "transcription": _transcription,
     "live_hearing": _live_hearing,
+    "pipeline": _pipeline,
     "concurrent": _concurrent,
     "throughput": _throughput,
     "doors": _doors,
@@ -206,4 +223,5 @@ AIMS: dict[str, Callable[[Any], list[Aim]]] = {
     "memory": _beyond_the_models,
     "elsewhere": _passed_on,
     "live_hearing": _live_words,
+    "pipeline": _answers,
 }

@@ -7,6 +7,7 @@ one that was published.
 """
 
 import hashlib
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def embedded_model() -> Path:
 def serve(path: Path | None, port: int, *, context_tokens: int, parallel: int, threads: int) -> Any:
     """A running server, until it is let go of: ``/v1/chat/completions``, ``/v1/models`` and ``/health``.
 
-    ``path`` is a GGUF file, None for the small model; ``threads`` 0 for as many as the machine has cores.
+    ``path`` is a GGUF file, None for the small model; ``threads`` 0 for half of the machine's cores.
     ConfigurationError if the model or the runtime is missing, or the port cannot be had.
     """
     try:
@@ -57,8 +58,10 @@ def serve(path: Path | None, port: int, *, context_tokens: int, parallel: int, t
     # Nothing but the API: whoever opens a web page on this machine must not talk to the model through it.
     asked.ui = asked.endpoint_slots = False
     asked.cors_origins = f"http://{HOST}"
-    if threads:
-        asked.cpuparams.n_threads = asked.cpuparams_batch.n_threads = threads
+    # Its threads spin while they wait for each other: on cores that the speech models use, all of it stalls.
+    asked.cpuparams.n_threads = asked.cpuparams_batch.n_threads = threads or max(
+        1, (os.cpu_count() or 2) // 2
+    )
     try:
         return xllamacpp.Server(asked)
     except RuntimeError as error:
