@@ -59,9 +59,8 @@ def serve(path: Path | None, port: int, *, context_tokens: int, parallel: int, t
     asked.ui = asked.endpoint_slots = False
     asked.cors_origins = f"http://{HOST}"
     # Its threads spin while they wait for each other: on cores that the speech models use, all of it stalls.
-    asked.cpuparams.n_threads = asked.cpuparams_batch.n_threads = threads or max(
-        1, (os.cpu_count() or 2) // 2
-    )
+    asked.cpuparams.n_threads = threads or max(1, (os.cpu_count() or 2) // 2)
+    asked.cpuparams_batch.n_threads = asked.cpuparams.n_threads
     try:
         return xllamacpp.Server(asked)
     except RuntimeError as error:

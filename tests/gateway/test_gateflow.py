@@ -156,6 +156,7 @@ async def test_what_is_not_streamed_fails_with_a_status(flow: Flow) -> None:
     [
         ({"template": "nobody"}, 404, "template"),
         ({"audio": "!"}, 400, "audio"),
+        ({"audio": "ä"}, 400, "audio"),
         ({"audio": ""}, 400, "audio"),
         ({"audio": base64.b64encode(b"no sound").decode()}, 400, "audio"),
         ({"context": "x" * 100_001}, 400, "context"),

@@ -1,7 +1,6 @@
 """POST /v1/audio/pipelines: a recording, answered in speech."""
 
 import base64
-import binascii
 import json
 from base64 import b64encode
 from collections.abc import AsyncGenerator
@@ -122,7 +121,7 @@ def _from_form(fields: Fields) -> dict[str, Any]:
         if name in values:
             try:
                 values[name] = json.loads(values[name])
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ApiError(
                     400, f"{name}: {error}; write JSON", param=name, code="invalid_value"
                 ) from error
@@ -145,7 +144,7 @@ def _validated(values: bytes | dict[str, Any]) -> PipelineRequest:
 def _decoded(audio: str) -> bytes:
     try:
         data = base64.b64decode(audio, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ApiError(400, f"audio: {error}; send a sound file in base64", param="audio") from error
     if not data:
         raise ApiError(400, "audio is missing; send a sound file in base64", param="audio", code="missing")

@@ -16,7 +16,6 @@ and ``speech.stopped``, and with ``interrupted``, whose ``text`` is what was hea
 """
 
 import base64
-import binascii
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -58,7 +57,7 @@ class Audio(_Message):
         """ApiError for what is not base64."""
         try:
             return base64.b64decode(self.data, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise ApiError(400, f"data: {error}", param="data", code="invalid_message") from error
 
 
