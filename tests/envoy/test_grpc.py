@@ -203,9 +203,9 @@ def test_every_method_of_the_contract_has_a_route() -> None:
     document = yaml.safe_load(template().read_text())
     public, _ = document["static_resources"]["listeners"]
     [host] = public["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]
-    patterns = [
-        route["match"]["safe_regex"]["regex"] for route in host["routes"] if "safe_regex" in route["match"]
-    ]
+    matches = [route["match"] for route in host["routes"]]
+    patterns = [match["safe_regex"]["regex"] for match in matches if "safe_regex" in match]
+    patterns += [re.escape(match["path"]) for match in matches if "path" in match]
     contract = FileDescriptorSet.FromString((ROOT / "protos/audio_grpc.binpb").read_bytes())
     methods = [
         f"/{file.package}.{service.name}/{method.name}"
