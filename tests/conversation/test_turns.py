@@ -52,7 +52,8 @@ async def test_a_spoken_question_is_answered_in_speech(house: House) -> None:
         await conversation.end()
         await asked.reply("I am. You are.")
         events, finished = await rest(conversation)
-    assert kinds(events)[:4] == ["SpeechStarted", "SpeechStopped", "UtteranceTranscript", "ReplyToken"]
+    told = [kind for kind in kinds(events) if kind != "TranscriptHypothesis"]
+    assert told[:4] == ["SpeechStarted", "SpeechStopped", "UtteranceTranscript", "ReplyToken"]
     assert kinds(events)[-1] == "TurnFinished"
     assert "".join(event.text for event in events if isinstance(event, ReplyToken)) == "I am. You are."
     assert await heard(house, sound(events)) == "I am. You are."
