@@ -44,6 +44,8 @@ STATUSES: dict[grpc.StatusCode, tuple[int, str]] = {
 }
 # Reasons that HTTP has a better status for than their gRPC status has.
 STATUSES_BY_REASON = {
+    "JOB_STATE": (409, INVALID),
+    "JOB_INCOMPLETE": (409, INVALID),
     "MESSAGE_TOO_LARGE": (413, INVALID),
     "MODEL_LOAD_FAILED": (503, SERVER),
     "STREAM_IDLE": (408, INVALID),

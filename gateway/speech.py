@@ -2,11 +2,11 @@
 
 import io
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from audio_grpc.client import AsyncClient, Encoding, SpeechOptions
-from audio_grpc.v1.text_to_speech_pb2 import SynthesisStarted, SynthesisUsage
+from audio_grpc.v1.text_to_speech_pb2 import SynthesisUsage
 from gateway.exchange import Answer, Head
 
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -18,7 +18,7 @@ async def streamed(service: AsyncClient, text: str, options: SpeechOptions) -> A
     """Chunks as they are made."""
     async with service.synthesize(text, **options) as speech:
         started = await speech.start()
-        yield Head(started.format.media_type, ignored(started))
+        yield Head(started.format.media_type, ignored(started.ignored_fields))
         async for data in speech:
             yield data
 
@@ -34,7 +34,9 @@ async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answ
     if is_wave:
         data = _wave(data, started.format.sample_rate_hertz)
         started.format.media_type = "audio/wav"
-    yield Head(started.format.media_type, {**ignored(started), "content-length": str(len(data))})
+    yield Head(
+        started.format.media_type, {**ignored(started.ignored_fields), "content-length": str(len(data))}
+    )
     yield data
 
 
@@ -46,9 +48,10 @@ def _wave(samples: bytes, sample_rate_hertz: int) -> bytes:
     return file.getvalue()
 
 
-def ignored(started: SynthesisStarted) -> Mapping[str, str]:
+def ignored(fields: Iterable[str]) -> Mapping[str, str]:
     """A header that names the options which the model has no use for, if there are any."""
-    return {IGNORED_FIELDS_HEADER: ", ".join(started.ignored_fields)} if started.ignored_fields else {}
+    named = ", ".join(fields)
+    return {IGNORED_FIELDS_HEADER: named} if named else {}
 
 
 def usage(spoken: SynthesisUsage) -> dict[str, Any]:

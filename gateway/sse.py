@@ -28,9 +28,15 @@ def encoded(event: Mapping[str, Any]) -> bytes:
     return b"data: " + dumps(event) + b"\n\n"
 
 
+def named(event: Mapping[str, Any]) -> bytes:
+    """One event whose type is its name as well, for those who listen for names (``EventSource``)."""
+    return b"event: " + str(event["type"]).encode() + b"\n" + encoded(event)
+
+
 async def stream(
     events: AsyncGenerator[Event, None],
     translate: Callable[[ServiceError], ApiError],
+    encode: Callable[[Mapping[str, Any]], bytes] = encoded,
 ) -> Answer:
     """The events as an answer, which begins with the first of them; a later failure is its last event.
 
@@ -40,13 +46,13 @@ async def stream(
         first = await anext(events)
         yield first if isinstance(first, Head) else HEAD
         if isinstance(first, Mapping):
-            yield encoded(first)
+            yield encode(first)
         try:
             async for event in _rest(events):
-                yield encoded(event)
+                yield encode(event)
         except ServiceError as error:
             log.warning("a stream of events failed: %s %s", error.code.name, error.reason)
-            yield encoded({"type": "error", **translate(error).body})
+            yield encode({"type": "error", **translate(error).body})
 
 
 async def _rest(events: AsyncIterator[Event]) -> AsyncIterator[Mapping[str, Any]]:

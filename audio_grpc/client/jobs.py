@@ -1,6 +1,6 @@
 """The methods of the clients for long texts; protos/audio_grpc/v1/job.proto says what each does."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Unpack
 
 import grpc
@@ -16,6 +16,7 @@ from audio_grpc.client.options import (
 from audio_grpc.client.streams import AsyncSpeech, AsyncStream, Speech, Stream, audio
 from audio_grpc.v1.job_pb2 import (
     CancelSpeechJobRequest,
+    CreateSpeechJobResponse,
     DeleteSpeechJobRequest,
     GetSpeechJobRequest,
     ListSpeechJobsRequest,
@@ -39,7 +40,11 @@ class AsyncJobs(AsyncCalls):
 
     async def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
         """A job that speaks the text in the background."""
-        return (await self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))).job
+        return (await self.submit_job(text, **options)).job
+
+    async def submit_job(self, text: str, **options: Unpack[JobOptions]) -> CreateSpeechJobResponse:
+        """The same, with the names of the options that the model ignores."""
+        return await self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))
 
     async def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
         """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
@@ -50,7 +55,7 @@ class AsyncJobs(AsyncCalls):
         """One of them."""
         return (await self._unary(self._jobs.GetSpeechJob, GetSpeechJobRequest(id=job_id))).job
 
-    async def watch_job(self, job_id: str) -> AsyncIterator[SpeechJob]:
+    async def watch_job(self, job_id: str) -> AsyncGenerator[SpeechJob, None]:
         """The job whenever it has changed, until it has ended."""
         request = WatchSpeechJobRequest(id=job_id)
         try:
@@ -94,7 +99,11 @@ class Jobs(Calls):
 
     def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
         """A job that speaks the text in the background."""
-        return self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options)).job
+        return self.submit_job(text, **options).job
+
+    def submit_job(self, text: str, **options: Unpack[JobOptions]) -> CreateSpeechJobResponse:
+        """The same, with the names of the options that the model ignores."""
+        return self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))
 
     def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
         """A page of jobs, newest first; its ``next_page_token`` asks for the next."""

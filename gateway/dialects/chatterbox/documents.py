@@ -19,6 +19,18 @@ SPEECH: dict[int | str, dict[str, Any]] = {
 SAMPLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The sound file.", "content": {"audio/*": {"schema": SOUND}}}
 }
+LONG_SOUND: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The sound file, from its beginning to its end.",
+        "content": {"audio/*": {"schema": SOUND}},
+    }
+}
+JOB_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events named progress; the last is named completed or error.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 
 def _form(kind: type[BaseModel], *files: str, required: bool = True) -> dict[str, Any]:

@@ -16,6 +16,7 @@ PARAMS = {
     "name": "voice_name",
 }
 NEW_NAMES = {**PARAMS, "name": "new_name"}
+JOB_NAMES = {**{f"speech.{field}": param for field, param in PARAMS.items()}, "id": "job_id"}
 
 
 def translate(error: ServiceError) -> ApiError:
@@ -26,3 +27,10 @@ def translate(error: ServiceError) -> ApiError:
 def translate_rename(error: ServiceError) -> ApiError:
     """The same, where a name is what the voice is to be called."""
     return from_service(error, NEW_NAMES)
+
+
+def translate_job(error: ServiceError) -> ApiError:
+    """The same, where an id is that of a job, and how to speak is a part of what is asked for."""
+    told = from_service(error, JOB_NAMES)
+    told.param = told.param and told.param.removeprefix("speech.")
+    return told

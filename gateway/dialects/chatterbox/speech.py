@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from audio_grpc.client import AsyncClient, Encoding, SpeechOptions, Strategy
+from audio_grpc.client import AsyncClient, Encoding, JobOptions, SpeechOptions, Strategy
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
 from gateway import sse
 from gateway.dialects.chatterbox.errors import translate
@@ -21,11 +21,8 @@ PRESETS: dict[Quality, tuple[Strategy, int]] = {
 }
 
 
-class SpeechRequest(BaseModel):
-    """What to say, and how. Fields that are not listed are ignored.
-
-    What the model has no use for is named in the header x-ignored-fields of the answer.
-    """
+class SpokenText(BaseModel):
+    """What to say, and how, whether its caller waits for it or not."""
 
     model_config = ConfigDict(strict=True)
 
@@ -34,12 +31,6 @@ class SpeechRequest(BaseModel):
     voice: str = Field("", description="Name, alias or id; the default voice if left out.")
     response_format: Format = "wav"
     speed: float | None = Field(None, ge=0.25, le=4.0, description="Pace; 1.0 is the voice's own.")
-    stream_format: Literal["audio", "sse"] = Field(
-        "audio", description="sse: events, with bare 16-bit samples."
-    )
-    stream: bool = Field(
-        True, description="False: send the audio whole, with its length, once all of it is made."
-    )
     exaggeration: float | None = Field(None, ge=0.25, le=2.0, description="How strong emotions are.")
     cfg_weight: float | None = Field(None, ge=0.0, le=1.0, description="How closely to keep the pace.")
     temperature: float | None = Field(None, ge=0.05, le=5.0, description="Variation of the delivery.")
@@ -49,30 +40,54 @@ class SpeechRequest(BaseModel):
     streaming_strategy: Literal["sentence", "paragraph", "fixed", "word"] | None = Field(
         None, description="Where to cut the text into pieces; sentence by default."
     )
-    streaming_buffer_size: int = Field(
-        3, ge=1, le=10, description="How many chunks of sound to make ahead of the caller."
-    )
     streaming_quality: Quality = Field(
         "balanced",
         description="A preset: fast is word and 100, balanced sentence and 200, high paragraph and 300.",
     )
 
-    def options(self, sample: bytes = b"") -> SpeechOptions:
-        """The same as the service takes it, with the voice of a sample if there is one."""
+    def manner(self) -> JobOptions:
+        """How to say it, as the service takes it."""
         strategy, size = PRESETS[self.streaming_quality]
         return {
             "model": self.model,
             "voice": self.voice,
-            "encoding": Encoding.PCM_S16LE if self.is_events else Encoding(self.response_format),
+            "encoding": Encoding(self.response_format),
             "speed": self.speed,
             "exaggeration": self.exaggeration,
             "cfg_weight": self.cfg_weight,
             "temperature": self.temperature,
             "strategy": Strategy(self.streaming_strategy) if self.streaming_strategy else strategy,
             "target_size": self.streaming_chunk_size or size,
+        }
+
+
+class SpeechRequest(SpokenText):
+    """What to say, and how. Fields that are not listed are ignored.
+
+    What the model has no use for is named in the header x-ignored-fields of the answer.
+    """
+
+    stream_format: Literal["audio", "sse"] = Field(
+        "audio", description="sse: events, with bare 16-bit samples."
+    )
+    stream: bool = Field(
+        True, description="False: send the audio whole, with its length, once all of it is made."
+    )
+    streaming_buffer_size: int = Field(
+        3, ge=1, le=10, description="How many chunks of sound to make ahead of the caller."
+    )
+
+    def options(self, sample: bytes = b"") -> SpeechOptions:
+        """The same as the service takes it, with the voice of a sample if there is one."""
+        options: SpeechOptions = {
+            **self.manner(),
             "read_ahead": self.streaming_buffer_size,
             "sample": SpeakerSample(audio=sample) if sample else None,
+            "timeout": None,
         }
+        if self.is_events:
+            options["encoding"] = Encoding.PCM_S16LE
+        return options
 
     @property
     def is_events(self) -> bool:
@@ -98,7 +113,7 @@ def answer(request: SpeechRequest, service: AsyncClient, sample: bytes = b"") ->
 async def _events(service: AsyncClient, text: str, options: SpeechOptions) -> AsyncGenerator[sse.Event, None]:
     async with service.synthesize(text, **options) as speech:
         started = await speech.start()
-        yield sse.head(ignored(started))
+        yield sse.head(ignored(started.ignored_fields))
         yield {
             "type": "speech.audio.info",
             "sample_rate": started.format.sample_rate_hertz,
