@@ -171,6 +171,16 @@ class Settings(BaseSettings):
     """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
     activity_previews: bool = True
     """Whether activities show how texts begin; texts are in neither logs nor traces."""
+    history: bool = False
+    """Whether requests are kept in the database when they have ended."""
+    history_audio: Literal["none", "speech", "all"] = "none"
+    """Which sound is kept with them: that which was made, or that which was sent as well."""
+    history_texts: bool = False
+    """Whether all of their texts is kept; else how they begin, as far as ``activity_previews`` allows."""
+    history_days: Annotated[float, Ge(0)] = 30.0
+    """How long requests are kept; 0: until they are deleted."""
+    max_history_audio_bytes: Annotated[int, Gt(0)] = 16 << 20
+    """Largest sound of one request that is kept; of what is larger nothing is."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
     """How long running calls may go on after SIGTERM or Ctrl-C."""
     drain_seconds: Annotated[float, Ge(0)] = 3.0
@@ -191,11 +201,11 @@ class Settings(BaseSettings):
     max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
     """Largest sample to make a voice of."""
     database_url: str | None = None
-    """Where jobs are kept: sqlite:///FILE, or postgresql://... for servers on several machines. None: the
-    user's own file."""
+    """Where jobs and the history are kept: sqlite:///FILE, or postgresql://... for servers on several
+    machines. None: the user's own file."""
     results_url: str | None = None
-    """Folder of the sound of jobs, or a URL that fsspec knows; servers on one database share it. None: the
-    user's."""
+    """Folder of the sound of jobs and of the history, or a URL that fsspec knows; servers on one database
+    share it. None: the user's."""
     max_job_characters: Annotated[int, Gt(0)] = 2_000_000
     """Longest text of one job."""
     jobs_at_once: Annotated[int, Ge(0)] = 1

@@ -91,9 +91,9 @@ def to_seconds(duration: Duration) -> float:
 
 
 def from_moment(seconds: float) -> Timestamp:
-    """A moment in seconds since 1970, to the millisecond."""
+    """A moment in seconds since 1970, to the microsecond."""
     moment = Timestamp()
-    moment.FromMilliseconds(round(seconds * 1000))
+    moment.FromMicroseconds(round(seconds * 1e6))
     return moment
 
 
@@ -151,11 +151,7 @@ def from_job(job: Job) -> job_pb2.SpeechJob:
 
 
 def _from_moment(seconds: float | None) -> Timestamp | None:
-    if seconds is None:
-        return None
-    moment = Timestamp()
-    moment.FromMicroseconds(round(seconds * 1e6))
-    return moment
+    return None if seconds is None else from_moment(seconds)
 
 
 def from_segment(index: int, segment: Segment) -> speech_to_text_pb2.TranscriptSegment:

@@ -138,6 +138,18 @@ class JobIncomplete(SpeechError):
     reason = "JOB_INCOMPLETE"
 
 
+class RequestNotFound(SpeechError):
+    """The history has no request of that id, or it is another key's."""
+
+    reason = "REQUEST_NOT_FOUND"
+
+
+class AudioNotKept(SpeechError):
+    """The history has the request, and not its sound."""
+
+    reason = "AUDIO_NOT_KEPT"
+
+
 class ServerCrashed(SpeechError):
     """Servers that spoke a piece of a job were killed, one after the other."""
 

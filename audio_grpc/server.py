@@ -25,6 +25,7 @@ from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.guard import Guard
+from audio_grpc.interceptors.recorder import Recorder
 from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import AnyModel, Models
@@ -32,6 +33,7 @@ from audio_grpc.runtime.room import Room
 from audio_grpc.services.activity import ActivityReports
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.conversation import Conversations
+from audio_grpc.services.history import HistoryReports
 from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.model import ModelDirectory
@@ -40,15 +42,17 @@ from audio_grpc.services.speech_to_text import SpeechToText
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
-from audio_grpc.store import Database, JobStorage, open_blobs
+from audio_grpc.store import Database, JobStorage, PastRequests, open_blobs
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
+from audio_grpc.telemetry.history import History, HistoryRules
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
 from audio_grpc.v1 import (
     activity_pb2,
     conversation_pb2,
+    history_pb2,
     job_pb2,
     model_pb2,
     speech_to_text_pb2,
@@ -57,6 +61,7 @@ from audio_grpc.v1 import (
 )
 from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_server
 from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from audio_grpc.v1.history_pb2_grpc import add_HistoryServiceServicer_to_server
 from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
@@ -71,6 +76,7 @@ MODEL = model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 VOICE = voice_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name
 JOB = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 ACTIVITY = activity_pb2.DESCRIPTOR.services_by_name["ActivityService"].full_name
+HISTORY = history_pb2.DESCRIPTOR.services_by_name["HistoryService"].full_name
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -116,18 +122,23 @@ class Server:
         self._metrics = Metrics(self.models)
         self._metrics_endpoint: MetricsEndpoint | None = None
         self._activities = Activities()
-        self._observer = Observer(
-            self._metrics,
-            CallTracer(tracer_provider),
-            self._activities,
-            PREVIEW_CHARACTERS if settings.activity_previews else 0,
-        )
-        self._chat = Chat()
-        self._health = health.aio.HealthServicer()
         self._storage = JobStorage(
             Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}"),
             open_blobs(settings.results_url or str(USER_DATA / "results")),
         )
+        self._past_requests = PastRequests(self._storage.database, self._storage.blobs)
+        self._history = History(
+            _history_rules(settings), self._storage.database, self._past_requests, self._metrics.registry
+        )
+        self._observer = Observer(
+            self._metrics,
+            CallTracer(tracer_provider),
+            self._activities,
+            self._history,
+            PREVIEW_CHARACTERS if settings.activity_previews else 0,
+        )
+        self._chat = Chat()
+        self._health = health.aio.HealthServicer()
         self._server = self._assemble()
 
     @property
@@ -142,11 +153,12 @@ class Server:
         """
         for service in (EVERYTHING, TEXT_TO_SPEECH, SPEECH_TO_TEXT):
             await self._health.set(service, NOT_SERVING)
-        for service in (CONVERSATION, MODEL, VOICE, JOB, ACTIVITY):
+        for service in (CONVERSATION, MODEL, VOICE, JOB, ACTIVITY, HISTORY):
             await self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
         self.models.keep_room()
+        self._history.start()
         await self._server.start()
         await asyncio.gather(
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
@@ -171,6 +183,7 @@ class Server:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
+        await self._history.stop()
         await self._storage.database.close()
         # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
         endpoint, self._metrics_endpoint = self._metrics_endpoint, None
@@ -211,7 +224,11 @@ class Server:
         upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
         largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
         server = grpc.aio.server(
-            interceptors=[Guard(self._observer), Access(self.keys, self.uploads)],
+            interceptors=[
+                Guard(self._observer),
+                Access(self.keys, self.uploads),
+                Recorder(self._history),
+            ],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 # Two servers on one port would share its calls between them, silently.
@@ -233,9 +250,11 @@ class Server:
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         add_JobServiceServicer_to_server(self._jobs(samples), server)
         add_ActivityServiceServicer_to_server(ActivityReports(self._activities, self.models), server)
+        past_requests = HistoryReports(self._past_requests, self._history.rules)
+        add_HistoryServiceServicer_to_server(past_requests, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        own = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, CONVERSATION, MODEL, VOICE, JOB, ACTIVITY)
+        own = (TEXT_TO_SPEECH, SPEECH_TO_TEXT, CONVERSATION, MODEL, VOICE, JOB, ACTIVITY, HISTORY)
         names = (*own, health.SERVICE_NAME, CHANNELZ)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
         return server
@@ -250,6 +269,17 @@ class Server:
         )
         self._job_runner = JobRunner(self.models, samples, self._storage, rules)
         return Jobs(self.models, samples, self._storage, self._job_runner, settings.max_job_characters)
+
+
+def _history_rules(settings: Settings) -> HistoryRules:
+    return HistoryRules(
+        is_on=settings.history,
+        audio=settings.history_audio,
+        keeps_texts=settings.history_texts,
+        max_audio_bytes=settings.max_history_audio_bytes,
+        retention_seconds=settings.history_days * DAY_SECONDS,
+        asks_for_keys=settings.keys_file is not None,
+    )
 
 
 def _models(settings: Settings, memory: Memory) -> Models:

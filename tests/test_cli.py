@@ -245,7 +245,9 @@ def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path
     assert "Traceback" not in done.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["serve", "say", "transcribe", "listen", "models", "voices", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["serve", "say", "transcribe", "listen", "models", "voices", "history", "doctor"]
+)
 def test_every_command_has_help_with_examples(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

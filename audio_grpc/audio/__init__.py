@@ -5,7 +5,7 @@ from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, to_pcm, wav_header
 from audio_grpc.audio.g711 import from_alaw, from_mulaw
-from audio_grpc.audio.raw import RawFormat, from_s16le, raw_audio
+from audio_grpc.audio.raw import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ, RawFormat, from_s16le, raw_audio
 from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.audio.stretch import stretch
 from audio_grpc.types import Encoding
@@ -13,6 +13,8 @@ from audio_grpc.types import Encoding
 __all__ = [
     "CODECS",
     "MAX_PIECE_BYTES",
+    "MAX_RAW_CHANNELS",
+    "MAX_RAW_RATE_HERTZ",
     "Block",
     "Codec",
     "Encoder",

@@ -8,6 +8,7 @@ from audio_grpc import __version__
 from audio_grpc.cli import (
     doctor,
     envoy,
+    history,
     jobs,
     keys,
     listen,
@@ -47,6 +48,7 @@ app.command(epilog=listen.EXAMPLES)(listen.listen)
 app.add_typer(models.app, name="models", epilog=models.EXAMPLES)
 app.add_typer(voices.app, name="voices", epilog=voices.EXAMPLES)
 app.add_typer(jobs.app)
+app.add_typer(history.app)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(keys.app)

@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from audio_grpc.client.conversation import AsyncConversation
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.history import AsyncHistory
 from audio_grpc.client.jobs import AsyncJobs
 from audio_grpc.client.live_speech import AsyncLiveSpeech
 from audio_grpc.client.live_transcript import AsyncLiveTranscript
@@ -45,6 +46,7 @@ from audio_grpc.v1.activity_pb2 import (
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.conversation_pb2 import ListPipelinesRequest, Pipeline
 from audio_grpc.v1.conversation_pb2_grpc import ConversationServiceStub
+from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     FreeMemoryRequest,
@@ -78,7 +80,7 @@ from audio_grpc.v1.voice_pb2 import (
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
 
-class AsyncClient(AsyncJobs):
+class AsyncClient(AsyncJobs, AsyncHistory):
     """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -96,6 +98,7 @@ class AsyncClient(AsyncJobs):
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 

@@ -10,6 +10,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.history import History
 from audio_grpc.client.jobs import Jobs
 from audio_grpc.client.live_speech import LiveSpeech
 from audio_grpc.client.live_transcript import LiveTranscript
@@ -33,6 +34,7 @@ from audio_grpc.v1.activity_pb2 import (
     WatchActivitiesRequest,
 )
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
+from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.model_pb2 import (
     FreeMemoryRequest,
@@ -66,7 +68,7 @@ from audio_grpc.v1.voice_pb2 import (
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
 
-class Client(Jobs):
+class Client(Jobs, History):
     """A connection to a server, for threads. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -83,6 +85,7 @@ class Client(Jobs):
         self._models = ModelServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 

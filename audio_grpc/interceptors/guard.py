@@ -32,6 +32,8 @@ STATUSES = {
     errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceNotFound: grpc.StatusCode.NOT_FOUND,
     errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.RequestNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AudioNotKept: grpc.StatusCode.NOT_FOUND,
     errors.PipelineNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,

@@ -1,9 +1,10 @@
-"""Keeping what outlives the server: rows in a database, and the sound of jobs beside it."""
+"""Keeping what outlives the server: rows in a database, and sound beside it."""
 
 from audio_grpc.store.blobs import Blobs, open_blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import JobStorage, JobStore, NewJob, Position
 from audio_grpc.store.leases import Leases, Piece, Sound
+from audio_grpc.store.past_requests import PastRequest, PastRequests, Selection, new_id
 
 __all__ = [
     "Blobs",
@@ -12,8 +13,12 @@ __all__ = [
     "JobStore",
     "Leases",
     "NewJob",
+    "PastRequest",
+    "PastRequests",
     "Piece",
     "Position",
+    "Selection",
     "Sound",
+    "new_id",
     "open_blobs",
 ]

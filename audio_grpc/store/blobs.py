@@ -1,6 +1,7 @@
-"""Where the sound of jobs is kept: a folder, or whatever fsspec reaches (S3, Google Cloud Storage, ...).
+"""Where the sound of jobs and of past requests is kept: a folder, or whatever fsspec reaches (S3, ...).
 
     <id of the job>/<number of the piece>-<random>.pcm   16-bit samples, little-endian
+    <id of the past request>/audio                       the sound as its caller got or sent it
 
 A name is used once, and stands in the database only when all of its bytes are kept: what a crash leaves
 behind is never heard, and goes when its job is deleted.
@@ -41,7 +42,7 @@ class Place(Protocol):
 
 
 class Blobs:
-    """The sound of jobs. Every method raises StorageFailed if it cannot."""
+    """The sound of jobs and of past requests. Every method raises StorageFailed if it cannot."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -49,20 +50,24 @@ class Blobs:
     async def add(self, job_id: str, number: int, data: bytes) -> str:
         """Keep the sound of a piece; its name."""
         name = f"{number:06}-{secrets.token_hex(4)}.pcm"
-        await self._off_loop("keep the audio", partial(self._place.write, job_id, name, data))
+        await self.keep(job_id, name, data)
         return name
 
-    async def read(self, job_id: str, name: str) -> bytes:
-        """The sound of a piece."""
-        return await self._off_loop("read the audio", partial(self._place.read, job_id, name))
+    async def keep(self, owner_id: str, name: str, data: bytes) -> None:
+        """Keep a sound under a name that its owner, a job or a past request, has not used before."""
+        await self._off_loop("keep the audio", partial(self._place.write, owner_id, name, data))
+
+    async def read(self, owner_id: str, name: str) -> bytes:
+        """What was kept."""
+        return await self._off_loop("read the audio", partial(self._place.read, owner_id, name))
 
     async def remove(self, job_id: str, name: str) -> None:
         """Forget the sound of a piece."""
         await self._off_loop("remove the audio", partial(self._place.remove, job_id, name))
 
-    async def clear(self, job_id: str) -> None:
-        """Forget the sound of a job."""
-        await self._off_loop("remove the audio", partial(self._place.clear, job_id))
+    async def clear(self, owner_id: str) -> None:
+        """Forget all sound of an owner."""
+        await self._off_loop("remove the audio", partial(self._place.clear, owner_id))
 
     async def _off_loop(self, what: str, work: Callable[[], T]) -> T:
         try:

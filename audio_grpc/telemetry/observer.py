@@ -10,6 +10,7 @@ from opentelemetry.trace import use_span
 
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.history import History
 from audio_grpc.telemetry.logs import common_fields
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.tracing import CallTracer, Metadata
@@ -24,11 +25,17 @@ class Observer:
     """Counts, traces, logs and follows calls; ``preview_characters`` of a text are kept to be shown."""
 
     def __init__(
-        self, metrics: Metrics, tracer: CallTracer, activities: Activities, preview_characters: int
+        self,
+        metrics: Metrics,
+        tracer: CallTracer,
+        activities: Activities,
+        history: History,
+        preview_characters: int,
     ) -> None:
         self._metrics = metrics
         self._tracer = tracer
         self._activities = activities
+        self._history = history
         self._preview_characters = preview_characters
 
     @contextmanager
@@ -50,6 +57,7 @@ class Observer:
         finally:
             call.end()
             self._activities.end(call)
+            self._history.end(call)
             self._metrics.record(call)
             self._tracer.finish(span, call)
             calls.info("call ended", extra={"fields": _fields(call)})

@@ -1,21 +1,17 @@
 """Reading the requests of JobService."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from audio_grpc.audio import choose_rate
 from audio_grpc.convert import TO_ENCODING
-from audio_grpc.errors import InvalidRequest, SpeechError, TextTooLong
-from audio_grpc.services.fields import given, known, within
+from audio_grpc.errors import SpeechError, TextTooLong
+from audio_grpc.services.fields import given, known
 from audio_grpc.services.requests import SpeechJob, require_text, speech_job
-from audio_grpc.store import Position
 from audio_grpc.text import clean, split
 from audio_grpc.types import Encoding, Job
 from audio_grpc.v1 import job_pb2 as pb
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-
-DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 
 @contextmanager
@@ -64,25 +60,3 @@ def read_delivery(request: pb.DownloadSpeechJobRequest, job: Job) -> tuple[Encod
     if rate is None and encoding is made.encoding:
         rate = made.sample_rate_hertz
     return encoding, choose_rate(encoding, rate, job.sample_rate_hertz)
-
-
-def read_page(request: pb.ListSpeechJobsRequest) -> tuple[int, Position | None]:
-    """How many jobs, and after which. InvalidRequest."""
-    size = within("page_size", request.page_size, 0, LARGEST_PAGE) or DEFAULT_PAGE
-    return size, _position(request.page_token) if request.page_token else None
-
-
-def page_token(job: Job) -> str:
-    """Stands for the place behind a job; opaque to callers."""
-    return urlsafe_b64encode(f"{job.created!r} {job.id}".encode()).decode()
-
-
-def _position(token: str) -> Position:
-    try:
-        created, job_id = urlsafe_b64decode(token.encode()).decode().split(" ")
-        return Position(float(created), job_id)
-    except ValueError as error:
-        raise InvalidRequest(
-            "page_token is not one that ListSpeechJobs gave; send its next_page_token, or none",
-            field="page_token",
-        ) from error

@@ -11,21 +11,21 @@ from audio_grpc.audio import CODECS
 from audio_grpc.convert import FROM_ENCODING, from_job, from_seconds
 from audio_grpc.errors import JobIncomplete
 from audio_grpc.runtime.models import Models
+from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.download import Download
 from audio_grpc.services.jobs.requests import (
     cut,
     fields_of_speech,
-    page_token,
     read_delivery,
-    read_page,
     read_speech,
 )
 from audio_grpc.services.jobs.runner import JobRunner
+from audio_grpc.services.pages import page_token, read_page
 from audio_grpc.services.pipeline import settled
 from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
-from audio_grpc.store import JobStorage, NewJob
+from audio_grpc.store import JobStorage, NewJob, Position
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Encoding, Job, JobState
 from audio_grpc.v1 import job_pb2 as pb
@@ -78,9 +78,10 @@ class Jobs(JobServiceServicer):
         self, request: pb.ListSpeechJobsRequest, context: Context
     ) -> pb.ListSpeechJobsResponse:
         """A page of them."""
-        size, after = read_page(request)
-        jobs = await self._store.page(_key_id(), size + 1, after)
-        token = page_token(jobs[size - 1]) if len(jobs) > size else ""
+        size, after = read_page(request.page_size, request.page_token)
+        jobs = await self._store.page(key_of_caller(), size + 1, after)
+        more = len(jobs) > size
+        token = page_token(Position(jobs[size - 1].created, jobs[size - 1].id)) if more else ""
         return pb.ListSpeechJobsResponse(jobs=map(from_job, jobs[:size]), next_page_token=token)
 
     async def GetSpeechJob(
@@ -135,7 +136,7 @@ class Jobs(JobServiceServicer):
         self, request: pb.DeleteSpeechJobRequest, context: Context
     ) -> pb.DeleteSpeechJobResponse:
         """Nothing, once it is forgotten."""
-        await self._store.remove(request.id, _key_id())
+        await self._store.remove(request.id, key_of_caller())
         self._runner.wake(request.id)
         await self._blobs.clear(request.id)
         return pb.DeleteSpeechJobResponse()
@@ -188,17 +189,12 @@ class Jobs(JobServiceServicer):
         return new, started.ignored_fields
 
     async def _find(self, job_id: str) -> Job:
-        return await self._store.find(job_id, _key_id())
+        return await self._store.find(job_id, key_of_caller())
 
     async def _move(self, job_id: str, sources: tuple[JobState, ...], to: JobState) -> Job:
-        job = await self._store.move(job_id, _key_id(), sources, to)
+        job = await self._store.move(job_id, key_of_caller(), sources, to)
         self._runner.wake(job_id)
         return job
-
-
-def _key_id() -> str | None:
-    """Whose jobs the caller sees; None, where no keys are asked for: everybody's."""
-    return current_call.get().key_id or None
 
 
 def _started(job: Job, encoding: Encoding, sample_rate_hertz: int) -> SynthesisStarted:

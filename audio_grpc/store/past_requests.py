@@ -1,0 +1,169 @@
+"""The rows of requests that have ended, and the sound of some of them."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
+
+from audio_grpc.errors import RequestNotFound
+from audio_grpc.store.blobs import Blobs
+from audio_grpc.store.database import Database
+from audio_grpc.store.jobs import Position
+from audio_grpc.store.tables import PAST_REQUESTS
+
+ID = re.compile(r"req_[0-9a-f]{16}")
+SHOWN_CHARACTERS = 64
+AUDIO = "audio"
+"""The name of the sound in the folder of its request."""
+BATCH = 500
+"""Requests that one transaction forgets."""
+
+ROWS = PAST_REQUESTS.c
+
+
+@dataclass(frozen=True)
+class PastRequest:
+    """A request that has ended; protos/audio_grpc/v1/history.proto says what each is."""
+
+    id: str
+    request_id: str
+    key: str
+    key_id: str
+    method: str
+    model: str
+    voice: str
+    options: bytes | None
+    """The message of options that the method has."""
+    status: str
+    reason: str
+    field: str
+    started: float
+    """In seconds since 1970."""
+    seconds: float
+    queued_seconds: float | None
+    first_result_seconds: float | None
+    total_seconds: float
+    characters: int
+    audio_seconds_in: float
+    audio_seconds_out: float
+    input_tokens: int
+    output_tokens: int
+    text: str
+    is_whole_text: bool
+    audio_format: bytes
+    """A serialised AudioFormat."""
+    audio_bytes: int
+    """0: no sound is kept."""
+    audio_problem: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which requests are meant; None: that does not matter."""
+
+    key_id: str | None = None
+    """Whose they are."""
+    ids: Sequence[str] | None = None
+    model: str | None = None
+    method: str | None = None
+    status: str | None = None
+    since: float | None = None
+    """Started then or later, in seconds since 1970."""
+    before: float | None = None
+    """Started earlier."""
+
+    @property
+    def clauses(self) -> list[ColumnElement[bool]]:
+        """All of which have to be true."""
+        equal = {name: getattr(self, name) for name in ("key_id", "model", "method", "status")}
+        found = [ROWS[name] == value for name, value in equal.items() if value is not None]
+        if self.ids is not None:
+            found.append(ROWS.id.in_(self.ids))
+        if self.since is not None:
+            found.append(ROWS.started >= self.since)
+        if self.before is not None:
+            found.append(ROWS.started < self.before)
+        return found
+
+
+class PastRequests:
+    """Keeps requests that have ended. Every method raises StorageFailed if the database or the blobs do."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    async def add_audio(self, request_id: str, data: bytes) -> None:
+        """Keep the sound of a request, before the request itself: what is listed can be played."""
+        await self._blobs.keep(request_id, AUDIO, data)
+
+    async def add(self, request: PastRequest) -> None:
+        """Keep a request; if that fails, its sound goes as well."""
+        row = {name: _storable(value) for name, value in asdict(request).items()}
+        try:
+            await self._database.run(
+                "keep the request", lambda connection: connection.execute(insert(PAST_REQUESTS).values(row))
+            )
+        except BaseException:
+            if request.audio_bytes:
+                await self._blobs.clear(request.id)
+            raise
+
+    async def page(self, which: Selection, limit: int, after: Position | None) -> list[PastRequest]:
+        """At most so many requests, the last first, from the one ``after`` that position on."""
+        wanted = select(PAST_REQUESTS).where(*which.clauses)
+        if after is not None:
+            earlier = and_(ROWS.started == after.created, ROWS.id < after.id)
+            wanted = wanted.where(or_(ROWS.started < after.created, earlier))
+        return await self._read(wanted.order_by(ROWS.started.desc(), ROWS.id.desc()).limit(limit))
+
+    async def find(self, past_id: str, key_id: str | None) -> PastRequest:
+        """One of them. RequestNotFound."""
+        which = Selection(key_id, [past_id])
+        if ID.fullmatch(past_id) and (found := await self._read(select(PAST_REQUESTS).where(*which.clauses))):
+            return found[0]
+        raise RequestNotFound(
+            f"there is no past request {past_id[:SHOWN_CHARACTERS]!r}; ListPastRequests lists them",
+            field="id",
+        )
+
+    async def audio(self, past_id: str) -> bytes:
+        """The sound of one that has some."""
+        return await self._blobs.read(past_id, AUDIO)
+
+    async def remove(self, which: Selection) -> int:
+        """Forget requests; how many there were."""
+        removed = 0
+        while found := await self._read(select(PAST_REQUESTS).where(*which.clauses).limit(BATCH)):
+            for request in found:
+                if request.audio_bytes:  # first, so that no sound is left that nobody knows of
+                    await self._blobs.clear(request.id)
+            removed += await self._remove_rows([request.id for request in found])
+        return removed
+
+    async def _remove_rows(self, ids: list[str]) -> int:
+        gone = delete(PAST_REQUESTS).where(ROWS.id.in_(ids))
+        return await self._database.run(
+            "remove requests", lambda connection: connection.execute(gone).rowcount
+        )
+
+    async def _read(self, wanted: Select[Any]) -> list[PastRequest]:
+        if not self._database.is_there:
+            return []
+        return await self._database.run(
+            "read the history",
+            lambda connection: [PastRequest(**row._mapping) for row in connection.execute(wanted)],
+        )
+
+
+def new_id() -> str:
+    """Of a request that is to be kept."""
+    return f"req_{secrets.token_hex(8)}"
+
+
+def _storable(value: Any) -> Any:
+    """PostgreSQL has no NUL in a text: https://www.postgresql.org/docs/current/datatype-character.html."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value

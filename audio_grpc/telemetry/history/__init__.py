@@ -1,0 +1,7 @@
+"""What is kept of requests that have ended: recorded while they run, written when they have ended."""
+
+from audio_grpc.telemetry.history.history import History, HistoryRules
+from audio_grpc.telemetry.history.messages import METHODS
+from audio_grpc.telemetry.history.recording import AudioKept, Recording
+
+__all__ = ["METHODS", "AudioKept", "History", "HistoryRules", "Recording"]

@@ -1,0 +1,178 @@
+"""Writes requests that have ended into the history, behind the backs of the calls.
+
+A call that ends leaves its record in a queue, which a task empties. A queue that is full, a disk or a
+database that fails costs records, each with a line in the log and a count, and never a call.
+"""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from prometheus_client import CollectorRegistry, Counter
+
+from audio_grpc.errors import StorageFailed
+from audio_grpc.store import Database, PastRequest, PastRequests, Selection, new_id
+from audio_grpc.telemetry.call import Call
+from audio_grpc.telemetry.history.messages import METHODS
+from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, AudioKept, Recording
+
+LONGEST_QUEUE = 1000
+LARGEST_QUEUE_BYTES = 256 << 20
+"""Of sound that waits to be written."""
+FLUSH_SECONDS = 5.0
+"""How long the end of the server waits for what is in the queue."""
+TIDY_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HistoryRules:
+    """What a server keeps of requests."""
+
+    is_on: bool
+    audio: AudioKept
+    keeps_texts: bool
+    max_audio_bytes: int
+    retention_seconds: float
+    """How long requests are kept; 0: until they are deleted."""
+    asks_for_keys: bool
+    """Whether a call without a key is nobody's, and not kept."""
+
+
+class History:
+    """Records calls while they run, and has them written when they have ended."""
+
+    def __init__(
+        self, rules: HistoryRules, database: Database, requests: PastRequests, registry: CollectorRegistry
+    ) -> None:
+        self.rules = rules
+        self._database = database
+        self._requests = requests
+        self._recordings: dict[int, Recording] = {}
+        self._queue: asyncio.Queue[tuple[PastRequest, Recording]] = asyncio.Queue(LONGEST_QUEUE)
+        self._queued_bytes = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost = Counter(
+            "audio_grpc_history_lost_total",
+            "Requests (record) and sounds (audio) that should have been kept in the history and were not.",
+            ("what", "reason"),
+            registry=registry,
+        )
+
+    def begin(self, call: Call) -> Recording:
+        """The record of a call, for whoever sees its messages."""
+        return self._recordings.setdefault(id(call), self._recording())
+
+    def end(self, call: Call) -> None:
+        """The call has ended."""
+        recording = self._recordings.pop(id(call), None) or self._recording()
+        if not self.rules.is_on or call.method not in METHODS:
+            return
+        if self.rules.asks_for_keys and not call.key_id:
+            return
+        size = recording.audio_bytes
+        if self._queue.full() or self._queued_bytes + size > LARGEST_QUEUE_BYTES:
+            self._lose("record", "queue_full", call.request_id)
+            return
+        self._queued_bytes += size
+        self._queue.put_nowait((_past(call, recording), recording))
+
+    def start(self) -> None:
+        """From now on write, and forget what is old."""
+        work = [self._write_all(), self._tidy()] if self.rules.is_on else [self._tidy()]
+        self._tasks = [asyncio.create_task(each, name="history") for each in work]
+
+    async def stop(self) -> None:
+        """Write what is waiting, as far as that does not take long."""
+        if self._tasks and self.rules.is_on:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._queue.join(), FLUSH_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._queue.empty():
+            past, _ = self._queue.get_nowait()
+            self._lose("record", "stopping", past.request_id)
+
+    def _recording(self) -> Recording:
+        rules = self.rules
+        return Recording(rules.audio, rules.max_audio_bytes, keeps_texts=rules.keeps_texts)
+
+    def _lose(self, what: str, reason: str, request_id: str) -> None:
+        self._lost.labels(what, reason).inc()
+        fields = {"request_id": request_id}
+        log.warning("the history lost the %s of a request: %s", what, reason, extra={"fields": fields})
+
+    async def _write_all(self) -> None:
+        while True:
+            past, recording = await self._queue.get()
+            size = recording.audio_bytes
+            try:
+                await self._write(past, recording)
+            except StorageFailed:  # and logged, with the cause
+                self._lose("record", "storage_failed", past.request_id)
+            except Exception:
+                log.exception("a request could not be written")
+                self._lose("record", "internal", past.request_id)
+            finally:
+                self._queued_bytes -= size
+                self._queue.task_done()
+
+    async def _write(self, past: PastRequest, recording: Recording) -> None:
+        if recording.audio_problem == TOO_LARGE:
+            self._lose("audio", "too_large", past.request_id)
+        data, audio_format = await asyncio.to_thread(recording.sound)
+        if data:
+            try:
+                await self._requests.add_audio(past.id, data)
+                described = audio_format.SerializeToString()
+                past = replace(past, audio_format=described, audio_bytes=len(data))
+            except StorageFailed:
+                self._lose("audio", "storage_failed", past.request_id)
+                past = replace(past, audio_problem=STORAGE_FAILED)
+        await self._requests.add(past)
+
+    async def _tidy(self) -> None:
+        while kept := self.rules.retention_seconds:
+            with suppress(StorageFailed):  # and logged
+                if self._database.is_there:
+                    removed = await self._requests.remove(Selection(before=time.time() - kept))
+                    if removed:
+                        log.info("%d past requests are old and forgotten", removed)
+            await asyncio.sleep(TIDY_SECONDS)
+
+
+def _past(call: Call, recording: Recording) -> PastRequest:
+    """What is kept of a call; its sound is added once that is written."""
+    assert call.ended is not None, "a call is kept when it has ended"
+    return PastRequest(
+        id=new_id(),
+        request_id=call.request_id,
+        key=call.key,
+        key_id=call.key_id,
+        method=call.method,
+        model=call.model,
+        voice=call.voice,
+        options=recording.options,
+        status=call.code,
+        reason=call.reason,
+        field=call.wrong_field,
+        started=round(time.time() - call.seconds, 6),  # as exact as callers are told it
+        seconds=call.seconds,
+        queued_seconds=call.queued_seconds,
+        first_result_seconds=call.first_result_seconds,
+        total_seconds=call.ended - call.arrived,
+        characters=call.characters,
+        audio_seconds_in=call.audio_seconds_in,
+        audio_seconds_out=call.audio_seconds_out,
+        input_tokens=recording.input_tokens,
+        output_tokens=recording.output_tokens,
+        text=recording.text or call.preview,
+        is_whole_text=recording.is_whole_text,
+        audio_format=b"",
+        audio_bytes=0,
+        audio_problem=recording.audio_problem,
+    )

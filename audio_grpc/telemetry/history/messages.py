@@ -1,0 +1,152 @@
+"""What the messages of each method tell a recording. Methods that are not in the table are not kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audio_grpc.telemetry.history.recording import Recording, Samples
+from audio_grpc.v1.conversation_pb2 import ConverseRequest, ConverseResponse
+from audio_grpc.v1.speech_to_text_pb2 import (
+    SAMPLE_FORMAT_S16LE,
+    StreamingTranscribeRequest,
+    StreamingTranscribeResponse,
+    TranscribeRequest,
+    TranscribeResponse,
+    TranscribeUploadRequest,
+    TranscribeUploadResponse,
+)
+from audio_grpc.v1.text_to_speech_pb2 import (
+    StreamingSynthesizeRequest,
+    StreamingSynthesizeResponse,
+    SynthesizeRequest,
+    SynthesizeResponse,
+)
+
+# Fields that hold what somebody said or wrote, wherever they are in the options, and those that hold audio.
+TEXTS = frozenset(
+    {"text", "instructions", "transcript", "prompt", "hotwords", "context", "history", "system_prompt"}
+)
+AUDIO = frozenset({"audio"})
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the two halves of a method are read."""
+
+    request: Callable[[Recording, Any], None]
+    response: Callable[[Recording, Any], None]
+
+
+def _synthesize(recording: Recording, request: SynthesizeRequest) -> None:
+    recording.ask(request, {*AUDIO, "text"}, TEXTS)  # its text has a place of its own
+    recording.write(request.text)
+
+
+def _speech(recording: Recording, response: SynthesizeResponse) -> None:
+    match response.WhichOneof("event"):
+        case "started":
+            recording.describe(response.started.format)
+        case "audio":
+            recording.speak(response)
+        case "finished":
+            recording.input_tokens = response.finished.usage.input_tokens
+
+
+def _write(recording: Recording, request: StreamingSynthesizeRequest) -> None:
+    match request.WhichOneof("part"):
+        case "options":
+            recording.ask(request.options, AUDIO, TEXTS)
+        case "text":
+            recording.write(request.text)
+
+
+def _live_speech(recording: Recording, response: StreamingSynthesizeResponse) -> None:
+    match response.WhichOneof("event"):
+        case "started":
+            recording.describe(response.started.format)
+        case "audio":
+            recording.speak(response.audio, "data")
+        case "finished":
+            recording.input_tokens = response.finished.usage.input_tokens
+
+
+def _transcribe(recording: Recording, request: TranscribeRequest) -> None:
+    _ask_transcript(recording, request)
+    recording.listen(request)
+
+
+def _upload(recording: Recording, request: TranscribeUploadRequest) -> None:
+    match request.WhichOneof("part"):
+        case "options":
+            _ask_transcript(recording, request.options)
+        case "audio":
+            recording.listen(request)
+
+
+def _ask_transcript(recording: Recording, options: TranscribeRequest) -> None:
+    recording.ask(options, AUDIO, TEXTS)
+    if options.HasField("raw_format"):
+        raw = options.raw_format
+        channels = raw.channel_count if raw.HasField("channel_count") else 1
+        recording.describe_samples(Samples(SAMPLE_FORMAT_S16LE, raw.sample_rate_hertz, channels))
+
+
+def _transcript(recording: Recording, response: TranscribeResponse | TranscribeUploadResponse) -> None:
+    match response.WhichOneof("event"):
+        case "segment":
+            recording.write(response.segment.text)
+        case "finished":
+            recording.output_tokens = response.finished.usage.output_tokens
+
+
+def _say(recording: Recording, request: StreamingTranscribeRequest) -> None:
+    match request.WhichOneof("part"):
+        case "options":
+            options = request.options
+            recording.ask(options, AUDIO, TEXTS)
+            channels = options.channel_count if options.HasField("channel_count") else 1
+            written = options.sample_format or SAMPLE_FORMAT_S16LE
+            recording.describe_samples(Samples(written, options.sample_rate_hertz, channels))
+        case "audio":
+            recording.listen(request)
+
+
+def _live_transcript(recording: Recording, response: StreamingTranscribeResponse) -> None:
+    match response.WhichOneof("event"):
+        case "transcript":
+            recording.write(response.transcript.text)
+        case "finished":
+            recording.output_tokens = response.finished.usage.output_tokens
+
+
+def _converse(recording: Recording, request: ConverseRequest) -> None:
+    match request.WhichOneof("part"):
+        case "options":
+            recording.ask(request.options, AUDIO, TEXTS)
+        case "text":
+            recording.write(f"{request.text}\n")
+
+
+def _conversation(recording: Recording, response: ConverseResponse) -> None:
+    match response.WhichOneof("event"):
+        case "started":
+            recording.describe(response.started.speaking.format)
+        case "audio":
+            recording.speak(response.audio.audio, "data")
+        case "transcript":
+            recording.write(f"{response.transcript.text.strip()}\n")
+        case "reply_done":
+            recording.write(f"{response.reply_done.text.strip()}\n")
+        case "finished":
+            recording.input_tokens = response.finished.speaking.input_tokens
+            recording.output_tokens = response.finished.hearing.output_tokens
+
+
+METHODS: Mapping[str, Reader] = {
+    "Synthesize": Reader(_synthesize, _speech),
+    "StreamingSynthesize": Reader(_write, _live_speech),
+    "Transcribe": Reader(_transcribe, _transcript),
+    "TranscribeUpload": Reader(_upload, _transcript),
+    "StreamingTranscribe": Reader(_say, _live_transcript),
+    "Converse": Reader(_converse, _conversation),
+}

@@ -1,0 +1,68 @@
+"""What the tests of the history share."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from audio_grpc.client import AsyncClient, ServiceError
+from audio_grpc.v1.history_pb2 import PastRequest
+from tests.conftest import Start
+from tests.jobs import postgresql
+
+TEXT = "This is said once. And it is kept."
+
+
+@pytest.fixture
+def keeping(start: Start) -> Start:
+    """Starts servers that keep all that they can."""
+    return partial(start, history=True, history_audio="all", history_texts=True)
+
+
+@pytest.fixture(scope="module")
+def postgresql_url() -> Iterator[str]:
+    """A database."""
+    if (programs := postgresql.programs()) is None:
+        pytest.skip("PostgreSQL is not installed")
+    with (
+        TemporaryDirectory(prefix="audio-grpc-postgresql-") as folder,
+        postgresql.running(programs, Path(folder)) as url,
+    ):
+        yield url
+
+
+async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRequest]:
+    """The past requests, once there are so many: they are written just after their callers were answered."""
+    while len(found := (await client.list_past_requests(**which)).requests) < count:
+        pass
+    assert len(found) == count
+    return list(found)
+
+
+async def speak(client: AsyncClient, text: str = TEXT, **options: Any) -> bytes:
+    """What Synthesize makes of a text."""
+    return b"".join([data async for data in client.synthesize(text, **options)])
+
+
+async def hear(client: AsyncClient, recording: bytes, **options: Any) -> str:
+    """What Transcribe makes of a recording."""
+    return "".join([segment.text async for segment in client.transcribe(recording, **options)])
+
+
+async def played(client: AsyncClient, past: PastRequest) -> bytes:
+    """The sound of a past request."""
+    return b"".join([data async for data in client.past_audio(past.id)])
+
+
+async def refused(call: Any) -> ServiceError:
+    """Why a call, or a stream, is."""
+    with pytest.raises(ServiceError) as failure:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    return failure.value
