@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
-from gateway import playground
+from gateway import history, playground
 from gateway.config import Settings
 from gateway.dialects import chatterbox, gateflow, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
@@ -54,6 +54,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     app.state.server_tls = server_tls(settings)
     _add_dialects(app)
     app.include_router(playground.make_router())
+    app.include_router(history.router)
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)

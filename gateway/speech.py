@@ -32,7 +32,7 @@ async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answ
         started = await speech.start()
         data = b"".join([piece async for piece in speech])
     if is_wave:
-        data = _wave(data, started.format.sample_rate_hertz)
+        data = wave_file(data, started.format.sample_rate_hertz)
         started.format.media_type = "audio/wav"
     yield Head(
         started.format.media_type, {**ignored(started.ignored_fields), "content-length": str(len(data))}
@@ -40,7 +40,8 @@ async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answ
     yield data
 
 
-def _wave(samples: bytes, sample_rate_hertz: int) -> bytes:
+def wave_file(samples: bytes, sample_rate_hertz: int) -> bytes:
+    """Bare mono samples of 16 bits as WAV, with its exact sizes."""
     file = io.BytesIO()
     with wave.open(file, "wb") as written:
         written.setparams((1, SAMPLE_BYTES, sample_rate_hertz, 0, "NONE", ""))

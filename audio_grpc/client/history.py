@@ -104,5 +104,5 @@ def _stamp(moment: datetime | None) -> Timestamp | None:
     if moment is None:
         return None
     stamp = Timestamp()
-    stamp.FromDatetime(moment.astimezone())
+    stamp.FromDatetime(moment if moment.tzinfo else moment.astimezone())
     return stamp

@@ -79,9 +79,9 @@ class Selection:
     def clauses(self) -> list[ColumnElement[bool]]:
         """All of which have to be true."""
         equal = {name: getattr(self, name) for name in ("key_id", "model", "method", "status")}
-        found = [ROWS[name] == value for name, value in equal.items() if value is not None]
+        found = [ROWS[name] == _storable(value) for name, value in equal.items() if value is not None]
         if self.ids is not None:
-            found.append(ROWS.id.in_(self.ids))
+            found.append(ROWS.id.in_([past_id for past_id in self.ids if ID.fullmatch(past_id)]))
         if self.since is not None:
             found.append(ROWS.started >= self.since)
         if self.before is not None:
@@ -96,9 +96,9 @@ class PastRequests:
         self._database = database
         self._blobs = blobs
 
-    async def add_audio(self, request_id: str, data: bytes) -> None:
+    async def add_audio(self, past_id: str, data: bytes) -> None:
         """Keep the sound of a request, before the request itself: what is listed can be played."""
-        await self._blobs.keep(request_id, AUDIO, data)
+        await self._blobs.keep(past_id, AUDIO, data)
 
     async def add(self, request: PastRequest) -> None:
         """Keep a request; if that fails, its sound goes as well."""
@@ -123,7 +123,7 @@ class PastRequests:
     async def find(self, past_id: str, key_id: str | None) -> PastRequest:
         """One of them. RequestNotFound."""
         which = Selection(key_id, [past_id])
-        if ID.fullmatch(past_id) and (found := await self._read(select(PAST_REQUESTS).where(*which.clauses))):
+        if found := await self._read(select(PAST_REQUESTS).where(*which.clauses)):
             return found[0]
         raise RequestNotFound(
             f"there is no past request {past_id[:SHOWN_CHARACTERS]!r}; ListPastRequests lists them",
