@@ -42,6 +42,8 @@ EXPECTED = {
     "SERVER_CRASHED": grpc.StatusCode.INTERNAL,
     "SERVER_STOPPING": grpc.StatusCode.UNAVAILABLE,
     "STORAGE_FAILED": grpc.StatusCode.INTERNAL,
+    "REQUEST_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "AUDIO_NOT_KEPT": grpc.StatusCode.NOT_FOUND,
     "PIPELINE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "CHAT_FAILED": grpc.StatusCode.INTERNAL,
     "CHAT_UNREACHABLE": grpc.StatusCode.INTERNAL,
