@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import uuid4
 
 import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
@@ -37,12 +38,13 @@ from audio_grpc.services.history import HistoryReports
 from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.model import ModelDirectory
+from audio_grpc.services.neighbours import Neighbours
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
-from audio_grpc.store import Database, JobStorage, PastRequests, open_blobs
+from audio_grpc.store import ActivityBoard, Database, JobStorage, PastRequests, open_blobs
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.telemetry.history import History, HistoryRules
@@ -127,6 +129,9 @@ class Server:
             open_blobs(settings.results_url or str(USER_DATA / "results")),
         )
         self._past_requests = PastRequests(self._storage.database, self._storage.blobs)
+        board = ActivityBoard(self._storage.database, uuid4().hex)
+        is_shared = self._storage.database.is_shared
+        self._neighbours = Neighbours(board, self._activities) if is_shared else None
         self._history = History(
             _history_rules(settings), self._storage.database, self._past_requests, self._metrics.registry
         )
@@ -159,6 +164,8 @@ class Server:
         self._publish_metrics()
         self.models.keep_room()
         self._history.start()
+        if self._neighbours is not None:
+            self._neighbours.start(self._activity_reports.of_this_server)
         await self._server.start()
         await asyncio.gather(
             self._load_resident(TEXT_TO_SPEECH, self.models.synthesizers),
@@ -183,6 +190,8 @@ class Server:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
         except TimeoutError:
             log.warning("a model does not come to an end; leaving it behind")
+        if self._neighbours is not None:
+            await self._neighbours.stop()
         await self._history.stop()
         await self._storage.database.close()
         # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
@@ -249,7 +258,8 @@ class Server:
         add_ModelServiceServicer_to_server(ModelDirectory(self.models), server)
         add_VoiceServiceServicer_to_server(CustomVoices(self.models, limits, voices), server)
         add_JobServiceServicer_to_server(self._jobs(samples), server)
-        add_ActivityServiceServicer_to_server(ActivityReports(self._activities, self.models), server)
+        self._activity_reports = ActivityReports(self._activities, self.models, self._neighbours)
+        add_ActivityServiceServicer_to_server(self._activity_reports, server)
         past_requests = HistoryReports(self._past_requests, self._history.rules)
         add_HistoryServiceServicer_to_server(past_requests, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -12,6 +12,7 @@ from audio_grpc.convert import from_moment, from_seconds
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.fields import given, seconds, within
+from audio_grpc.services.neighbours import TELL_SECONDS, Neighbours, ended_at
 from audio_grpc.telemetry.activities import KEPT, Activities
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.v1 import activity_pb2 as pb
@@ -27,15 +28,17 @@ ENDS = {"OK": pb.ACTIVITY_STEP_FINISHED, "CANCELLED": pb.ACTIVITY_STEP_CANCELLED
 class ActivityReports(ActivityServiceServicer):
     """Tells callers what became of their calls; see :class:`Activities`."""
 
-    def __init__(self, activities: Activities, models: Models) -> None:
+    def __init__(self, activities: Activities, models: Models, neighbours: Neighbours | None) -> None:
         self._activities = activities
         self._models = models
+        self._neighbours = neighbours
+        self._epoch = time.time() - time.perf_counter()
 
     async def ListActivities(
         self, request: pb.ListActivitiesRequest, context: Context
     ) -> pb.ListActivitiesResponse:
         """Those of now."""
-        return pb.ListActivitiesResponse(activities=self._look(_max_recent(request)))
+        return pb.ListActivitiesResponse(activities=await self._look(_max_recent(request)))
 
     async def WatchActivities(
         self, request: pb.WatchActivitiesRequest, context: Context
@@ -46,15 +49,23 @@ class ActivityReports(ActivityServiceServicer):
             "interval", seconds(request, "interval"), SHORTEST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS
         )
         interval = DEFAULT_INTERVAL_SECONDS if asked is None else asked
-        async with aclosing(self._activities.moments(interval)) as moments:
+        told: list[pb.Activity] | None = None
+        idle_interval = TELL_SECONDS if self._neighbours else None
+        async with aclosing(self._activities.moments(interval, idle_interval)) as moments:
             async for _ in moments:
-                yield pb.WatchActivitiesResponse(activities=self._look(most))
+                if (seen := await self._look(most)) != told:
+                    yield pb.WatchActivitiesResponse(activities=seen)
+                    told = seen
 
     async def ClearActivities(
         self, request: pb.ClearActivitiesRequest, context: Context
     ) -> pb.ClearActivitiesResponse:
         """How many were forgotten."""
-        return pb.ClearActivitiesResponse(cleared=self._activities.clear(current_call.get().key_id))
+        key = current_call.get().key_id
+        cleared = self._activities.clear(key)
+        if self._neighbours is not None:
+            cleared += await self._neighbours.clear(key)
+        return pb.ClearActivitiesResponse(cleared=cleared)
 
     async def GetStatistics(
         self, request: pb.GetStatisticsRequest, context: Context
@@ -74,10 +85,21 @@ class ActivityReports(ActivityServiceServicer):
             average_duration=from_seconds(totals.served_seconds / totals.served) if totals.served else None,
         )
 
-    def _look(self, most: int) -> list[pb.Activity]:
+    def of_this_server(self, key_id: str, most: int = DEFAULT_RECENT) -> list[pb.Activity]:
+        """The active calls of a key, and the recent ones."""
+        calls = [*self._activities.active(key_id), *self._activities.recent(key_id, most)]
+        return [_described(call, self._step(call), self._epoch) for call in calls]
+
+    async def _look(self, most: int) -> list[pb.Activity]:
+        """The same of the caller, and of all servers that are known of."""
         key = current_call.get().key_id
-        calls = [*self._activities.active(key), *self._activities.recent(key, most)]
-        return [_described(call, self._step(call)) for call in calls]
+        own = self.of_this_server(key, most)
+        if self._neighbours is None:
+            return own
+        seen = await self._neighbours.joined(own, key)
+        active = sorted((one for one in seen if not one.status), key=_started_at)
+        ended = sorted((one for one in seen if one.status), key=ended_at, reverse=True)
+        return [*active, *ended[:most]]
 
     def _step(self, call: Call) -> pb.ActivityStep.ValueType:
         if call.ended is not None:
@@ -90,7 +112,8 @@ class ActivityReports(ActivityServiceServicer):
         return pb.ACTIVITY_STEP_ENCODING if call.is_made else pb.ACTIVITY_STEP_GENERATING
 
 
-def _described(call: Call, step: pb.ActivityStep.ValueType) -> pb.Activity:
+def _described(call: Call, step: pb.ActivityStep.ValueType, epoch: float) -> pb.Activity:
+    """The call; ``epoch`` is when ``time.perf_counter`` was 0, in seconds since 1970."""
     ended = call.ended is not None
     return pb.Activity(
         request_id=call.request_id,
@@ -102,7 +125,7 @@ def _described(call: Call, step: pb.ActivityStep.ValueType) -> pb.Activity:
         piece=call.piece,
         piece_count=call.piece_count,
         progress=1.0 if step == pb.ACTIVITY_STEP_FINISHED else call.progress,
-        start_time=_at(call.started),
+        start_time=from_moment(epoch + call.started),
         elapsed=from_seconds(call.seconds),
         estimated_end_time=_in(call.remaining_seconds),
         characters=call.characters,
@@ -114,9 +137,8 @@ def _described(call: Call, step: pb.ActivityStep.ValueType) -> pb.Activity:
     )
 
 
-def _at(moment: float) -> Timestamp:
-    """A moment of ``time.perf_counter`` on the calendar."""
-    return from_moment(time.time() - (time.perf_counter() - moment))
+def _started_at(activity: pb.Activity) -> int:
+    return activity.start_time.ToNanoseconds()
 
 
 def _in(remaining_seconds: float | None) -> Timestamp | None:

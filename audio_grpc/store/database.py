@@ -43,6 +43,11 @@ class Database:
         self._engine = _engine(self._url)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether servers on several machines can be on it."""
+        return self._file is None
+
+    @property
     def is_there(self) -> bool:
         """Whether it may have something in it: false while SQLite's file is not made."""
         return self._file is None or self._file.exists()

@@ -96,3 +96,13 @@ PAST_REQUESTS = Table(
     Index("past_requests_newest", "started", "id"),
     Index("past_requests_of_key", "key_id", "started", "id"),
 )
+
+SNAPSHOTS = Table(
+    "activity_snapshots",
+    METADATA,
+    Column("server_id", String(64), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    Column("seen", Double, nullable=False),
+    # A ListActivitiesResponse.
+    Column("snapshot", LargeBinary, nullable=False),
+)

@@ -61,6 +61,8 @@ class Activities:
         self._recent: defaultdict[str, deque[Call]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._news = asyncio.Event()
+        self.changes = 0
+        """How often something began, ended or was forgotten."""
         self._closed = asyncio.Event()
 
     def begin(self, call: Call) -> None:
@@ -75,6 +77,11 @@ class Activities:
             self._recent[call.key_id].append(call)
             self._totals[call.key_id].count(call)
             self._tell()
+
+    @property
+    def key_ids(self) -> set[str]:
+        """The keys of all calls that it knows of."""
+        return {*self._recent, *(call.key_id for call in self._active.values())}
 
     def active(self, key_id: str) -> list[Call]:
         """Calls in progress, oldest first."""
@@ -93,10 +100,18 @@ class Activities:
         self._tell()
         return len(self._recent.pop(key_id, ()))
 
-    async def moments(self, interval: float) -> AsyncGenerator[None, None]:
+    async def happening(self, changes: int, at_most: float) -> None:
+        """Wait while nothing is active, and nothing has changed since there were so many ``changes``."""
+        if self._active or self.changes != changes:
+            return
+        news = self._news
+        with suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), at_most)
+
+    async def moments(self, interval: float, idle_interval: float | None) -> AsyncGenerator[None, None]:
         """When to look: now, and then every ``interval`` seconds, except while nothing is happening.
 
-        Ends when the server does.
+        Then it is every ``idle_interval`` seconds, or never. Ends when the server does.
         """
         while not self._closed.is_set():
             news = self._news
@@ -105,7 +120,8 @@ class Activities:
                 async with asyncio.timeout(interval):
                     await self._closed.wait()
             if not self._active:
-                await news.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), idle_interval)
 
     def close(self) -> None:
         """Let nobody watch any longer."""
@@ -113,5 +129,6 @@ class Activities:
         self._tell()
 
     def _tell(self) -> None:
+        self.changes += 1
         news, self._news = self._news, asyncio.Event()
         news.set()

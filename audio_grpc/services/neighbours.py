@@ -1,0 +1,97 @@
+"""What the other servers on a shared database are doing, and telling them what this one does."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from audio_grpc.errors import StorageFailed
+from audio_grpc.store import ActivityBoard, Board
+from audio_grpc.telemetry.activities import Activities
+from audio_grpc.v1.activity_pb2 import Activity, ListActivitiesResponse
+
+TELL_SECONDS = 1.0
+"""How often to write while something happens, and how long what was read is good for."""
+ALIVE_SECONDS = 5.0
+"""How often to write while nothing does."""
+PAUSE_SECONDS = 10.0
+"""How long to let a database be that failed."""
+
+Look = Callable[[str], list[Activity]]
+
+
+class Neighbours:
+    """Writes what ``look`` sees of this server for each key, and reads what the others wrote.
+
+    A database that fails leaves everybody with their own activities.
+    """
+
+    def __init__(self, board: ActivityBoard, activities: Activities) -> None:
+        self._board = board
+        self._activities = activities
+        self._read: dict[str, tuple[float, Board]] = {}
+        self._telling: asyncio.Task[None] | None = None
+        self._has_told = False
+
+    def start(self, look: Look) -> None:
+        """Tell the others from now on."""
+        self._telling = asyncio.create_task(self._tell(look), name="tell the neighbours")
+
+    async def stop(self) -> None:
+        """What this server did is of no interest any more."""
+        if self._telling is None:
+            return
+        self._telling.cancel()
+        await asyncio.gather(self._telling, return_exceptions=True)
+        if self._has_told:
+            with suppress(StorageFailed):  # and logged; it is taken for dead soon
+                await self._board.write({})
+
+    async def joined(self, own: list[Activity], key_id: str) -> list[Activity]:
+        """What this server has seen of a key, and what the others have, without what is forgotten."""
+        board = await self._board_of(key_id)
+        messages = (ListActivitiesResponse.FromString(snapshot) for snapshot in board.snapshots)
+        seen = [*own, *(one for message in messages for one in message.activities)]
+        return [one for one in seen if not one.status or ended_at(one) > board.cleared]
+
+    async def clear(self, key_id: str) -> int:
+        """Have the others forget what has ended for a key; how many there were."""
+        forgotten = sum(bool(one.status) for one in await self.joined([], key_id))
+        with suppress(StorageFailed):  # and logged
+            await self._board.clear(key_id)
+            self._read.pop(key_id, None)
+        return forgotten
+
+    async def _board_of(self, key_id: str) -> Board:
+        until, board = self._read.get(key_id, (0.0, Board([], 0.0)))
+        if time.monotonic() < until:
+            return board
+        good_for = TELL_SECONDS
+        try:
+            board = await self._board.read(key_id)
+        except StorageFailed:  # and logged
+            good_for = PAUSE_SECONDS
+        self._read[key_id] = (time.monotonic() + good_for, board)
+        return board
+
+    async def _tell(self, look: Look) -> None:
+        while True:
+            changes = self._activities.changes
+            pause = TELL_SECONDS
+            try:
+                if snapshots := {key_id: _snapshot(look(key_id)) for key_id in self._activities.key_ids}:
+                    await self._board.write(snapshots)
+                    self._has_told = True
+            except StorageFailed:  # and logged
+                pause = PAUSE_SECONDS
+            await asyncio.sleep(pause)
+            await self._activities.happening(changes, ALIVE_SECONDS)
+
+
+def _snapshot(activities: list[Activity]) -> bytes:
+    return ListActivitiesResponse(activities=activities).SerializeToString()
+
+
+def ended_at(activity: Activity) -> float:
+    """In seconds since 1970; of one that is active, now."""
+    return (activity.start_time.ToMicroseconds() + activity.elapsed.ToMicroseconds()) / 1e6

@@ -1,0 +1,73 @@
+"""What each of several servers on one database is doing: a snapshot for each key, renewed while it lives."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select
+
+from audio_grpc.store.database import Database
+from audio_grpc.store.tables import SNAPSHOTS
+
+STALE_SECONDS = 15.0
+"""After how long without a sign of life a server counts as dead; clocks may differ by a part of it."""
+NOBODY = ""
+"""In place of a server: when the key had what has ended forgotten."""
+
+ROWS = SNAPSHOTS.c
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the other servers wrote for one key."""
+
+    snapshots: list[bytes]
+    cleared: float
+    """What ended before is forgotten; in seconds since 1970."""
+
+
+class ActivityBoard:
+    """Where servers write what they are doing, and read what the others do. Methods raise StorageFailed."""
+
+    def __init__(self, database: Database, server_id: str) -> None:
+        self._database = database
+        self._server_id = server_id
+
+    async def write(self, snapshots: Mapping[str, bytes]) -> None:
+        """What this server is doing, by the keys that asked for it; that of dead servers goes."""
+        now = time.time()
+        dead = and_(ROWS.seen < now - STALE_SECONDS, ROWS.server_id != NOBODY)
+        rows = [
+            {"server_id": self._server_id, "key_id": key_id, "seen": now, "snapshot": snapshot}
+            for key_id, snapshot in snapshots.items()
+        ]
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(SNAPSHOTS).where(or_(ROWS.server_id == self._server_id, dead)))
+            if rows:
+                connection.execute(insert(SNAPSHOTS), rows)
+
+        await self._database.run("share the activities", work)
+
+    async def read(self, key_id: str) -> Board:
+        """What the others are doing for a key."""
+        wanted = select(ROWS.server_id, ROWS.seen, ROWS.snapshot).where(
+            ROWS.key_id == key_id,
+            ROWS.server_id != self._server_id,
+            or_(ROWS.seen >= time.time() - STALE_SECONDS, ROWS.server_id == NOBODY),
+        )
+        rows = await self._database.run(
+            "read the activities of other servers", lambda connection: connection.execute(wanted).all()
+        )
+        cleared = [row.seen for row in rows if row.server_id == NOBODY]
+        return Board([row.snapshot for row in rows if row.server_id != NOBODY], max(cleared, default=0.0))
+
+    async def clear(self, key_id: str) -> None:
+        """Have the others forget what has ended for a key."""
+        row = {"server_id": NOBODY, "key_id": key_id, "seen": time.time(), "snapshot": b""}
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(SNAPSHOTS).where(ROWS.server_id == NOBODY, ROWS.key_id == key_id))
+            connection.execute(insert(SNAPSHOTS).values(row))
+
+        await self._database.run("clear the activities", work)
