@@ -16,7 +16,6 @@ from audio_grpc.audio import encode
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
-from audio_grpc.server import VOICE
 from audio_grpc.types import Audio, Speech, SynthesisOptions
 from tests.audio.files import made, wav
 from tests.conftest import Start
@@ -324,4 +323,4 @@ async def test_the_client_for_threads_does_the_same(start: Start) -> None:
 
 
 async def test_health_knows_the_service(client: AsyncClient) -> None:
-    assert await client.is_serving(VOICE)
+    assert await client.is_serving("audio_grpc.v1.VoiceService")

@@ -64,7 +64,7 @@ def serve(
     check: SelfCheckOption = False,
 ) -> None:
     """Run the server until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them."""
-    from audio_grpc import server  # with its codecs; the commands that only call one need none of that
+    from audio_grpc import running  # with its codecs; the commands that only call one need none of that
 
     settings = config.load(
         config_file,
@@ -82,18 +82,18 @@ def serve(
     )
     start_logging(settings)
     with exporting(settings.otlp_endpoint) as tracer_provider:
-        run(server.serve(settings, _greet if check else None, tracer_provider))
+        run(running.serve(settings, _greet if check else None, tracer_provider))
 
 
-async def _greet(running: "Server") -> None:
+async def _greet(server: "Server") -> None:
     """Show that it works, and how to go on."""
-    tls = running.settings.tls_certificate is not None
+    tls = server.settings.tls_certificate is not None
     if tls:
         console.print("No self-check: the server has no certificate with which to call itself by TLS.")
     else:
-        with running.keys.temporary("self-check") if running.keys else nullcontext() as key:
-            await self_check(running.address, key=key)
-    show_how_to_call(Door(running.address, keys=running.keys is not None, tls=tls))
+        with server.keys.temporary("self-check") if server.keys else nullcontext() as key:
+            await self_check(server.address, key=key)
+    show_how_to_call(Door(server.address, keys=server.keys is not None, tls=tls))
 
 
 def start_logging(settings: config.Settings) -> None:

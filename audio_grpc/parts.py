@@ -1,0 +1,179 @@
+"""What a server is made of, from its settings: everything that lives as long as it does, and its services."""
+
+import asyncio
+import logging
+from uuid import uuid4
+
+import grpc
+from opentelemetry.trace import TracerProvider
+from platformdirs import user_data_path
+
+from audio_grpc.access.keys import KeyStore
+from audio_grpc.access.uploads import Uploads
+from audio_grpc.backends import registry
+from audio_grpc.backends.silero import Silero
+from audio_grpc.chat import Chat
+from audio_grpc.config import Settings
+from audio_grpc.runtime.memory import Memory
+from audio_grpc.runtime.model import Model
+from audio_grpc.runtime.models import Models
+from audio_grpc.runtime.room import Room
+from audio_grpc.services.activity import ActivityReports
+from audio_grpc.services.cloning import Samples
+from audio_grpc.services.conversation import Conversations
+from audio_grpc.services.history import HistoryReports
+from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
+from audio_grpc.services.live_stages import HearingStage, SpeakingStage
+from audio_grpc.services.model import ModelDirectory
+from audio_grpc.services.neighbours import Neighbours
+from audio_grpc.services.requests import Limits
+from audio_grpc.services.speech_to_text import SpeechToText
+from audio_grpc.services.text_to_speech import TextToSpeech
+from audio_grpc.services.transcripts import SampleTranscripts
+from audio_grpc.services.voice import CustomVoices
+from audio_grpc.store import ActivityBoard, Database, JobStorage, PastRequests, open_blobs
+from audio_grpc.telemetry.activities import Activities
+from audio_grpc.telemetry.history import History, HistoryRules
+from audio_grpc.telemetry.metrics import Metrics
+from audio_grpc.telemetry.observer import Observer
+from audio_grpc.telemetry.tracing import CallTracer
+from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_server
+from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from audio_grpc.v1.history_pb2_grpc import add_HistoryServiceServicer_to_server
+from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
+from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
+from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
+from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
+from audio_grpc.v1.voice_pb2_grpc import add_VoiceServiceServicer_to_server
+from audio_grpc.voices import FolderVoices
+
+USER_DATA = user_data_path("audio-grpc")
+DAY_SECONDS = 86400.0
+UNLOAD_SECONDS = 10.0
+PREVIEW_CHARACTERS = 100
+
+log = logging.getLogger(__name__)
+
+
+class Parts:
+    """To be made, started and ended on one event loop."""
+
+    def __init__(self, settings: Settings, tracer_provider: TracerProvider | None, memory: Memory) -> None:
+        self._settings = settings
+        self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
+        self.uploads = Uploads(settings.max_upload_bytes_in_flight)
+        self.models = _models(settings, memory)
+        self.metrics = Metrics(self.models)
+        self.storage = JobStorage(
+            Database(settings.database_url or f"sqlite:///{USER_DATA / 'audio-grpc.db'}"),
+            open_blobs(settings.results_url or str(USER_DATA / "results")),
+        )
+        database = self.storage.database
+        self._past_requests = PastRequests(database, self.storage.blobs)
+        self.history = History(_history_rules(settings), database, self._past_requests, self.metrics.registry)
+        self._activities = Activities()
+        board = ActivityBoard(database, uuid4().hex)
+        self._neighbours = Neighbours(board, self._activities) if database.is_shared else None
+        self._activity_reports = ActivityReports(self._activities, self.models, self._neighbours)
+        self.observer = Observer(
+            self.metrics,
+            CallTracer(tracer_provider),
+            self._activities,
+            self.history,
+            PREVIEW_CHARACTERS if settings.activity_previews else 0,
+        )
+        self._chat = Chat()
+        self._voices = FolderVoices(settings.voices_path or USER_DATA / "voices")
+        transcripts = SampleTranscripts(self.models)
+        self._samples = Samples(self._voices, transcripts, settings.max_voice_sample_bytes)
+        self.job_runner = JobRunner(self.models, self._samples, self.storage, _job_rules(settings))
+
+    def add_services(self, server: grpc.aio.Server) -> None:
+        """Every service of the contract."""
+        settings, models, limits = self._settings, self.models, _limits(self._settings)
+        hearing, speaking = HearingStage(models, Silero()), SpeakingStage(models, self._samples)
+        text_to_speech = TextToSpeech(models, limits, self._voices, self._samples, speaking)
+        conversations = Conversations(settings.pipelines, models, limits, hearing, speaking, self._chat)
+        jobs = Jobs(models, self._samples, self.storage, self.job_runner, settings.max_job_characters)
+        history = HistoryReports(self._past_requests, self.history.rules)
+        add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
+        add_SpeechToTextServiceServicer_to_server(SpeechToText(models, limits, hearing), server)
+        add_ConversationServiceServicer_to_server(conversations, server)
+        add_ModelServiceServicer_to_server(ModelDirectory(models), server)
+        add_VoiceServiceServicer_to_server(CustomVoices(models, limits, self._voices), server)
+        add_JobServiceServicer_to_server(jobs, server)
+        add_ActivityServiceServicer_to_server(self._activity_reports, server)
+        add_HistoryServiceServicer_to_server(history, server)
+
+    def start(self) -> None:
+        """What is done beside the calls; jobs are begun by themselves, once models are loaded."""
+        self.models.keep_room()
+        self.history.start()
+        if self._neighbours is not None:
+            self._neighbours.start(self._activity_reports.of_this_server)
+
+    async def end_background(self) -> None:
+        """What would not end by itself, so that calls which wait for it do."""
+        await self.job_runner.stop()
+        self._activities.close()
+
+    async def close(self) -> None:
+        """Everything, once there are no calls any more."""
+        await self._chat.close()
+        try:
+            await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)
+        except TimeoutError:
+            log.warning("a model does not come to an end; leaving it behind")
+        if self._neighbours is not None:
+            await self._neighbours.stop()
+        await self.history.stop()
+        await self.storage.database.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        text_characters=settings.max_text_characters,
+        idle_seconds=settings.max_idle_seconds,
+        audio_bytes=settings.max_audio_bytes,
+        audio_seconds=settings.max_audio_seconds,
+        voice_sample_bytes=settings.max_voice_sample_bytes,
+    )
+
+
+def _job_rules(settings: Settings) -> JobRules:
+    return JobRules(
+        at_once=settings.jobs_at_once,
+        lease_seconds=settings.job_lease_seconds,
+        retention_seconds=settings.job_retention_days * DAY_SECONDS,
+    )
+
+
+def _history_rules(settings: Settings) -> HistoryRules:
+    return HistoryRules(
+        is_on=settings.history,
+        audio=settings.history_audio,
+        keeps_texts=settings.history_texts,
+        max_audio_bytes=settings.max_history_audio_bytes,
+        retention_seconds=settings.history_days * DAY_SECONDS,
+        asks_for_keys=settings.keys_file is not None,
+    )
+
+
+def _models(settings: Settings, memory: Memory) -> Models:
+    """Every configured model; only the backends that are named are imported."""
+    room = Room(
+        memory,
+        min_free_bytes=settings.min_free_memory_bytes,
+        min_free_device_bytes=settings.min_free_device_memory_bytes,
+    )
+    return Models(
+        [
+            Model(name, spec, registry.synthesizer(spec.backend), room)
+            for name, spec in settings.synthesizers.items()
+        ],
+        [
+            Model(name, spec, registry.transcriber(spec.backend), room)
+            for name, spec in settings.transcribers.items()
+        ],
+        room,
+    )
