@@ -32,6 +32,7 @@ class Neighbours:
         self._read: dict[str, tuple[float, Board]] = {}
         self._telling: asyncio.Task[None] | None = None
         self._has_told = False
+        self._writing = asyncio.Lock()
 
     def start(self, look: Look) -> None:
         """Tell the others from now on."""
@@ -41,7 +42,8 @@ class Neighbours:
         """What this server did is of no interest any more."""
         if self._telling is None:
             return
-        self._telling.cancel()
+        async with self._writing:  # what is being written cannot be taken back
+            self._telling.cancel()
         await asyncio.gather(self._telling, return_exceptions=True)
         if self._has_told:
             with suppress(StorageFailed):  # and logged; it is taken for dead soon
@@ -80,8 +82,9 @@ class Neighbours:
             pause = TELL_SECONDS
             try:
                 if snapshots := {key_id: _snapshot(look(key_id)) for key_id in self._activities.key_ids}:
-                    await self._board.write(snapshots)
                     self._has_told = True
+                    async with self._writing:
+                        await self._board.write(snapshots)
             except StorageFailed:  # and logged
                 pause = PAUSE_SECONDS
             await asyncio.sleep(pause)

@@ -20,6 +20,7 @@ from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 BUSY_SECONDS = 20.0
 CONNECT_SECONDS = 10
+CLOSE_SECONDS = 10.0
 SCHEMA_LOCK = 0x61756472
 """Names the lock under which one server at a time makes tables in PostgreSQL."""
 
@@ -41,6 +42,7 @@ class Database:
         self._opening = threading.Lock()
         self._open = False
         self._engine = _engine(self._url)
+        self._running: set[asyncio.Future[Any]] = set()
 
     @property
     def is_shared(self) -> bool:
@@ -57,11 +59,22 @@ class Database:
 
         StorageFailed says that it could not do ``what`` it is for.
         """
-        return await asyncio.to_thread(self._run, what, work)
+        running = asyncio.ensure_future(asyncio.to_thread(self._run, what, work))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        # A thread cannot be cancelled: what it does goes on when nobody waits for it any more.
+        return await asyncio.shield(running)
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Let go of its connections, once the transactions that run have ended, if they do soon."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
         await asyncio.to_thread(self._engine.dispose)
+
+    def _ended(self, running: asyncio.Future[Any]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # and logged; nobody may be waiting for it
 
     def _run(self, what: str, work: Callable[[Connection], T]) -> T:
         try:
