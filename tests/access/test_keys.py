@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from audio_grpc.client.requests import AsyncRequests
 from tests.conftest import Start
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -42,13 +43,17 @@ async def services(client: AsyncClient) -> list[str]:
 
 async def answer_to(client: AsyncClient, path: str, metadata: tuple[tuple[str, str], ...]) -> ServiceError:
     """What a method answers to an empty request; on the wire, all four kinds of methods look alike."""
-    call = client._channel.stream_stream(path, bytes, bytes)(iter([b""]), metadata=metadata)
+    call = client._channel.stream_stream(path, bytes, bytes)(metadata=metadata)
+    requests = AsyncRequests(call)
     try:
-        async for _ in call:
-            call.cancel()  # one answer is enough, as some go on for ever
-            break
+        await requests.send(b"")
+        await requests.end()
+        await call.read()
+        call.cancel()  # one answer is enough, as some go on for ever
+    except ServiceError as error:
+        return requests.explained(error)
     except grpc.aio.AioRpcError as error:
-        return ServiceError.of(error)
+        return requests.explained(ServiceError.of(error))
     return ServiceError(grpc.StatusCode.OK, "")
 
 
