@@ -29,6 +29,11 @@ export function setAudio(player, blob) {
   player.hidden = false;
 }
 
+/** Let go of what the players in `place` had from setAudio. */
+export function releaseAudio(place) {
+  for (const player of place.querySelectorAll("audio")) URL.revokeObjectURL(player.src);
+}
+
 export const milliseconds = (value) => `${Math.round(value)} ms`;
 export const seconds = (value) => `${value.toFixed(2)} s`;
 
@@ -37,4 +42,14 @@ export function complain(message) {
   const place = byId("alert");
   place.textContent = message;
   place.hidden = !message;
+}
+
+/** Do something, and say what went wrong if it did. */
+export async function attempt(work) {
+  complain("");
+  try {
+    await work();
+  } catch (error) {
+    complain(error.message);
+  }
 }

@@ -1,8 +1,9 @@
-// What runs and what was done: by this page, and by the server where it tells.
+// What runs and what was done: by this page, and by the server where it tells or keeps it.
 
 import { json } from "./api.js";
-import { button, byId, complain, download, element, seconds, setAudio } from "./dom.js";
+import { button, byId, complain, download, element, releaseAudio, seconds, setAudio } from "./dom.js";
 import * as jobs from "./jobs.js";
+import { showKept, startKept } from "./kept.js";
 
 const POLL_MILLISECONDS = 1000;
 const STATES = { done: "done", stopped: "stopped", failed: "failed" };
@@ -11,14 +12,15 @@ export function startHistory() {
   byId("history-clear").onclick = () => jobs.forget();
   document.addEventListener("jobs-changed", show);
   show();
-  return { onshow: watchServer, onhide: stopWatching };
+  startKept();
+  return { onshow: () => Promise.all([watchServer(), showKept()]), onhide: stopWatching };
 }
 
 async function show() {
   const { running, ended } = await jobs.all();
   const entries = [...running.map((job) => entry(job)), ...ended.map((job) => entry(job, result(job)))];
   const nothing = element("li", { textContent: "Nothing yet." });
-  for (const player of byId("history-list").querySelectorAll("audio")) URL.revokeObjectURL(player.src);
+  releaseAudio(byId("history-list"));
   byId("history-list").replaceChildren(...(entries.length ? entries : [nothing]));
   byId("history-clear").disabled = !ended.length;
 }

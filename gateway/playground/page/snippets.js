@@ -3,6 +3,12 @@
 import { apiKey } from "./api.js";
 import { button, byId } from "./dom.js";
 
+const OPENAI_CHARACTERS = 4096;
+// Options that say how a recording comes; the one that was kept is a file.
+const WAYS_OF_SENDING = ["raw_format", "sample_format", "sample_rate_hertz", "channel_count", "interim_results", "endpointing"];
+// Values that say no more than the field's absence.
+const DEFAULTS = ["{}", '{"strategy":"SPLIT_STRATEGY_SENTENCE"}'];
+
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const python = (value) => JSON.stringify(value);
 const field = (name, value) => (value === undefined ? "" : `,\n    ${name}=${python(value)}`);
@@ -114,6 +120,56 @@ export function voice(name, sample) {
   ${grpcurl().replaceAll("\n", "\n  ")} -d @ \\
   ${location.host} audio_grpc.v1.VoiceService/CreateCustomVoice`,
   };
+}
+
+/** Of a request that the server has kept, as GET /v1/past-requests tells of it; null if no curl can repeat it. */
+export function pastRequest(past) {
+  if (["Synthesize", "StreamingSynthesize"].includes(past.method)) return pastSpeech(past);
+  if (["Transcribe", "TranscribeUpload", "StreamingTranscribe"].includes(past.method)) return pastTranscript(past);
+  return null;
+}
+
+function pastSpeech({ options, model, text, is_whole_text: isWhole }) {
+  if (!text) return null;
+  const { model: name, voice, speed, instructions, encoding = "AUDIO_ENCODING_WAV", ...rest } = options.speech ?? options;
+  const { sample_rate_hertz: rate, ...others } = rest;
+  const format = encoding === "AUDIO_ENCODING_PCM_S16LE" ? "pcm" : encoding.replace("AUDIO_ENCODING_", "").toLowerCase();
+  const body = { model: name ?? model, voice, input: text, response_format: format, speed, instructions, sample_rate: rate };
+  const notes = [
+    !isWhole && "The server keeps no more of a text than how it begins; history_texts = true keeps all.",
+    text.length > OPENAI_CHARACTERS && `The text is longer than the ${OPENAI_CHARACTERS} characters that OpenAI's API takes.`,
+    unsaid(others),
+  ];
+  return { curl: comments(notes) + speech(body).curl };
+}
+
+function pastTranscript({ id, options, model, audio }) {
+  const { model: name, task, language_code: language, prompt, temperature, hotwords = [], word_timestamps: words, ...others } = options;
+  const isTranslation = task === "TRANSCRIPTION_TASK_TRANSLATE";
+  const fields = { model: name ?? model, language: isTranslation ? undefined : language, prompt, temperature };
+  const keywords = hotwords.map((word) => `keywords[]=${word}`);
+  const timed = words ? ["response_format=verbose_json", "timestamp_granularities[]=word"] : [];
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const form = [...given.map(([key, value]) => `${key}=${value}`), ...(isTranslation ? [] : [...keywords, ...timed])];
+  const fetched = audio ? `${curl(`/v1/past-requests/${id}/audio`)} -o recording\n` : "";
+  return {
+    curl: `${comments([unsaid(others)])}${fetched}${curl(`/v1/audio/${isTranslation ? "translations" : "transcriptions"}`)} \\
+  -F 'file=@recording' ${form.map((part) => `--form-string ${shell(part)}`).join(" ")}`, // a prompt may begin with @
+  };
+}
+
+const comments = (notes) => notes.filter(Boolean).map((note) => `# ${note}\n`).join("");
+
+function unsaid(options) {
+  const isSaid = (name) => WAYS_OF_SENDING.includes(name) || DEFAULTS.includes(JSON.stringify(options[name]));
+  const names = Object.keys(options).filter((name) => !isSaid(name));
+  return names.length && `Was asked for too, but is in no field of OpenAI's API: ${names.join(", ")}.`;
+}
+
+/** Show the examples, and take the person to them. */
+export function reveal(examples) {
+  show(examples);
+  byId("snippet").parentElement.focus();
 }
 
 /** Show the examples, by the name of their language. */

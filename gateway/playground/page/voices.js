@@ -2,7 +2,7 @@
 
 import { json, request } from "./api.js";
 import { refresh } from "./catalogue.js";
-import { button, byId, complain, element, seconds, setAudio } from "./dom.js";
+import { attempt, button, byId, element, seconds, setAudio } from "./dom.js";
 import { Microphone } from "./microphone.js";
 import { DEFAULT_RATE, wavFile } from "./pcm.js";
 import * as snippets from "./snippets.js";
@@ -25,15 +25,6 @@ export function startVoices() {
     byId("voice-create").disabled = false;
   };
   return { onshow: showVoices };
-}
-
-async function attempt(work) {
-  complain("");
-  try {
-    await work();
-  } catch (error) {
-    complain(error.message);
-  }
 }
 
 function startRecorder(take) {
