@@ -85,7 +85,7 @@ class IncrementalSplitter:
             if end - start in sentence_ends(text[start:context], self._language_code):
                 return end
             self._scanned = content
-        if clause < len(text):
+        if clause < len(text) and self._size(text, start, clause) <= self._target:
             return self._unless_open(text, graphemes.skip_space(text, clause))
         return self._long_piece_end(text, start)
 

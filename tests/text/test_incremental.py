@@ -2,7 +2,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audio_grpc.text.incremental import IncrementalSplitter
@@ -121,6 +121,7 @@ PLACES = st.lists(st.integers(0, 2000), max_size=40)
 
 
 @PROPERTY
+@example("0" * 32 + "、:", [], {"target_size": 10, "language_code": "en"})
 @given(TEXTS, PLACES, st.fixed_dictionaries(OPTIONS))
 def test_pieces_do_not_depend_on_how_the_text_comes(
     text: str, places: list[int], options: dict[str, Any]
