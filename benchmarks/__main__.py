@@ -65,8 +65,6 @@ async def measure_server() -> Figures:
         results: Figures = {
             "synthesis": {str(streams): await measure_synthesis(address, streams) for streams in STREAMS}
         }
-        say("live speech")
-        results["live_speech"] = await live_speech.measure(address)
         results["transcription"] = await measure_transcription(address)
         results["memory"] = {
             "bare": bare("memory")["peak_megabytes"],
@@ -74,6 +72,12 @@ async def measure_server() -> Figures:
         }
         results["throughput"] = await measure_throughput(server, address)
     return results
+
+
+async def measure_live_speech() -> Figures:
+    say("live speech")
+    with served.configured(served.CONFIG) as (_, address):
+        return {"live_speech": await live_speech.measure(address)}
 
 
 async def measure_speakers() -> Figures:
@@ -149,6 +153,7 @@ def machine() -> Figures:
 SECTIONS: dict[str, Callable[[], Awaitable[Figures]]] = {
     "server": measure_server,
     "speakers": measure_speakers,
+    "live-speech": measure_live_speech,
     "live-hearing": measure_live_hearing,
     "pipeline": measure_pipeline,
     "doors": measure_doors,

@@ -133,7 +133,7 @@ if anybody collected.
     "memory": """
 ## Memory
 
-Peak resident memory of the server after speech, live speech and transcripts, beside one process that loaded
+Peak resident memory of the server after speech and transcripts, beside one process that loaded
 both models and used them once.
 
 | bare | served | beyond the models |
