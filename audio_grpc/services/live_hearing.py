@@ -23,6 +23,7 @@ from audio_grpc.runtime.session import Session
 from audio_grpc.services.live_context import LiveContext, is_invented
 from audio_grpc.services.live_options import LiveJob, Requests
 from audio_grpc.services.live_requests import following
+from audio_grpc.services.tasks import end
 from audio_grpc.telemetry.call import Call
 from audio_grpc.types import (
     Audio,
@@ -79,7 +80,7 @@ class LiveHearing:
                 yield event
             working.result()
         finally:
-            await _end(working)
+            await end(working)
 
     async def _work(self, requests: Requests) -> None:
         tasks = [asyncio.create_task(self._read(requests)), asyncio.create_task(self._recognise())]
@@ -88,7 +89,7 @@ class LiveHearing:
             for task in done:
                 task.result()
         finally:
-            await _end(*tasks)
+            await end(*tasks)
 
     # Reading.
 
@@ -234,10 +235,3 @@ def _words(segments: list[Segment], recording: Recording) -> list[Word]:
         for segment in segments
         for word in segment.words or evenly_timed(segment)
     ]
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel what still runs, and wait for it; what it failed with is somebody else's to tell."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

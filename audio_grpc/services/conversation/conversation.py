@@ -29,6 +29,7 @@ from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.services.live_requests import next_request
 from audio_grpc.services.live_speech import LiveSpeech
 from audio_grpc.services.requests import Limits, require_length, require_size, require_text
+from audio_grpc.services.tasks import end
 from audio_grpc.types import Hypothesis, UtteranceTranscript
 from audio_grpc.v1 import conversation_pb2 as pb
 
@@ -79,7 +80,7 @@ class Conversation:
                 yield response
             working.result()
         finally:
-            await _end(working)
+            await end(working)
 
     async def _work(self, requests: Requests) -> None:
         halves = [self._attend(requests), self.speaker.run()]
@@ -93,7 +94,7 @@ class Conversation:
         finally:
             self._crash.cancel()
             thinking = self._last.thinking if self._last else None
-            await _end(*tasks, *([thinking] if thinking else []))
+            await end(*tasks, *([thinking] if thinking else []))
 
     async def _attend(self, requests: Requests) -> None:
         """Read and hear all, and wait for the last reply."""
@@ -105,7 +106,7 @@ class Conversation:
                 for task in asyncio.as_completed(tasks):
                     await task
             finally:
-                await _end(*tasks)
+                await end(*tasks)
         if self._last is not None:
             await self._last.is_over.wait()
         await self.speaker.end()
@@ -177,7 +178,7 @@ class Conversation:
             return
         turn.is_broken_off = True
         if turn.thinking is not None:
-            await _end(turn.thinking)
+            await end(turn.thinking)
         if turn.is_spoken:
             turn.is_over.clear()
             self._outbox.put(BrokenOff(turn, math.inf))
@@ -279,10 +280,3 @@ def _done(turn: Turn, event: Done) -> pb.ConverseResponse:
 
 def _token(turn: Turn, text: str) -> pb.ConverseResponse:
     return pb.ConverseResponse(token=pb.ReplyToken(turn=turn.number, text=text))
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel what still runs, and wait for it; what it failed with is somebody else's to tell."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ from audio_grpc.errors import JobNotFound, ServerStopping, SpeechError, StorageF
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.narrator import JobNarrator
+from audio_grpc.services.tasks import end
 from audio_grpc.store import JobStorage, Leases
 from audio_grpc.types import Job, JobState
 
@@ -64,9 +65,7 @@ class JobRunner:
         """Let go of the running jobs, for another server or a later time; the pieces in progress are lost."""
         self._stopped.set()
         for tasks in (self._tasks, list(self._running.values())):
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     def wake(self, job_id: str) -> None:
         """Look at this job: it may be to run now, or not to run any more."""
