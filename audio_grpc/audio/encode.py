@@ -27,6 +27,7 @@ _BLOCK_SAMPLES = MAX_PIECE_BYTES // 4
 
 _S16LE = np.dtype("<i2")
 _UNKNOWN_SIZE = 0xFFFFFFFF
+_PCM = 1
 
 # 32768 is also what the decoder divides by, so 16-bit audio comes through unchanged.
 _FULL_SCALE = np.float32(32768)
@@ -99,11 +100,22 @@ def wav_header(sample_rate_hertz: int, sample_count: int | None = None) -> bytes
 
     Without ``sample_count`` both lengths are 0xFFFFFFFF, which readers take for "until the end".
     """
-    data_bytes = _UNKNOWN_SIZE if sample_count is None else 2 * sample_count
+    return wave_header(_PCM, 16, 1, sample_rate_hertz, None if sample_count is None else 2 * sample_count)
+
+
+def wave_header(
+    code: int, sample_bits: int, channel_count: int, sample_rate_hertz: int, byte_count: int | None
+) -> bytes:
+    """The 44 bytes in front of samples of any kind; ``code`` is a WAVE_FORMAT_* of RFC 2361.
+
+    Without ``byte_count`` the lengths are as :func:`wav_header` says.
+    """
+    data_bytes = _UNKNOWN_SIZE if byte_count is None else byte_count
     riff_bytes = min(data_bytes + 36, _UNKNOWN_SIZE)
-    rate = sample_rate_hertz
+    frame = channel_count * sample_bits // 8
+    rates = (sample_rate_hertz, sample_rate_hertz * frame)
     form = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-    layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, code, channel_count, *rates, frame, sample_bits)
     return form + layout + struct.pack("<4sI", b"data", data_bytes)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from audio_grpc.audio import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ
-from audio_grpc.telemetry.history.sound import WAV, WAVE_CODES, media_type_of, wave_header
+from audio_grpc.audio import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ, wave_header
+from audio_grpc.telemetry.history.sound import WAV, WAVE_CODES, media_type_of
 from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV, AudioFormat
 
 TOO_LARGE, STORAGE_FAILED = "TOO_LARGE", "STORAGE_FAILED"
@@ -108,7 +108,7 @@ class Recording:
         described = AudioFormat(
             encoding=AUDIO_ENCODING_WAV, sample_rate_hertz=rate, channel_count=channels, media_type=WAV
         )
-        return wave_header(samples.format, rate, channels, len(data)) + data, described
+        return wave_header(*WAVE_CODES[samples.format], channels, rate, len(data)) + data, described
 
     def _add(self, message: Any, name: str) -> None:
         if self.audio_problem:

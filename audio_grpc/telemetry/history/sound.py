@@ -1,6 +1,5 @@
-"""What sound is, by its first bytes, and a header for samples that have none."""
+"""What sound is, by its first bytes, or by the format of its samples."""
 
-import struct
 from collections.abc import Mapping
 
 from audio_grpc.v1.speech_to_text_pb2 import (
@@ -39,13 +38,3 @@ def media_type_of(data: bytes) -> str:
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
         return "audio/mpeg" if data[1] & 0x06 else "audio/aac"
     return UNKNOWN
-
-
-def wave_header(sample_format: int, sample_rate_hertz: int, channel_count: int, byte_count: int) -> bytes:
-    """The 44 bytes in front of so many bytes of bare samples of one of the WAVE_CODES."""
-    code, bits = WAVE_CODES[sample_format]
-    frame = channel_count * bits // 8
-    rates = (sample_rate_hertz, sample_rate_hertz * frame)
-    layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, code, channel_count, *rates, frame, bits)
-    form = struct.pack("<4sI4s", b"RIFF", byte_count + 36, b"WAVE")
-    return form + layout + struct.pack("<4sI", b"data", byte_count)
