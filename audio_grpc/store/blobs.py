@@ -9,7 +9,6 @@ behind is never heard, and goes when its job is deleted.
 
 import asyncio
 import logging
-import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from audio_grpc import disk
 from audio_grpc.errors import ConfigurationError, StorageFailed
 
 T = TypeVar("T")
@@ -108,11 +108,8 @@ class Folder:
         within.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = within / name
         try:
-            with path.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _sync(within)
+            disk.write(path, data)
+            disk.sync(within)
         except OSError:
             self.remove(folder, name)
             raise
@@ -163,12 +160,3 @@ class Remote:
         """See :meth:`Place.clear`."""
         with suppress(FileNotFoundError):
             self._filesystem.rm(f"{self._path}/{folder}", recursive=True)
-
-
-def _sync(folder: Path) -> None:
-    """What was made in it, on the disk when it returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,6 @@ whatever server, one succeeds, and it takes no lock that a crash could leave beh
 import errno
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -25,6 +24,7 @@ from tempfile import TemporaryDirectory
 
 from pydantic import TypeAdapter
 
+from audio_grpc import disk
 from audio_grpc.errors import StorageFailed, VoiceExists, VoiceNotFound
 from audio_grpc.types import CustomVoice
 from audio_grpc.voices.store import is_id, new_id
@@ -54,9 +54,9 @@ class Places:
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             whole = Path(scratch, "voice")
             whole.mkdir(mode=0o700)  # recordings of persons are nobody else's business
-            _write(_sample_of(whole, voice.id), sample)
-            _write(whole / DESCRIPTION, JSON.dump_json(voice, indent=2))
-            _sync(whole)
+            disk.write(_sample_of(whole, voice.id), sample)
+            disk.write(whole / DESCRIPTION, JSON.dump_json(voice, indent=2))
+            disk.sync(whole)
             self._publish(whole, voice.name)
 
     def _publish(self, whole: Path, name: str) -> None:
@@ -71,7 +71,7 @@ class Places:
                 f"there is a custom voice {name!r} already; choose another name, or delete it", field="name"
             ) from error
         try:
-            _sync(self._folder)
+            disk.sync(self._folder)
         except OSError:
             place.rename(whole)  # whoever is told that it failed must not find it
             raise
@@ -117,7 +117,7 @@ class Places:
             place.rename(going)
         except FileNotFoundError:
             raise _unknown(name) from None
-        _sync(self._folder)
+        disk.sync(self._folder)
         with suppress(FileNotFoundError):  # another server is removing it too
             shutil.rmtree(going)
 
@@ -140,8 +140,8 @@ class Places:
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             whole = Path(scratch, "alias")
             whole.mkdir(mode=0o700)
-            _write(whole / ALIAS, json.dumps([alias, voice.id]).encode())
-            _sync(whole)
+            disk.write(whole / ALIAS, json.dumps([alias, voice.id]).encode())
+            disk.sync(whole)
             self._publish(whole, alias)
 
     def remove_alias(self, id_or_name: str, alias: str) -> None:
@@ -162,9 +162,9 @@ class Places:
         """Choose it by its id; empty for none."""
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             chosen = Path(scratch, "default")
-            _write(chosen, voice_id.encode())
+            disk.write(chosen, voice_id.encode())
             chosen.rename(self._folder / DEFAULT)
-        _sync(self._folder)
+        disk.sync(self._folder)
 
     def clean(self) -> list[str]:
         """Remove what has lost its sample, or its voice; the names."""
@@ -250,23 +250,6 @@ def _name_in(place: Path) -> str:
         return JSON.validate_json((place / DESCRIPTION).read_bytes()).name
     except (FileNotFoundError, ValueError):
         return place.name
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The bytes, on the disk when it returns."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """What was made, renamed or removed in it, on the disk when it returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unknown(id_or_name: str) -> VoiceNotFound:
