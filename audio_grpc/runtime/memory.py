@@ -106,18 +106,23 @@ def _gpu_free(device: int) -> int | None:
     return int(told) << 20 if told.strip().isdecimal() else None
 
 
-def give_back() -> None:
-    """Return what nobody uses any more to the system.
+def settle() -> None:
+    """Free what is garbage, so that what is measured next is in use.
 
-    glibc keeps most of what a model has freed, for itself, unless it is told not to:
-    https://man7.org/linux/man-pages/man3/malloc_trim.3.html. Where the server has left what exists out of
-    garbage collection, what has become garbage since is collected too.
+    What the server has left out of garbage collection stays so: to look through that takes long.
     """
-    frozen = gc.get_freeze_count() > 0
-    gc.unfreeze()
     gc.collect()
-    if frozen:
-        gc.freeze()
+    # glibc keeps most of what has been freed, for itself, unless it is told not to:
+    # https://man7.org/linux/man-pages/man3/malloc_trim.3.html.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
+
+
+def give_back() -> None:
+    """Return everything that nobody uses any more to the system."""
+    frozen = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    settle()
+    if frozen:
+        gc.freeze()

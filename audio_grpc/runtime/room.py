@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.runtime.memory import Footprint, Memory, device_number, give_back
+from audio_grpc.runtime.memory import Footprint, Memory, device_number, give_back, settle
 
 CHECK_SECONDS = 5.0
 
@@ -73,6 +73,8 @@ class Room:
             await self._make_room(None, tenant)
             if device is not None:
                 await self._make_room(device, tenant)
+            # What goes while a model comes would make it look smaller than it is.
+            await asyncio.to_thread(settle)
             before = await self._taken(device)
             await asyncio.to_thread(load)
             after = await self._taken(device)
