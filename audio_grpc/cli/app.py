@@ -1,35 +1,44 @@
 """The command ``audio-grpc`` and its subcommands."""
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
+from typer.core import TyperGroup
 
 from audio_grpc import __version__
-from audio_grpc.cli import (
-    doctor,
-    envoy,
-    history,
-    jobs,
-    keys,
-    listen,
-    llm,
-    models,
-    say,
-    serve,
-    status,
-    transcribe,
-    up,
-    voices,
-)
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
-from audio_grpc.supervisor import ServiceEnded
+
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
 
 INTERRUPTED = 130
+SUBCOMMANDS = (
+    *("up", "serve", "envoy", "llm", "say", "transcribe", "listen"),
+    *("models", "voices", "jobs", "history", "status", "doctor", "keys"),
+)
+
+
+class Subcommands(TyperGroup):
+    """Each in the module of its name, which is imported when it is asked for: all together take a second."""
+
+    def list_commands(self, ctx: "Context") -> list[str]:
+        """Their names, in the order of the help."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
+        """One of them; None if there is none of that name."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        return typer.main.get_command(import_module(f"audio_grpc.cli.{cmd_name}").app)
+
 
 app = typer.Typer(
     name="audio-grpc",
+    cls=Subcommands,
     help="Speech to text and text to speech as typed gRPC streams.",
     epilog="Start with: audio-grpc up, and in another terminal: audio-grpc say 'Hello.' --play",
     no_args_is_help=True,
@@ -38,20 +47,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=up.EXAMPLES)(up.up)
-app.command(epilog=serve.EXAMPLES)(serve.serve)
-app.command(epilog=envoy.EXAMPLES)(envoy.envoy)
-app.command(epilog=llm.EXAMPLES)(llm.llm)
-app.command(epilog=say.EXAMPLES)(say.say)
-app.command(epilog=transcribe.EXAMPLES)(transcribe.transcribe)
-app.command(epilog=listen.EXAMPLES)(listen.listen)
-app.add_typer(models.app, name="models", epilog=models.EXAMPLES)
-app.add_typer(voices.app, name="voices", epilog=voices.EXAMPLES)
-app.add_typer(jobs.app)
-app.add_typer(history.app)
-app.command(epilog=status.EXAMPLES)(status.status)
-app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
-app.add_typer(keys.app)
 
 
 @app.callback(invoke_without_command=True)
@@ -70,7 +65,7 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         fail(f"configuration: {error}", status=2)
-    except (ServiceError, ServiceEnded, ModelLoadFailed, OSError) as error:
+    except (ServiceError, ModelLoadFailed, OSError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -33,7 +33,10 @@ PACKAGES = (
 GOOD, BAD, NEUTRAL = "[green]ok[/green]     ", "[red]failed[/red] ", "[dim]-[/dim]      "
 ANSWER_SECONDS = 2.0
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def doctor(
     config_file: ConfigOption = None,
     server: ServerOption = None,

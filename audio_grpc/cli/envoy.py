@@ -30,7 +30,10 @@ audio-grpc envoy --server 10.0.0.5:50051 --server 10.0.0.6:50051
 audio-grpc envoy --print > envoy.yaml && envoy -c envoy.yaml
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def envoy(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port that callers come to. [8080]")] = None,

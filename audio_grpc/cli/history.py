@@ -59,6 +59,7 @@ app = typer.Typer(
     help="Look at past requests, play them, and have them forgotten; for servers that keep a history.",
     epilog=EXAMPLES,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
 )
 

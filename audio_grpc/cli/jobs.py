@@ -55,6 +55,7 @@ app = typer.Typer(
     help="Have long texts spoken in the background; they are kept, whatever becomes of the server.",
     epilog=EXAMPLES,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
 )
 

@@ -49,6 +49,7 @@ app = typer.Typer(
     help="Make, list and revoke API keys; a running server follows at once.",
     epilog=EXAMPLES,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
 )
 

@@ -46,7 +46,10 @@ arecord -t raw -f S16_LE -r 16000 | audio-grpc listen - > notes.txt
 MAX_PIECES_WAITING = 20
 CLEAR_LINE = Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2))
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def listen(
     source: Annotated[
         str | None,

@@ -19,7 +19,10 @@ audio-grpc llm
 audio-grpc llm --path Qwen3-4B-Q4_K_M.gguf --port 9000
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def llm(
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; 0: any. [8083]")] = None,
     path: Annotated[Path | None, typer.Option(help="A GGUF file. [the one of make local-llm]")] = None,

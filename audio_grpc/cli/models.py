@@ -32,7 +32,7 @@ audio-grpc models unload hibari
 audio-grpc models free
 """
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, name="models", epilog=EXAMPLES)
 
 NameArgument = Annotated[str, typer.Argument(help="The model, by name or alias.")]
 

@@ -36,7 +36,10 @@ llm "Tell me a story." | audio-grpc say - --play
 """
 READ_BYTES = 65536
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def say(
     text: Annotated[str, typer.Argument(help="What to say; - speaks standard input as it comes.")],
     out: Annotated[

@@ -45,7 +45,10 @@ AUDIO_GRPC_LOG_LEVEL=DEBUG audio-grpc serve --self-check
 audio-grpc serve --host 0.0.0.0 --keys-file keys.json --tls-certificate server.pem --tls-key server.key
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any. [50051]")] = None,

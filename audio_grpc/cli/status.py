@@ -22,7 +22,10 @@ audio-grpc status --watch
 audio-grpc status --watch --recent 5 --server 10.0.0.5:50051
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
     recent: Annotated[int, typer.Option(help="How many requests that have ended to show.")] = 10,

@@ -26,6 +26,8 @@ audio-grpc transcribe film.mkv --format srt --language fr --translate > film.srt
 ffmpeg -i rtsp://camera -t 60 -f wav - | audio-grpc transcribe - --format json --words
 """
 
+app = typer.Typer(add_completion=False)
+
 
 class Format(Enum):
     """How the transcript is written."""
@@ -36,6 +38,7 @@ class Format(Enum):
     VTT = "vtt"
 
 
+@app.command(epilog=EXAMPLES)
 def transcribe(
     file: Annotated[str, typer.Argument(help="Sound or video file; - reads standard input.")],
     form: Annotated[Format, typer.Option("--format", help="How to write the transcript.")] = Format.TEXT,

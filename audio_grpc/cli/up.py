@@ -23,12 +23,13 @@ from audio_grpc.cli.console import (
     TlsClientCaOption,
     TlsKeyOption,
     console,
+    fail,
 )
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.config import Settings
 from audio_grpc.envoy.render import ANY_ADDRESS, LOOPBACK
-from audio_grpc.supervisor import House, Log, plan, run
+from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
 
 EXAMPLES = """
 Examples:
@@ -44,7 +45,10 @@ audio-grpc up --host 0.0.0.0 --keys-file keys.json --tls-certificate server.pem 
 kill -HUP $(pgrep -f 'audio-grpc up')    # new servers, with the configuration as it is now
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(epilog=EXAMPLES)
 def up(
     host: Annotated[str | None, typer.Option(help="Address that callers come to. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port that callers come to. [8080]")] = None,
@@ -94,7 +98,10 @@ def up(
     with TemporaryDirectory(prefix="audio-grpc-") as folder:
         planned = plan(settings, Path(folder) / "envoy.yaml", log, config_file, llm=llm)
         house = House(planned, settings, log)
-        asyncio.run(run(house, log, on_ready))
+        try:
+            asyncio.run(run(house, log, on_ready))
+        except ServiceEnded as error:
+            fail(str(error))
 
 
 async def _check(settings: Settings, key: str | None) -> None:

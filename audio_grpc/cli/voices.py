@@ -30,7 +30,7 @@ audio-grpc voices add Anna anna.wav --transcript "What Anna says in the recordin
 audio-grpc voices delete Anna
 """
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, name="voices", epilog=EXAMPLES)
 
 
 @app.callback(invoke_without_command=True)
