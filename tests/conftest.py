@@ -5,6 +5,7 @@ a server in the test's own event loop, on the tone backends: what is about strea
 no neural network.
 """
 
+import gc
 import os
 import re
 import signal
@@ -31,6 +32,17 @@ COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 GATEWAY_COMMAND = str(Path(sys.executable).with_name("audio-gateway"))
 DATA = Path(__file__).parent / "data"
 PATIENCE_SECONDS = 60
+
+
+def leave_out_of_garbage_collection() -> None:
+    """What exists now stays: half of the time that the tests take would go into looking through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """All tests have been imported."""
+    leave_out_of_garbage_collection()
 
 
 class CommandProcess:

@@ -16,7 +16,7 @@ from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
 from gateway.app import make_app
 from gateway.config import Settings
-from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start
+from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start, leave_out_of_garbage_collection
 
 KEY = "any"
 
@@ -75,6 +75,7 @@ async def running(tracer_provider: TracerProvider | None = None, **settings: Any
         finally:
             server.should_exit = True
             await serving
+            leave_out_of_garbage_collection()  # FastAPI's caches keep each application
 
 
 Open = Callable[..., Awaitable[Door]]
