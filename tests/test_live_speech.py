@@ -202,7 +202,7 @@ async def test_a_cancel_stops_the_model_within_one_chunk(start: Start) -> None:
         await speech.flush()
         await client.list_voices()  # what was sent before a call on the same connection has arrived by then
         gate.let(1)
-        # The chunk that was being made is dropped.
+        # The chunk that was being made, if one was yet, is dropped.
         late, cancelled = await until_cancelled(speech)
         assert late == []
         assert (cancelled.spoken_end, cancelled.begun_end, cancelled.dropped_end) == (4, 37, 37)
@@ -211,7 +211,7 @@ async def test_a_cancel_stops_the_model_within_one_chunk(start: Start) -> None:
         after = await read(speech, 7 * BYTE)
         assert (after[0].text_start, after[-1].text_end) == (37, 44)
         assert await said(client, b"".join(one.data for one in after), PCM) == "Pardon?"
-        assert gate.made == 7 + 1 + 7
+        assert 7 + 7 <= gate.made <= 7 + 1 + 7
 
 
 async def test_a_cancel_drops_text_that_waits_and_is_always_answered(start: Start) -> None:
@@ -402,15 +402,16 @@ async def test_reader_and_writer_learn_why_the_stream_has_ended(start: Start) ->
         while True:
             await speech.write("More and more. ")
 
-    async with client.live_speech() as speech:
-        writing = asyncio.create_task(write_on(speech))
-        with pytest.raises(ServiceError) as failure:
-            async for _ in speech:
-                pass
-        assert failure.value.reason == "TEXT_TOO_LONG"
-        with pytest.raises(ServiceError) as failure:
-            await writing
-        assert failure.value.reason == "TEXT_TOO_LONG"
+    for _ in range(60):  # one write in thirty is under way when the stream ends, on a busy machine
+        async with client.live_speech() as speech:
+            writing = asyncio.create_task(write_on(speech))
+            with pytest.raises(ServiceError) as failure:
+                async for _ in speech:
+                    pass
+            assert failure.value.reason == "TEXT_TOO_LONG"
+            with pytest.raises(ServiceError) as failure:
+                await writing
+            assert failure.value.reason == "TEXT_TOO_LONG"
 
 
 def test_the_client_for_threads_writes_and_reads(embedded: str) -> None:

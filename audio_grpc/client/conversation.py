@@ -71,7 +71,7 @@ class AsyncConversation(AsyncIterator[ConversationEvent]):
         try:
             return await self._events.start()
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def write(self, samples: bytes) -> None:
         """What the caller says goes on."""
@@ -110,7 +110,7 @@ class AsyncConversation(AsyncIterator[ConversationEvent]):
         try:
             return await anext(self._events)
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def __aenter__(self) -> Self:
         await self._requests.send(converse_request(self._options))

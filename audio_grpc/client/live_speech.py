@@ -48,7 +48,7 @@ class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
         try:
             return await self._events.start()
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def write(self, text: str) -> None:
         """The text goes on with this, a token or a chapter."""
@@ -75,7 +75,7 @@ class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
         try:
             return await anext(self._events)
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def __aenter__(self) -> Self:
         await self._requests.send(live_speech_request(self._options))

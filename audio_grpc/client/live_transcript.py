@@ -45,7 +45,7 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
         try:
             return await self._events.start()
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def write(self, samples: bytes) -> None:
         """The sound goes on with these; waits while the server has enough to listen to."""
@@ -72,7 +72,7 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
         try:
             return await anext(self._events)
         except ServiceError as error:
-            raise self._requests.explained(error) from error
+            raise await self._requests.explained(error) from error
 
     async def __aenter__(self) -> Self:
         await self._requests.send(self._opening)

@@ -12,6 +12,9 @@ from audio_grpc.client.errors import ServiceError
 
 Result = TypeVar("Result")
 
+FAILED_WRITE = "Internal error from Core"
+"""What gRPC takes for the status of a call in which a write failed before the server's own status came."""
+STATUS_SECONDS, STATUS_INTERVAL_SECONDS = 1.0, 0.001
 MAX_WAITING = 16
 """Requests that a thread may be ahead of what the server has taken."""
 
@@ -21,7 +24,7 @@ class AsyncRequests:
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self._refusal: ServiceError | None = None
+        self._end: ServiceError | None = None
         # A write that fails because the call has ended overwrites the status that the server had given
         # (https://github.com/grpc/grpc/issues/36066), so it is read the moment that it arrives.
         call.add_done_callback(self._remember)
@@ -31,24 +34,36 @@ class AsyncRequests:
         try:
             await self._call.write(request)
         except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            raise self._refusal or ServiceError(
+            raise await self._said() or ServiceError(
                 grpc.StatusCode.UNKNOWN, "the call ended before all of the request was sent"
             ) from error
 
-    def explained(self, error: ServiceError) -> ServiceError:
+    async def explained(self, error: ServiceError) -> ServiceError:
         """What the server said, if reading failed because writing did before."""
-        said = self._refusal
+        said = await self._said()
         return error if said is None or said.code is grpc.StatusCode.OK else said
+
+    async def _said(self) -> ServiceError | None:
+        """How the call has ended, if it has; what gRPC says of a failed write is no answer of the server."""
+        try:
+            async with asyncio.timeout(STATUS_SECONDS):
+                while self._end is not None and self._end.message == FAILED_WRITE:
+                    # The server's status is under way, and no callback tells of it.
+                    await asyncio.sleep(STATUS_INTERVAL_SECONDS)
+                    self._remember(self._call)
+        except TimeoutError:
+            pass
+        return self._end
 
     async def end(self) -> None:
         """There are no more."""
         try:
             await self._call.done_writing()
         except grpc.RpcError as error:
-            raise ServiceError.of(error) from error
+            raise await self.explained(ServiceError.of(error)) from error
 
     def _remember(self, call: Any) -> None:
-        self._refusal = ServiceError.from_status(
+        self._end = ServiceError.from_status(
             _now(call.code()), _now(call.details()), _now(call.trailing_metadata())
         )
 

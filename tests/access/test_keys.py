@@ -51,9 +51,9 @@ async def answer_to(client: AsyncClient, path: str, metadata: tuple[tuple[str, s
         await call.read()
         call.cancel()  # one answer is enough, as some go on for ever
     except ServiceError as error:
-        return requests.explained(error)
+        return await requests.explained(error)
     except grpc.aio.AioRpcError as error:
-        return requests.explained(ServiceError.of(error))
+        return await requests.explained(ServiceError.of(error))
     return ServiceError(grpc.StatusCode.OK, "")
 
 

@@ -88,7 +88,7 @@ async def test_what_is_typed_is_spoken_as_it_is_typed(page: Page, house: House) 
     field = page.get_by_label("Type, and listen")
     await field.press_sequentially("Hello there. How ")
     await expect(page.get_by_label("Spoken so far")).to_have_text(re.compile("^Hello there. ?"))
-    assert await page.evaluate("window.heard") > 0
+    await page.wait_for_function("window.heard > 0")
     await field.press_sequentially("are you?")
     await page.get_by_role("button", name="End the text").click()
     await expect(field).to_be_focused()
