@@ -57,7 +57,11 @@ class House(CommandProcess):
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def servers(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "serve" in process.cmdline()]
+        return self.running("serve")
+
+    def running(self, word: str) -> list[psutil.Process]:
+        """Those whose command has this word, or the program of this name."""
+        return [one for one in self.processes() if any(Path(part).name == word for part in _command(one))]
 
     def client(self) -> AsyncClient:
         return AsyncClient(self.address)
@@ -68,3 +72,11 @@ class House(CommandProcess):
     def healthy_servers(self) -> int:
         name = "cluster.server.membership_healthy"
         return int(ask(self.admin, "GET", f"/stats?filter=^{name}$").body.rpartition(b":")[2])
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """The words of a process's command; none if it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []

@@ -78,11 +78,11 @@ def test_a_configuration_that_cannot_work_leaves_all_as_it_was(house: House) -> 
 
 
 def test_a_gateway_that_is_killed_comes_back(house: House) -> None:
-    [gateway] = [process for process in house.processes() if "audio-gateway" in " ".join(process.cmdline())]
+    [gateway] = house.running("audio-gateway")
     gateway.kill()
     house.wait_for(r"^up +\| gateway ended by SIGKILL")
     eventually(lambda: house.ask("GET", "/v1/models").status == 200)
-    [again] = [process for process in house.processes() if "audio-gateway" in " ".join(process.cmdline())]
+    [again] = house.running("audio-gateway")
     assert again.pid != gateway.pid
 
 
