@@ -23,6 +23,7 @@ from gateway.dialects import chatterbox, gateflow, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
+from gateway.origins import OwnPages
 from gateway.problems import from_validation
 from gateway.tracing import RequestTracer
 from gateway.upstream import server_tls
@@ -58,7 +59,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
-    return Seen(app, metrics, RequestTracer(tracer_provider))
+    return Seen(OwnPages(app, settings.origins), metrics, RequestTracer(tracer_provider))
 
 
 def _add_dialects(app: FastAPI) -> None:

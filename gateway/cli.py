@@ -28,7 +28,7 @@ audio-gateway --port 9000 --server 10.0.0.5:50051
 
 audio-gateway --server speech.example.com:50051 --server-tls-ca ca.pem
 
-audio-gateway --host 0.0.0.0 --allow-open
+audio-gateway --host 0.0.0.0 --allow-open --origin https://app.example.com
 
 audio-gateway --log-format json --otlp-endpoint http://127.0.0.1:4318/v1/traces
 
@@ -62,6 +62,10 @@ def gateway(
     allow_open: Annotated[
         bool, typer.Option("--allow-open", help="Listen where others can call, without TLS.")
     ] = False,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Whose pages may call beside its own; repeatable, * for any."),
+    ] = None,
     config_file: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Configuration; ./audio-grpc.toml by default."),
@@ -84,6 +88,7 @@ def gateway(
         server=server,
         server_tls_ca=server_tls_ca,
         allow_open=allow_open or None,
+        origins=origin or None,
         log_level=log_level and log_level.upper(),
         log_format=log_format,
         otlp_endpoint=otlp_endpoint,

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """PEM file of its private key."""
     allow_open: bool = False
     """Whether to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may call beside its own and this machine's: https://app.example.com, or "*" for any."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""

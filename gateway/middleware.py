@@ -121,10 +121,10 @@ def _listened(receive: Receive, visit: Visit) -> Receive:
 
 def _watched(send: Send, visit: Visit) -> Send:
     async def watched(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
             visit.status = message["status"]
             message["headers"] = _with_id(message.get("headers", ()), visit.request_id)
-        elif message["type"] == "http.response.body":
+        elif message["type"] in ("http.response.body", "websocket.http.response.body"):
             if visit.first_byte is None and message.get("body"):
                 visit.first_byte = time.perf_counter()
             visit.complete = not message.get("more_body", False)

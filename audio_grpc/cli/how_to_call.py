@@ -60,6 +60,8 @@ def _http(door: Door) -> str:
         curl, key = f"{curl} -H 'authorization: Bearer KEY'", "KEY"
     at = f"{scheme}://{door.address}"
     return f"""
+[bold]Browser[/bold]
+  {at}/
 [bold]curl[/bold]
   {curl} -N {at}/api/v1/synthesize -d '{{"text": "Hello."}}'
   {curl} {at}/v1/audio/speech -H 'content-type: application/json' -o hello.mp3 \\

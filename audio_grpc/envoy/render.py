@@ -158,6 +158,9 @@ def _allow_origins(manager: Node, origins: Iterable[str]) -> None:
     matches = [{"safe_regex": {"regex": ".*" if origin == "*" else re.escape(origin)}} for origin in origins]
     [host] = manager["route_config"]["virtual_hosts"]
     host["typed_per_filter_config"]["envoy.filters.http.cors"]["allow_origin_string_match"] = matches
+    foreign = next(route for route in host["routes"] if route["name"] == "foreign_page")["match"]["headers"]
+    foreign[:] = [header for header in foreign if header["name"] != "origin"]
+    foreign += [{"name": "origin", "string_match": match, "invert_match": True} for match in matches]
 
 
 def _collector(endpoint: str) -> Node:

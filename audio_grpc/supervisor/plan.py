@@ -87,7 +87,8 @@ def _metrics(settings: Settings, number: int) -> list[str]:
 def _gateway(settings: Settings) -> list[str]:
     host, _, port = settings.envoy.gateway.rpartition(":")
     inside = f"{LOOPBACK}:{settings.envoy.inside_port}"
-    return [script("audio-gateway"), "--host", host.strip("[]"), "--port", port, "--server", inside]
+    command = [script("audio-gateway"), "--host", host.strip("[]"), "--port", port, "--server", inside]
+    return command + [word for origin in settings.envoy.cors_origins for word in ("--origin", origin)]
 
 
 def _ports(settings: Settings) -> list[int]:

@@ -39,6 +39,22 @@ def test_every_option_together_is_valid(files: Path) -> None:
     ]
 
 
+def test_the_pages_that_may_call_are_the_same_at_each_filter(tmp_path: Path) -> None:
+    options = ("--cors-origin", "https://app.example.com", "--cors-origin", "https://b.example.com")
+    assert run("envoy", "--validate", *options, cwd=tmp_path).returncode == 0
+    printed: Any = yaml.safe_load(run("envoy", "--print", *options, cwd=tmp_path).stdout)
+    public = printed["static_resources"]["listeners"][0]
+    routes = public["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]
+    cors = routes["typed_per_filter_config"]["envoy.filters.http.cors"]["allow_origin_string_match"]
+    assert [match["safe_regex"]["regex"] for match in cors] == [
+        r"https://app\.example\.com",
+        r"https://b\.example\.com",
+    ]
+    refused = [header for header in routes["routes"][0]["match"]["headers"] if header["name"] == "origin"]
+    assert [header["string_match"] for header in refused] == cors
+    assert all(header["invert_match"] for header in refused)
+
+
 def test_what_is_printed_runs_anywhere(tmp_path: Path) -> None:
     """The paths in it are absolute."""
     (tmp_path / "mine.yaml").write_bytes(run("envoy", "--print", cwd=tmp_path).stdout)

@@ -8,7 +8,7 @@ import pytest
 
 from audio_grpc.client import AsyncClient, ServiceError
 from tests.conftest import COMMAND
-from tests.envoy.front import Front, ask, eventually
+from tests.envoy.front import Answer, Front, ask, eventually
 
 HERE, ELSEWHERE = "http://localhost:3000", "https://evil.example"
 LIST_MODELS = "/audio_grpc.v1.ModelService/ListModels"
@@ -95,6 +95,23 @@ def test_pages_of_this_machine_may_call(front: Front, path: str) -> None:
     assert (
         "access-control-allow-origin" not in front.ask("OPTIONS", path, origin=ELSEWHERE, **preflight).headers
     )
+
+
+@pytest.mark.parametrize("path", ["/api/v1/synthesize", "/v1/audio/speech", "/"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_browser_sends_for_a_foreign_page_without_asking_is_refused(
+    front: Front, path: str, site: str
+) -> None:
+    def send(**headers: str) -> Answer:
+        return front.ask("POST", path, b'{"text": "a"}', content_type="text/plain", **headers)
+
+    refused = send(origin=ELSEWHERE, sec_fetch_site=site)
+    assert (refused.status, refused.json["error"]["type"]) == (403, "invalid_request_error")
+    assert "name it in cors_origins" in refused.json["error"]["message"]
+    assert send(origin="null", sec_fetch_site=site).status == 403
+    assert send(origin=HERE, sec_fetch_site=site).status == 200
+    assert send(origin=ELSEWHERE, sec_fetch_site="same-origin").status == 200
+    assert front.ask("GET", "/", sec_fetch_site=site).status == 200, "a link to the page"
 
 
 def test_pages_may_read_the_status_and_the_id(front: Front) -> None:

@@ -73,7 +73,7 @@ def test_a_configuration_that_cannot_work_leaves_all_as_it_was(house: House) -> 
     house.wait_for("no backend 'nobody'")
     house.wait_for(r"^up +\| the servers stay as they were")
     house.file.write_text(good)
-    assert {process.pid for process in house.processes()} == before
+    eventually(lambda: {process.pid for process in house.processes()} == before)
     assert house.ask("GET", "/readyz").status == 200
 
 
