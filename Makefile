@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-short test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -71,18 +71,9 @@ test-local-llm: $(VENV)/.dev local-llm  ## test conversations with the local lan
 test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature models (with COSYVOICE_PATH, on that checkout)
 	@$(COSYVOICE_BIN)/python -m pytest tests/cosyvoice
 
-# Two workers, on however many cores: each has servers and models of its own.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-# Whole services, browsers, databases: half of the time that all tests take.
-LONG_TESTS := $(addprefix tests/,playground supervisor upstream jobs history conversation gateway/chatterbox \
-  gateway/test_gateflow.py gateway/test_realtime.py gateway/test_realtime_failures.py \
-  gateway/test_realtime_clients.py test_joined_calls.py)
-
-test: lint                      ## check everything, then run the whole test suite (20 minutes)
-	@$(PYTEST)
-
-test-short: lint                ## the same without what takes long
-	@$(PYTEST) $(addprefix --ignore=,$(LONG_TESTS))
+# Three workers for two cores, since tests wait too; each has servers and models of its own.
+test: lint                      ## check everything, then run the whole test suite (10 minutes)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 test-kokoro: $(VENV)/.dev kokoro  ## test Kokoro's own model
 	@$(BIN)/python -m pytest -m slow tests/test_kokoro.py
