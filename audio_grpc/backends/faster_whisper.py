@@ -5,7 +5,7 @@ Hugging Face hub ("large-v3", "owner/model"), or "embedded" (the default): the b
 packages.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ import numpy as np
 from annotated_types import Ge
 from pydantic import ConfigDict
 
+from audio_grpc.backends import whisper_results
 from audio_grpc.backends.base import (
     AtLeastOne,
     ModelSpec,
@@ -26,15 +27,13 @@ from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
 from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
+from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
 from audio_grpc.errors import OptionUnsupported
 from audio_grpc.types import (
     Audio,
-    Language,
     Samples,
-    Segment,
     Task,
     TranscriptionOptions,
-    Word,
 )
 
 if TYPE_CHECKING:
@@ -63,9 +62,6 @@ OPTIONS = frozenset(
         "short_context",
     }
 )
-# Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
-TO_BCP47 = {"jw": "jv"}
-FROM_BCP47 = {code: own for own, code in TO_BCP47.items()}
 
 
 @dataclass(frozen=True)
@@ -163,16 +159,13 @@ class FasterWhisper:
         model = self._model.for_call(self._engine, short_context=short_context)
         with cuda_errors_break(), self._engine.taking_part():
             if options.draft:
-                return _draft(model, audio, options, language_code)
+                return whisper_results.draft(model, audio, options, language_code)
             if options.batched:
                 segments, info = self._batched(model, audio.samples, options, language_code)
             else:
                 segments, info = model.transcribe(audio.samples, language=language_code, **arguments(options))
-        detected = options.language_code is None
-        language = Language(
-            TO_BCP47.get(info.language, info.language), info.language_probability if detected else None
-        )
-        return Transcript(language, _segments(iter(segments), self._engine))
+        language = whisper_results.language(info, detected=options.language_code is None)
+        return Transcript(language, whisper_results.segments(iter(segments), self._engine, audio.seconds))
 
     def _warm_up(self) -> None:
         """What is made by the first use (buffers, the voice detector) costs no caller time."""
@@ -238,45 +231,3 @@ def _is_gpu(device: str) -> bool:
     import ctranslate2
 
     return device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
-
-
-def _draft(
-    model: "Whisper", audio: Audio, options: TranscriptionOptions, language_code: str | None
-) -> Transcript:
-    draft = model.draft(
-        audio.samples,
-        task=options.task.value,
-        language=language_code,
-        prompt=options.prompt,
-        hotwords=", ".join(options.hotwords) or None,
-    )
-    language = Language(
-        TO_BCP47.get(draft.language, draft.language), None if language_code else draft.language_probability
-    )
-    segment = Segment(0.0, audio.seconds, draft.text, tokens=draft.tokens)
-    return Transcript(language, (one for one in (segment,)))
-
-
-def _segments(segments: Iterator[Any], engine: "Engine") -> Generator[Segment, None, None]:
-    while (segment := _next(segments, engine)) is not None:
-        yield Segment(
-            start=float(segment.start),
-            end=float(segment.end),
-            text=segment.text,
-            words=tuple(
-                Word(word.word, float(word.start), float(word.end), float(word.probability))
-                for word in segment.words or ()
-            ),
-            tokens=tuple(segment.tokens),
-            avg_logprob=segment.avg_logprob,
-            compression_ratio=segment.compression_ratio,
-            no_speech_prob=segment.no_speech_prob,
-            temperature=segment.temperature,
-            seek=segment.seek,
-        )
-
-
-def _next(segments: Iterator[Any], engine: "Engine") -> Any:
-    """A call whose reader is slow is not waited for: it takes part while it computes."""
-    with cuda_errors_break(), engine.taking_part():
-        return next(segments, None)

@@ -22,10 +22,10 @@ def there(start: Start, postgresql_url: str) -> Start:
 
 
 async def named(client: AsyncClient, request_id: str) -> Activity:
-    """The request, as soon as the client's server knows of it."""
+    """The request, as soon as the client's server knows of it, and who speaks."""
     async for activities in client.watch_activities():
         for activity in activities:
-            if activity.request_id == request_id:
+            if activity.request_id == request_id and activity.voice:
                 return activity
     raise AssertionError("the server ended")
 

@@ -1,0 +1,83 @@
+"""What faster-whisper has found, in the types of this service."""
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from audio_grpc.backends.base import Transcript
+from audio_grpc.backends.cuda import cuda_errors_break
+from audio_grpc.types import Audio, Language, Segment, TranscriptionOptions, Word
+
+if TYPE_CHECKING:
+    from audio_grpc.backends.whisper_engine import Engine
+    from audio_grpc.backends.whisper_model import Whisper
+
+# Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
+TO_BCP47 = {"jw": "jv"}
+FROM_BCP47 = {code: own for own, code in TO_BCP47.items()}
+FASTEST_CHARACTERS_A_SECOND = 30
+"""Twice as fast as people speak, in any language's letters."""
+LATENESS_SECONDS = 0.5
+"""How much too late a segment's start may be."""
+
+
+def language(info: Any, *, detected: bool) -> Language:
+    """The language of a recording; how sure it is, if it was detected."""
+    return Language(
+        TO_BCP47.get(info.language, info.language), info.language_probability if detected else None
+    )
+
+
+def draft(
+    model: "Whisper", audio: Audio, options: TranscriptionOptions, language_code: str | None
+) -> Transcript:
+    """A quick guess at what is said, as one segment; ``language_code`` is Whisper's."""
+    guess = model.draft(
+        audio.samples,
+        task=options.task.value,
+        language=language_code,
+        prompt=options.prompt,
+        hotwords=", ".join(options.hotwords) or None,
+    )
+    segment = Segment(0.0, audio.seconds, guess.text, tokens=guess.tokens)
+    return Transcript(language(guess, detected=language_code is None), (one for one in (segment,)))
+
+
+def segments(found: Iterator[Any], engine: "Engine", seconds: float) -> Generator[Segment, None, None]:
+    """The segments of a recording of so many seconds, but for those that cannot be in it.
+
+    Of the last tenths of a second, which come again in a window of their own, Whisper may make a sentence:
+    mostly that which it has just heard, once more or several times.
+    """
+    while (segment := _next(found, engine)) is not None:
+        if _fits(segment, seconds):
+            yield _segment(segment)
+
+
+def _next(found: Iterator[Any], engine: "Engine") -> Any:
+    """A call whose reader is slow is not waited for: it takes part while it computes."""
+    with cuda_errors_break(), engine.taking_part():
+        return next(found, None)
+
+
+def _fits(segment: Any, seconds: float) -> bool:
+    """Whether somebody could have said this in what is left of the recording."""
+    left = seconds + LATENESS_SECONDS - segment.start
+    return bool(len(segment.text.strip()) <= left * FASTEST_CHARACTERS_A_SECOND)
+
+
+def _segment(segment: Any) -> Segment:
+    return Segment(
+        start=float(segment.start),
+        end=float(segment.end),
+        text=segment.text,
+        words=tuple(
+            Word(word.word, float(word.start), float(word.end), float(word.probability))
+            for word in segment.words or ()
+        ),
+        tokens=tuple(segment.tokens),
+        avg_logprob=segment.avg_logprob,
+        compression_ratio=segment.compression_ratio,
+        no_speech_prob=segment.no_speech_prob,
+        temperature=segment.temperature,
+        seek=segment.seek,
+    )
