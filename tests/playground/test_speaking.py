@@ -24,7 +24,7 @@ LENGTH, LIVE_LENGTH = "#speak-sound [data-figure=length]", "#live-sound [data-fi
 
 async def speak(page: Page, text: str, model: str = "speaker", form: str = "pcm") -> None:
     await page.locator("#speak-model").select_option(model)
-    await page.get_by_label("Format").select_option(form)
+    await page.locator("#speak-format").select_option(form)
     await page.get_by_label("Text", exact=True).fill(text)
     await page.get_by_role("button", name="Speak", exact=True).click()
 

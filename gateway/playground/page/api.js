@@ -74,7 +74,7 @@ export async function* pieces(body) {
   }
 }
 
-/** Server-sent events, each the JSON of its data; an error among them is thrown. */
+/** Server-sent events, each the JSON of its data, named or not; an error among them is thrown. */
 export async function* events(body) {
   const decoder = new TextDecoder();
   let text = "";
@@ -83,7 +83,7 @@ export async function* events(body) {
     const whole = text.split("\n\n");
     text = whole.pop();
     for (const event of whole) {
-      const data = JSON.parse(event.replace(/^data: /, ""));
+      const data = JSON.parse(event.replace(/^(event: .*\n)?data: /, ""));
       if (data.error) throw new Refused(500, data.error.message);
       yield data;
     }

@@ -22,6 +22,22 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href));
 }
 
+/** Give `choose` the file that is chosen in `field` or dropped on `place`. */
+export function takeFiles(field, place, choose) {
+  const take = ([file]) => file && choose(file);
+  field.onchange = () => take(field.files);
+  place.ondragover = (event) => {
+    event.preventDefault();
+    place.classList.add("over");
+  };
+  place.ondragleave = () => place.classList.remove("over");
+  place.ondrop = (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    take(event.dataTransfer.files);
+  };
+}
+
 /** Let `player` play `blob`, in place of what it had. */
 export function setAudio(player, blob) {
   if (player.src) URL.revokeObjectURL(player.src);

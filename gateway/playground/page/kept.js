@@ -1,7 +1,8 @@
 // What the server has kept of past requests: listed, played, downloaded, shown as curl, and forgotten.
 
 import { json, request } from "./api.js";
-import { attempt, button, byId, download, element, releaseAudio, seconds, setAudio } from "./dom.js";
+import { attempt, button, byId, element, releaseAudio, seconds } from "./dom.js";
+import { fetchedSound } from "./fetched.js";
 import * as snippets from "./snippets.js";
 
 const PATH = "/v1/past-requests";
@@ -83,34 +84,8 @@ function silent({ audio_problem: problem }) {
   return { shown: problem ? [element("p", { className: "hint", textContent: said })] : [], actions: [] };
 }
 
-/** A player that gets the sound when it is asked for, since a key has to be sent; or why there is none. */
-function sounding(past, title) {
-  const player = element("audio", { controls: true, hidden: true });
-  player.setAttribute("aria-label", `Sound of: ${title}`);
-  const trouble = element("p", { className: "status" });
-  trouble.setAttribute("role", "status");
-  const play = button("Play", () => attempt(() => start(player, play, past)), { ariaLabel: `Play: ${title}` });
-  const save = button("Download", () => attempt(() => saveSound(past)), { ariaLabel: `Download: ${title}` });
-  player.onerror = () => {
-    player.hidden = play.hidden = true;
-    trouble.textContent = `This browser cannot play ${past.audio.media_type}; download it.`;
-    if (document.activeElement === document.body) save.focus();
-  };
-  if (!player.canPlayType(past.audio.media_type)) player.onerror();
-  return { shown: [player, trouble], actions: [play, save] };
-}
-
-async function start(player, play, past) {
-  setAudio(player, await (await request(past.audio.url)).blob());
-  player.focus();
-  play.hidden = true; // the player has a button of its own
-  player.play().catch(() => {}); // a browser may want a click; what it cannot play, onerror tells
-}
-
-async function saveSound(past) {
-  const answer = await request(`${past.audio.url}?download=true`);
-  const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"));
-  download(await answer.blob(), name);
+function sounding({ audio }, title) {
+  return fetchedSound({ url: audio.url, file: `${audio.url}?download=true`, title, mediaType: audio.media_type });
 }
 
 function remove(past, item) {

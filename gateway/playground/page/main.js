@@ -6,6 +6,7 @@ import { refresh } from "./catalogue.js";
 import { byId, complain } from "./dom.js";
 import { startHistory } from "./history.js";
 import { startLive } from "./live.js";
+import { startLongTexts } from "./longtexts.js";
 import { startModels } from "./models.js";
 import { startSnippets } from "./snippets.js";
 import { startSpeak } from "./speak.js";
@@ -73,12 +74,13 @@ function startKey() {
     byId("key-why").textContent = "This server asks for a key. It is forgotten when you close this tab.";
     open(true);
   });
-  form.onsubmit = (event) => {
+  form.onsubmit = async (event) => {
     event.preventDefault();
     useApiKey(field.value.trim());
     open(false);
     toggle.focus();
-    load();
+    await load();
+    tabs.find((tab) => tab.ariaSelected === "true").click(); // what it shows may have needed the key
   };
 }
 
@@ -98,5 +100,5 @@ startSpeak();
 startLive();
 startTranscribe();
 startCaptions();
-startTabs({ voices: startVoices(), models: startModels(), history: startHistory() });
+startTabs({ long: startLongTexts(), voices: startVoices(), models: startModels(), history: startHistory() });
 load();

@@ -9,17 +9,24 @@ const WAYS_OF_SENDING = ["raw_format", "sample_format", "sample_rate_hertz", "ch
 // Values that say no more than the field's absence.
 const DEFAULTS = ["{}", '{"strategy":"SPLIT_STRATEGY_SENTENCE"}'];
 
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const python = (value) => JSON.stringify(value);
-const field = (name, value) => (value === undefined ? "" : `,\n    ${name}=${python(value)}`);
+export const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+export const python = (value) => JSON.stringify(value);
+export const field = (name, value) => (value === undefined ? "" : `,\n    ${name}=${python(value)}`);
 
 const secure = () => location.protocol === "https:";
 const key = () => (apiKey() ? "$AUDIO_GRPC_API_KEY" : "");
-const curl = (path) =>
+export const curl = (path) =>
   `curl -N ${location.origin}${path}` + (key() ? ` \\\n  -H "authorization: Bearer ${key()}"` : "");
-const grpcurl = () =>
+export const grpcurl = () =>
   "# gRPC is where Envoy listens: 8080, unless configured otherwise\n" +
   `grpcurl${secure() ? "" : " -plaintext"}` + (key() ? ` -H "authorization: Bearer ${key()}"` : "");
+
+/** A client of this package, which reaches what openai's does not; `names` are what else is imported. */
+export const ownClient = (...names) => `# pip install audio-grpc; openai has nothing like it. As with grpcurl, this is Envoy's port
+${apiKey() ? "import os\n" : ""}from audio_grpc.client import ${["Client", ...names].join(", ")}
+
+client = Client(${python(location.host)}${apiKey() ? ', api_key=os.environ["AUDIO_GRPC_API_KEY"]' : ""})`;
+
 const openai = () => `import ${apiKey() ? "os\nimport openai" : "openai"}
 
 client = openai.OpenAI(
@@ -27,11 +34,15 @@ client = openai.OpenAI(
     api_key=${apiKey() ? 'os.environ["AUDIO_GRPC_API_KEY"]' : '"none"'},
 )`;
 
+/** The gRPC message that asks for what the body of POST /v1/audio/speech does. */
+export function synthesizeRequest({ input, model, voice, response_format: format, speed }) {
+  const encoding = format === "pcm" ? "PCM_S16LE" : format.toUpperCase();
+  return { text: input, model, voice, speed, encoding: `AUDIO_ENCODING_${encoding}` };
+}
+
 /** Of a text that was spoken; `body` is that of POST /v1/audio/speech. */
 export function speech(body) {
   const { input, model, voice, response_format: format, speed } = body;
-  const encoding = format === "pcm" ? "PCM_S16LE" : format.toUpperCase();
-  const message = { text: input, model, voice, speed, encoding: `AUDIO_ENCODING_${encoding}` };
   return {
     curl: `${curl("/v1/audio/speech")} \\
   -H 'content-type: application/json' \\
@@ -46,7 +57,7 @@ with client.audio.speech.with_streaming_response.create(
 ) as speech:
     speech.stream_to_file("speech.${format}")`,
     grpcurl: `${grpcurl()} \\
-  -d ${shell(JSON.stringify(message))} \\
+  -d ${shell(JSON.stringify(synthesizeRequest(body)))} \\
   ${location.host} audio_grpc.v1.TextToSpeechService/Synthesize`,
   };
 }
@@ -57,10 +68,7 @@ export function liveSpeech(start, text) {
   const messages = [{ options: { speech: { ...options, encoding: "AUDIO_ENCODING_PCM_S16LE" } } }, { text }];
   const synthesis = Object.entries(options).map(([name, value]) => `${name}=${python(value)}`).join(", ");
   return {
-    Python: `# pip install audio-grpc; openai has nothing like it. As with grpcurl, this is Envoy's port
-${apiKey() ? "import os\n" : ""}from audio_grpc.client import Client, SpokenAudio
-
-client = Client(${python(location.host)}${apiKey() ? ', api_key=os.environ["AUDIO_GRPC_API_KEY"]' : ""})
+    Python: `${ownClient("SpokenAudio")}
 with client, client.live_speech(${synthesis}) as speech:
     speech.write(${python(text)})
     speech.end()

@@ -8,17 +8,27 @@ import { DEFAULT_RATE } from "./pcm.js";
 import * as snippets from "./snippets.js";
 import { SoundView } from "./sound.js";
 
-/** What the fields say, as the body of POST /v1/audio/speech. */
-export function speechRequest() {
+/** A text with what the fields of model, voice and speed say, as the body of a request. */
+export function toSpeak(input, format) {
   const voice = byId("speak-voice").value;
   const speed = Number(byId("speak-speed").value);
   return {
     model: byId("speak-model").value,
     ...(voice && { voice }),
-    input: byId("speak-text").value,
-    response_format: byId("speak-format").value,
+    input,
+    response_format: format,
     ...(speed !== 1 && { speed }),
   };
+}
+
+/** What the fields say, as the body of POST /v1/audio/speech. */
+export const speechRequest = () => toSpeak(byId("speak-text").value, byId("speak-format").value);
+
+/** Have the fields of model, voice and speed in `place`, around its own field: those that are shown are always the same. */
+export function moveFields(place) {
+  const [model, voice, speed] = ["speak-model", "speak-voice", "speak-speed"].map((id) => byId(id).closest("div"));
+  place.prepend(model, voice);
+  place.append(speed);
 }
 
 export function startSpeak() {

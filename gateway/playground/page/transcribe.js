@@ -1,7 +1,7 @@
 // Transcribes a file, and shows the text as it comes.
 
 import { events, request } from "./api.js";
-import { button, byId, complain, download, element, seconds, setAudio } from "./dom.js";
+import { button, byId, complain, download, element, seconds, setAudio, takeFiles } from "./dom.js";
 import * as jobs from "./jobs.js";
 import * as snippets from "./snippets.js";
 import { srt, vtt } from "./subtitles.js";
@@ -13,24 +13,12 @@ export function startTranscribe() {
   let controller = null;
   let chosen = null;
 
-  const choose = (file) => {
-    if (!file) return;
+  takeFiles(field, drop, (file) => {
     chosen = file;
     start.disabled = false;
     setAudio(byId("file-audio"), file);
     byId("file-status").textContent = `${file.name}, ${Math.ceil(file.size / 1024)} KiB.`;
-  };
-  field.onchange = () => choose(field.files[0]);
-  drop.ondragover = (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  };
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    choose(event.dataTransfer.files[0]);
-  };
+  });
   byId("show-words").onchange = (event) => byId("file-segments").classList.toggle("with-words", event.target.checked);
   stop.onclick = () => controller?.abort();
   form.onsubmit = async (event) => {
