@@ -18,8 +18,9 @@ KEEPING: dict[str, Any] = {"history": True, "history_audio": "all", "history_tex
 class Keeper:
     """A server with a history, and the gateway in front of it."""
 
-    def __init__(self, url: str, client: AsyncClient, http: httpx2.AsyncClient) -> None:
+    def __init__(self, url: str, address: str, client: AsyncClient, http: httpx2.AsyncClient) -> None:
         self.url = url
+        self.address = address
         self.client = client
         self._http = http
 
@@ -51,6 +52,6 @@ async def keeper(key: str = "", **settings: Any) -> AsyncIterator[Keeper]:
             AsyncClient(server.address, api_key=key or None) as client,
             httpx2.AsyncClient(base_url=url, headers=headers) as http,
         ):
-            yield Keeper(url, client, http)
+            yield Keeper(url, server.address, client, http)
     finally:
         await server.stop(0)

@@ -85,7 +85,7 @@ export class LongEntry {
 
   measure() {
     const { progress_percentage: percent, total_chunks: total, estimated_remaining_seconds: left } = this.facts;
-    const pieces = total && `${Math.round((percent * total) / 100)} of ${total} pieces`;
+    const pieces = total && `${Math.round((percent * total) / 100)} of ${total} ${total === 1 ? "piece" : "pieces"}`;
     const rest = this.state === "processing" && left && `about ${duration(left)} left`;
     return [`${Math.floor(percent)} %`, pieces, rest].filter(Boolean).join(" · ");
   }

@@ -33,9 +33,12 @@ export function startLongTexts() {
   };
   form.onsubmit = async (event) => {
     event.preventDefault();
+    if (start.disabled) return;
+    const isFocused = document.activeElement === start;
     start.disabled = true;
     await attempt(() => create(toSpeak(text.value, byId("long-format").value), name));
     start.disabled = false;
+    if (isFocused) start.focus();
   };
   byId("long-refresh").onclick = () => attempt(showAll);
   document.addEventListener("visibilitychange", () => (isSeen() ? attempt(showAll) : leave()));
