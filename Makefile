@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -72,8 +72,13 @@ test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature mo
 	@$(COSYVOICE_BIN)/python -m pytest tests/cosyvoice
 
 # Three workers for two cores, since tests wait too; each has servers and models of its own.
-test: lint                      ## check everything, then run the whole test suite (10 minutes)
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+
+test: lint                      ## check everything, then run the test suite (10 minutes)
+	@$(PYTEST) --ignore=tests/playground
+
+test-page: $(VENV)/.dev         ## test the page in Debian's Chromium (3 minutes)
+	@$(PYTEST) tests/playground
 
 test-kokoro: $(VENV)/.dev kokoro  ## test Kokoro's own model
 	@$(BIN)/python -m pytest -m slow tests/test_kokoro.py

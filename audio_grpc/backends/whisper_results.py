@@ -16,6 +16,8 @@ TO_BCP47 = {"jw": "jv"}
 FROM_BCP47 = {code: own for own, code in TO_BCP47.items()}
 FASTEST_CHARACTERS_A_SECOND = 30
 """Twice as fast as people speak, in any language's letters."""
+TAIL_SECONDS = 1.0
+"""Of the end of a recording, in which a segment is looked at that closely."""
 LATENESS_SECONDS = 0.5
 """How much too late a segment's start may be."""
 
@@ -61,8 +63,9 @@ def _next(found: Iterator[Any], engine: "Engine") -> Any:
 
 def _fits(segment: Any, seconds: float) -> bool:
     """Whether somebody could have said this in what is left of the recording."""
-    left = seconds + LATENESS_SECONDS - segment.start
-    return bool(len(segment.text.strip()) <= left * FASTEST_CHARACTERS_A_SECOND)
+    left = seconds - segment.start
+    most = (left + LATENESS_SECONDS) * FASTEST_CHARACTERS_A_SECOND
+    return bool(left > TAIL_SECONDS or len(segment.text.strip()) <= most)
 
 
 def _segment(segment: Any) -> Segment:
