@@ -1,10 +1,11 @@
 """Long texts that the page has spoken in the background."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FilePayload, Route, expect
+from playwright.async_api import FilePayload, Response, Route, expect
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
@@ -230,3 +231,29 @@ async def test_the_key_is_sent_with_everything(visit: Visit, tmp_path: Path) -> 
         await expect(badge(await begin(page))).to_have_text("done")
         assert secret not in await page.locator("#snippet").inner_text()
         await page.context.close()
+
+
+async def test_what_was_asked_before_the_key_was_given_is_asked_again(visit: Visit, tmp_path: Path) -> None:
+    _, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
+    given = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await given.wait()
+        await route.continue_()
+
+    async with keeper(key=secret, keys_file=tmp_path / "keys.json") as narrating:
+        page = await visit(narrating.url, expect="401 (Unauthorized)")
+        await expect(page.get_by_role("alert")).to_contain_text("key")
+        await page.route("**/audio/speech/long?*", hold, times=1)
+        await open_tab(page, "Long texts")
+        await page.get_by_label("API key").fill(secret)
+        async with page.expect_response(is_list):
+            await page.get_by_label("API key").press("Enter")
+        async with page.expect_response(is_list):
+            given.set()
+        await expect(page.get_by_role("alert")).to_be_hidden()
+        await page.context.close()
+
+
+def is_list(response: Response) -> bool:
+    return response.ok and "/audio/speech/long?" in response.url

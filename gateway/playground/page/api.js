@@ -22,8 +22,9 @@ export class Refused extends Error {
 
 /** The answer to a request. Throws Refused, or AbortError if `options.signal` was aborted. */
 export async function request(path, options = {}) {
+  const key = apiKey();
   const headers = new Headers(options.headers);
-  if (apiKey()) headers.set("authorization", `Bearer ${apiKey()}`);
+  if (key) headers.set("authorization", `Bearer ${key}`);
   let answer;
   try {
     answer = await fetch(path, { ...options, headers });
@@ -32,6 +33,7 @@ export async function request(path, options = {}) {
     throw new Refused(0, "The server cannot be reached; is it running?");
   }
   if (answer.ok) return answer;
+  if (answer.status === 401 && apiKey() !== key) return request(path, options); // another was given meanwhile
   throw refused(answer.status, await answer.text());
 }
 
