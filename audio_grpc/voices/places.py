@@ -104,11 +104,12 @@ class Places:
     def remove(self, id_or_name: str) -> None:
         """By id or name, with its aliases; VoiceNotFound."""
         place = self._locate(id_or_name, follow=False)
-        ids = {sample.stem for sample in place.glob("*.sample")}
+        ids = {sample.stem for sample in _samples_in(place)}
         self._take_away(place, id_or_name)
         for other in self._places():
             if (alias := _alias_in(other)) and alias[1] in ids:
-                self._take_away(other, alias[0])
+                with suppress(VoiceNotFound):  # it was removed meanwhile
+                    self._take_away(other, alias[0])
 
     def _take_away(self, place: Path, name: str) -> None:
         # Nothing new is written, so that it works on a full disk.
@@ -173,10 +174,11 @@ class Places:
         for place in self._places():
             if (alias := _alias_in(place)) and alias[1] not in known:
                 gone[place] = alias[0]
-            elif not alias and not list(place.glob("*.sample")):
+            elif not alias and not _samples_in(place):
                 gone[place] = _name_in(place)
         for place, name in gone.items():
-            self._take_away(place, name)
+            with suppress(VoiceNotFound):  # it was removed meanwhile
+                self._take_away(place, name)
         return sorted(gone.values())
 
     def _places(self) -> list[Path]:
@@ -233,6 +235,14 @@ class Places:
 def _sample_of(place: Path, voice_id: str) -> Path:
     # Under its id, so that it is never taken for that of a later voice of the same name.
     return place / f"{voice_id}.sample"
+
+
+def _samples_in(place: Path) -> list[Path]:
+    """None if it was removed meanwhile."""
+    try:
+        return list(place.glob("*.sample"))
+    except FileNotFoundError:
+        return []
 
 
 def _alias_in(place: Path) -> tuple[str, str] | None:
