@@ -1,5 +1,7 @@
 // Small helpers for the document.
 
+const TAKEN_MILLISECONDS = 60_000; // a busy browser takes hold of a download late, and tells nobody when
+
 export const byId = (id) => document.getElementById(id);
 
 /** An element with these properties and children; text becomes text, never markup. */
@@ -18,8 +20,7 @@ export function button(text, onclick, properties = {}) {
 export function download(blob, name) {
   const link = element("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
-  // The browser has taken hold of it by the next task.
-  setTimeout(() => URL.revokeObjectURL(link.href));
+  setTimeout(() => URL.revokeObjectURL(link.href), TAKEN_MILLISECONDS);
 }
 
 /** Give `choose` the file that is chosen in `field` or dropped on `place`. */
