@@ -238,7 +238,7 @@ def _sample_of(place: Path, voice_id: str) -> Path:
 
 
 def _samples_in(place: Path) -> list[Path]:
-    """None if it was removed meanwhile."""
+    """Empty if it was removed meanwhile."""
     try:
         return list(place.glob("*.sample"))
     except FileNotFoundError:

@@ -18,6 +18,9 @@ from tests.envoy.conftest import Gate
 from tests.envoy.front import Front
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"
+)
 SANDBOX = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 # Reports each piece of the body as it arrives, and the status at the end.
 PAGE = """<!doctype html><script type="module">
@@ -83,7 +86,7 @@ def site(front: Front) -> Iterator[Site]:
     site.close()
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium")
+@needs_chromium
 def test_a_page_hears_speech_while_it_is_made(site: Site, gate: Gate, tmp_path: Path) -> None:
     gate.opened.clear()
     browser = subprocess.Popen(

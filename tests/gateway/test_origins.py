@@ -6,7 +6,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.conftest import DATA
-from tests.envoy.test_browser import CHROMIUM
+from tests.envoy.test_browser import CHROMIUM, needs_chromium
 from tests.gateway.conftest import Door, Open
 
 FOREIGN, LISTED = "https://evil.example", "https://app.example.com"
@@ -58,7 +58,7 @@ async def test_a_form_of_another_site_does_nothing(open_door: Open) -> None:
     assert (await door.http.get("/v1/models", headers={"origin": FOREIGN})).status_code == 200
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium")
+@needs_chromium
 async def test_a_browser_tells_whose_page_it_is(door: Door) -> None:
     address = door.url.removeprefix("http://")
     port = address.rpartition(":")[2]

@@ -13,7 +13,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import PATIENCE_SECONDS
-from tests.envoy.test_browser import CHROMIUM, SANDBOX, Site
+from tests.envoy.test_browser import CHROMIUM, SANDBOX, Site, needs_chromium
 from tests.gateway.conftest import Door
 from tests.gateway.test_realtime import COMPLETED, QUIET, SECOND, said, voiced
 from tests.test_live_hearing import until_free
@@ -128,7 +128,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
         browser.wait()
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium")
+@needs_chromium
 async def test_a_page_in_a_browser_shows_its_key_and_is_told_why_it_is_closed(
     door: Door, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Download, Page, async_playwright
 
@@ -22,9 +23,11 @@ from audio_grpc.server import Server
 from audio_grpc.types import Audio, Language, Samples, Segment, TranscriptionOptions
 from tests.conftest import PATIENCE_SECONDS, tone_settings
 from tests.envoy.conftest import Gate
-from tests.envoy.test_browser import CHROMIUM
+from tests.envoy.test_browser import CHROMIUM, needs_chromium
 from tests.gateway.conftest import running
 
+IN_BROWSER = [needs_chromium, pytest.mark.asyncio(loop_scope="package")]
+"""The marks of every test here."""
 LAUNCH = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 PERMISSIONS = ("microphone", "clipboard-read", "clipboard-write")
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")

@@ -19,12 +19,9 @@ from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest
 from tests.conftest import DATA, PATIENCE_SECONDS
 from tests.envoy.test_browser import CHROMIUM
 from tests.gateway.conftest import running
-from tests.playground.conftest import LAUNCH, MICROPHONE, House, Visit, content, wav_file
+from tests.playground.conftest import IN_BROWSER, LAUNCH, MICROPHONE, House, Visit, content, wav_file
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 SENTENCES = ("First this was said.", "Then that.", "And in the end nothing.")
 SILENCE_BYTES = 2 * 48000
 """Two seconds."""

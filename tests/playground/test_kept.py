@@ -13,17 +13,13 @@ from playwright.async_api import Locator, Page, expect
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
-from tests.envoy.test_browser import CHROMIUM
 from tests.history.conftest import kept, refused
-from tests.playground.conftest import Visit, content, each
+from tests.playground.conftest import IN_BROWSER, Visit, content, each
 from tests.playground.keeper import KEEPING, TEXT, Keeper, keeper
 from tests.playground.test_looks import NAMELESS, POOR_CONTRAST
 from tests.playground.test_page import open_tab
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 
 
 @each

@@ -12,9 +12,8 @@ from playwright.async_api import Page, expect
 
 from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
-from tests.envoy.test_browser import CHROMIUM
 from tests.jobs.conftest import TEXT, Speaker, speaker
-from tests.playground.conftest import Visit, samples_of
+from tests.playground.conftest import IN_BROWSER, Visit, samples_of
 from tests.playground.keeper import Keeper
 from tests.playground.narrating import (
     badge,
@@ -28,10 +27,7 @@ from tests.playground.narrating import (
 )
 
 __all__ = ["narrating", "speaker"]
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 
 
 async def run(page: Page, language: str, *command: str, folder: Path, server: str = "") -> str:

@@ -8,9 +8,8 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.conftest import PATIENCE_SECONDS
-from tests.envoy.test_browser import CHROMIUM
 from tests.jobs.conftest import Speaker, ended, speaker
-from tests.playground.conftest import Visit
+from tests.playground.conftest import IN_BROWSER, Visit
 from tests.playground.keeper import Keeper, keeper
 from tests.playground.narrating import (
     IN_SECOND_PIECE,
@@ -27,10 +26,7 @@ from tests.playground.test_looks import NAMELESS, POOR_CONTRAST
 from tests.playground.test_page import open_tab
 
 __all__ = ["narrating", "speaker"]
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 
 
 async def test_a_reload_shows_the_same_jobs(narrating: Keeper, visit: Visit, speaker: Speaker) -> None:

@@ -4,15 +4,13 @@ import asyncio
 import re
 from pathlib import Path
 
-import pytest
 from playwright.async_api import FilePayload, Response, Route, expect
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import Encoding
-from tests.envoy.test_browser import CHROMIUM
 from tests.jobs.conftest import TEXT, Speaker, ended, sound, speaker, spoken
-from tests.playground.conftest import Visit, content, samples_of
+from tests.playground.conftest import IN_BROWSER, Visit, content, samples_of
 from tests.playground.keeper import Keeper, keeper
 from tests.playground.narrating import (
     IN_SECOND_PIECE,
@@ -29,10 +27,7 @@ from tests.playground.narrating import (
 from tests.playground.test_page import open_tab
 
 __all__ = ["narrating", "speaker"]
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 
 
 async def test_a_long_text_is_spoken_in_the_background(narrating: Keeper, visit: Visit) -> None:

@@ -3,15 +3,11 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.envoy.test_browser import CHROMIUM
-from tests.playground.conftest import Visit
+from tests.playground.conftest import IN_BROWSER, Visit
 from tests.playground.test_page import open_tab
 from tests.playground.test_speaking import speak
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 TABS = ("Speak", "Long texts", "Transcribe", "Voices", "Models", "History")
 # Text and what is behind it, of all that is visible: contrast below 4.5 (https://www.w3.org/TR/WCAG22/#contrast-minimum).
 POOR_CONTRAST = """() => {

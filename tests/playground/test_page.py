@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from playwright.async_api import Page, expect
 
 from audio_grpc.access import key_file
@@ -14,15 +13,11 @@ from audio_grpc.access.limits import KeyLimits
 from audio_grpc.server import Server
 from tests.conftest import tone_settings
 from tests.envoy.front import Front, eventually
-from tests.envoy.test_browser import CHROMIUM
 from tests.gateway.conftest import running
-from tests.playground.conftest import House, Visit, content, samples_of
+from tests.playground.conftest import IN_BROWSER, House, Visit, content, samples_of
 from tests.playground.test_speaking import speak
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 
 
 async def open_tab(page: Page, name: str) -> None:

@@ -12,13 +12,9 @@ from playwright.async_api import Page, expect
 
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 from tests.conftest import PATIENCE_SECONDS
-from tests.envoy.test_browser import CHROMIUM
-from tests.playground.conftest import House, Visit, content, samples_of
+from tests.playground.conftest import IN_BROWSER, House, Visit, content, samples_of
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; on Debian: apt install chromium"),
-    pytest.mark.asyncio(loop_scope="package"),
-]
+pytestmark = IN_BROWSER
 LONG = "This goes on for longer than anybody would like to wait for it. " * 20
 LENGTH, LIVE_LENGTH = "#speak-sound [data-figure=length]", "#live-sound [data-figure=length]"
 

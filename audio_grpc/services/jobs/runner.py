@@ -93,9 +93,7 @@ class JobRunner:
         try:
             await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (work, watch):
-                task.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
+            await end(work, watch)
             with suppress(StorageFailed):  # and logged; its lease runs out by itself
                 await self._let_go(job, None if work.cancelled() else work.exception())
             del self._changed[job.id], self._running[job.id]
