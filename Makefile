@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -75,7 +75,13 @@ test-cosyvoice: $(COSYVOICE_VENV)/.done  ## run its tests there, on miniature mo
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 test: lint                      ## check everything, then run the test suite (10 minutes)
-	@$(PYTEST) --ignore=tests/playground
+	@$(PYTEST) $(addprefix --ignore=tests/,playground envoy supervisor recordings)
+
+test-stack: $(VENV)/.dev        ## test Envoy, the gateway and the servers together, as `audio-grpc up` starts them
+	@$(PYTEST) tests/envoy tests/supervisor
+
+test-recordings: $(VENV)/.dev   ## test what the default models make of unusual recordings and texts
+	@$(PYTEST) tests/recordings
 
 test-page: $(VENV)/.dev         ## test the page in Debian's Chromium (3 minutes)
 	@$(PYTEST) tests/playground
