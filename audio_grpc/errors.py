@@ -1,10 +1,22 @@
 """What can go wrong for a caller, one class each.
 
-Every message says what was wrong and what to do about it. ``interceptors/guard.py`` holds the one
-table that gives each class its gRPC status.
+Every message says what was wrong and what to do about it, and repeats what a caller sent by :func:`quoted`
+only. ``interceptors/guard.py`` holds the one table that gives each class its gRPC status.
 """
 
 from typing import ClassVar
+
+QUOTED_CHARACTERS = 100
+
+
+def quoted(value: str) -> str:
+    """Quotes at most 100 characters of ``value`` for a message, those that cannot be seen as escapes.
+
+    What is shortened says so: ``'...' (and 69,900 characters more)``.
+    """
+    shown = repr(value[:QUOTED_CHARACTERS])
+    more = len(value) - QUOTED_CHARACTERS
+    return shown if more <= 0 else f"{shown} (and {more:,} characters more)"
 
 
 class SpeechError(Exception):

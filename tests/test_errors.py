@@ -83,3 +83,17 @@ async def test_an_unforeseen_error_is_internal_and_stays_in_the_log(
     assert (failure.value.code, failure.value.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "secret" not in failure.value.message
     assert "the secret of the house" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("", "''"),
+        ("Anna", "'Anna'"),
+        ("é" * 100, f"'{'é' * 100}'"),
+        ("x" * 70_000, f"'{'x' * 100}' (and 69,900 characters more)"),
+        ("a\nb\0\u202e\u200b\ud800", r"'a\nb\x00\u202e\u200b\ud800'"),
+    ],
+)
+def test_a_message_quotes_a_bounded_and_visible_part_of_what_came(value: str, shown: str) -> None:
+    assert errors.quoted(value) == shown
