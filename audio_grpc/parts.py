@@ -23,6 +23,7 @@ from audio_grpc.services.cloning import Samples
 from audio_grpc.services.conversation import Conversations
 from audio_grpc.services.history import HistoryReports
 from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
+from audio_grpc.services.key import KeyReports
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.neighbours import Neighbours
@@ -41,6 +42,7 @@ from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_serve
 from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from audio_grpc.v1.history_pb2_grpc import add_HistoryServiceServicer_to_server
 from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
+from audio_grpc.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
@@ -104,6 +106,7 @@ class Parts:
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)
         add_HistoryServiceServicer_to_server(history, server)
+        add_KeyServiceServicer_to_server(KeyReports(), server)
 
     def start(self) -> None:
         """What is done beside the calls; jobs are begun by themselves, once models are loaded."""

@@ -48,6 +48,8 @@ from audio_grpc.v1.conversation_pb2 import ListPipelinesRequest, Pipeline
 from audio_grpc.v1.conversation_pb2_grpc import ConversationServiceStub
 from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
+from audio_grpc.v1.key_pb2 import GetKeyRequest, Key
+from audio_grpc.v1.key_pb2_grpc import KeyServiceStub
 from audio_grpc.v1.model_pb2 import (
     FreeMemoryRequest,
     FreeMemoryResponse,
@@ -100,6 +102,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
+        self._keys = KeyServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -284,6 +287,11 @@ class AsyncClient(AsyncJobs, AsyncHistory):
     async def get_statistics(self) -> GetStatisticsResponse:
         """Totals since the server was started."""
         return await self._unary(self._activities.GetStatistics, GetStatisticsRequest())
+
+    async def get_key(self) -> Key | None:
+        """The key that the calls carry, without its secret; None if the server asks for none."""
+        reply = await self._unary(self._keys.GetKey, GetKeyRequest())
+        return reply.key if reply.HasField("key") else None
 
     async def is_serving(self, service: str = "") -> bool:
         """What the server's health service says of one of its services, or of the whole."""

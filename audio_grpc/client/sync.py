@@ -36,6 +36,8 @@ from audio_grpc.v1.activity_pb2 import (
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
+from audio_grpc.v1.key_pb2 import GetKeyRequest, Key
+from audio_grpc.v1.key_pb2_grpc import KeyServiceStub
 from audio_grpc.v1.model_pb2 import (
     FreeMemoryRequest,
     FreeMemoryResponse,
@@ -87,6 +89,7 @@ class Client(Jobs, History):
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
+        self._keys = KeyServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -242,6 +245,11 @@ class Client(Jobs, History):
     def get_statistics(self) -> GetStatisticsResponse:
         """Totals since the server was started."""
         return self._unary(self._activities.GetStatistics, GetStatisticsRequest())
+
+    def get_key(self) -> Key | None:
+        """The key that the calls carry, without its secret; None if the server asks for none."""
+        reply = self._unary(self._keys.GetKey, GetKeyRequest())
+        return reply.key if reply.HasField("key") else None
 
     def is_serving(self, service: str = "", timeout: float | None = None) -> bool:
         """What the server's health service says of one of its services, or of the whole."""

@@ -17,6 +17,7 @@ from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1.conversation_pb2 import ConverseRequest
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
+from audio_grpc.v1.key_pb2 import GetKeyRequest
 from audio_grpc.v1.speech_to_text_pb2 import (
     StreamingTranscribeRequest,
     TranscribeRequest,
@@ -125,7 +126,7 @@ class Tab:
 
     def take_first(self, request: Any) -> Any:
         """The request of a call that sends one; RateLimited and others, see :meth:`Usage.take`, and Busy."""
-        self._take(request, calls=1)
+        self._take(request, calls=0 if isinstance(request, GetKeyRequest) else 1)
         return request
 
     def take_each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -149,7 +150,7 @@ class Tab:
         self._uploads.check(size, self._uploaded)
         if self._usage is not None:
             self._usage.take(Cost(calls, _characters(request), size + passing), self._uploaded)
-            self._running = True
+            self._running = self._running or calls > 0
         self._uploads.hold(size)
         self._uploaded += size
 
