@@ -1,13 +1,14 @@
 """Keeping what outlives the server: rows in a database, and sound beside it."""
 
 from audio_grpc.store.activities import ActivityBoard, Board
-from audio_grpc.store.blobs import Blobs, open_blobs
+from audio_grpc.store.blobs import SAMPLE_BYTES, Blobs, open_blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import JobStorage, JobStore, NewJob, Position
 from audio_grpc.store.leases import Leases, Piece, Sound
 from audio_grpc.store.past_requests import PastRequest, PastRequests, Selection, new_id
 
 __all__ = [
+    "SAMPLE_BYTES",
     "ActivityBoard",
     "Blobs",
     "Board",

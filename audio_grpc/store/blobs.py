@@ -9,6 +9,7 @@ behind is never heard, and goes when its job is deleted.
 
 import asyncio
 import logging
+import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from typing import Any, Protocol, TypeVar
 
 from audio_grpc import disk
 from audio_grpc.errors import ConfigurationError, StorageFailed
+
+SAMPLE_BYTES = 2
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -33,6 +36,9 @@ class Place(Protocol):
 
     def read(self, folder: str, name: str) -> bytes:
         """What was written."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The names of all that is there, and how many bytes each has."""
 
     def remove(self, folder: str, name: str) -> None:
         """Remove one, if it is there."""
@@ -60,6 +66,10 @@ class Blobs:
     async def read(self, owner_id: str, name: str) -> bytes:
         """What was kept."""
         return await self._off_loop("read the audio", partial(self._place.read, owner_id, name))
+
+    async def sizes(self, owner_id: str) -> dict[str, int]:
+        """The names of all sounds of an owner that are there, and how many bytes each has."""
+        return await self._off_loop("look for the audio", partial(self._place.sizes, owner_id))
 
     async def remove(self, job_id: str, name: str) -> None:
         """Forget the sound of a piece."""
@@ -118,6 +128,12 @@ class Folder:
         """See :meth:`Place.read`."""
         return (self._path / folder / name).read_bytes()
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See :meth:`Place.sizes`."""
+        with suppress(FileNotFoundError), os.scandir(self._path / folder) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries}
+        return {}
+
     def remove(self, folder: str, name: str) -> None:
         """See :meth:`Place.remove`; an empty folder goes as well."""
         (self._path / folder / name).unlink(missing_ok=True)
@@ -150,6 +166,17 @@ class Remote:
         """See :meth:`Place.read`."""
         data: bytes = self._filesystem.cat_file(f"{self._path}/{folder}/{name}")
         return data
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See :meth:`Place.sizes`."""
+        path = f"{self._path}/{folder}"
+        self._filesystem.invalidate_cache(path)
+        with suppress(FileNotFoundError):
+            return {
+                file["name"].rpartition("/")[2]: file["size"]
+                for file in self._filesystem.ls(path, detail=True)
+            }
+        return {}
 
     def remove(self, folder: str, name: str) -> None:
         """See :meth:`Place.remove`."""

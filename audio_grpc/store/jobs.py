@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
@@ -108,11 +109,11 @@ class JobStore:
         )
 
     async def blobs(self, job_id: str, start: int) -> list[str]:
-        """The names of what is spoken of a job, from the piece of this number on."""
-        spoken = and_(PIECES.c.job_id == job_id, PIECES.c.number >= start, PIECES.c.blob.is_not(None))
-        wanted = select(PIECES.c.blob).where(spoken).order_by(PIECES.c.number)
+        """The names of what is spoken of a job without a gap, from the piece of this number on."""
+        following = and_(PIECES.c.job_id == job_id, PIECES.c.number >= start)
+        wanted = select(PIECES.c.blob).where(following).order_by(PIECES.c.number)
         return await self._database.run(
-            "read the job", lambda connection: list(connection.execute(wanted).scalars())
+            "read the job", lambda connection: list(takewhile(bool, connection.execute(wanted).scalars()))
         )
 
 
@@ -123,6 +124,11 @@ class JobStorage:
         self.database = database
         self.jobs = JobStore(database)
         self.blobs = blobs
+
+    async def count_lost(self, job: Job) -> int:
+        """How many pieces of a completed job have no sound any more. StorageFailed."""
+        kept = await self.blobs.sizes(job.id)
+        return sum(blob not in kept for blob in await self.jobs.blobs(job.id, 0))
 
 
 def job_of(row: Row[Any]) -> Job:

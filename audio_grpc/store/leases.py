@@ -6,13 +6,14 @@ clocks of the servers have to agree to within a few seconds.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, select, update
 
 from audio_grpc.errors import ServerCrashed, SpeechError
+from audio_grpc.store.blobs import SAMPLE_BYTES
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import COLUMNS, job_of
 from audio_grpc.store.tables import JOBS, PIECES
@@ -89,6 +90,14 @@ class Leases:
             "keep what is spoken of the job", lambda connection: self._keep(connection, job_id, piece, sound)
         )
 
+    async def settle(self, job_id: str, kept: Mapping[str, int]) -> JobState | None:
+        """Complete a job that is spoken to its end; its state then, or None if it is not to be run here.
+
+        ``kept`` are the names of the sounds that are there, and their bytes. Pieces whose sound is not are
+        unspoken again.
+        """
+        return await self._run("complete the job", lambda connection: self._settle(connection, job_id, kept))
+
     async def release(self, job_id: str) -> None:
         """Let another server, or this one, take the job when its turn comes."""
         running = JOBS.c.state == JobState.RUNNING.value
@@ -124,7 +133,7 @@ class Leases:
     def _keep(self, connection: Connection, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
         counted = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).returning(*COLUMNS)
         values: dict[str, Any] = {
-            "pieces_done": piece.number + 1,
+            "pieces_done": JOBS.c.pieces_done + 1,
             "characters_done": JOBS.c.characters_done + len(piece.text),
             "input_tokens": JOBS.c.input_tokens + sound.input_tokens,
             "samples": JOBS.c.samples + sound.samples,
@@ -137,12 +146,29 @@ class Leases:
             return None
         spoken = and_(PIECES.c.job_id == job_id, PIECES.c.number == piece.number)
         connection.execute(update(PIECES).where(spoken).values(blob=sound.blob))
-        job = job_of(row)
-        if job.pieces_done < job.pieces_total:
-            return job.state
+        return job_of(row).state
+
+    def _settle(self, connection: Connection, job_id: str, kept: Mapping[str, int]) -> JobState | None:
+        held = and_(self._held(job_id), JOBS.c.state.in_(UNENDED))
+        state = connection.scalar(select(JOBS.c.state).where(held).with_for_update())
+        if state is None:
+            return None
+        of_job = PIECES.c.job_id == job_id
+        spoken = select(PIECES.c.number, PIECES.c.blob, func.length(PIECES.c.text)).where(of_job)
+        rows = connection.execute(spoken.where(PIECES.c.blob.is_not(None))).all()
+        there = [(blob, characters) for _, blob, characters in rows if blob in kept]
+        if gone := [{"gone": number} for number, blob, _ in rows if blob not in kept]:
+            forgotten = update(PIECES).where(of_job, PIECES.c.number == bindparam("gone")).values(blob=None)
+            connection.execute(forgotten, gone)
+            left = {
+                "pieces_done": len(there),
+                "characters_done": sum(characters for _, characters in there),
+                "samples": sum(kept[blob] for blob, _ in there) // SAMPLE_BYTES,
+            }
+            connection.execute(update(JOBS).where(held).values(left))
         done = {"state": JobState.COMPLETED.value, "ended": time.time()}
-        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(done))
-        return JobState.COMPLETED
+        completed = update(JOBS).where(held, JOBS.c.pieces_total == len(there)).values(done)
+        return JobState.COMPLETED if connection.execute(completed).rowcount else JobState(state)
 
     def _held(self, job_id: str) -> ColumnElement[bool]:
         return and_(JOBS.c.id == job_id, JOBS.c.lease_owner == self._owner)

@@ -147,7 +147,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetrySpeechJob(self, request, context):
-        """Has a failed job go on with the piece that failed. Another state: FAILED_PRECONDITION (JOB_STATE).
+        """Has a failed job go on with the piece that failed, and a completed one whose audio the server has lost
+        be spoken again where it is lost. Another state: FAILED_PRECONDITION (JOB_STATE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,9 @@ class JobServiceStub:
     ResumeSpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.ResumeSpeechJobRequest, _job_pb2.ResumeSpeechJobResponse]
     """Has a paused job go on. Another state: FAILED_PRECONDITION (JOB_STATE)."""
     RetrySpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.RetrySpeechJobRequest, _job_pb2.RetrySpeechJobResponse]
-    """Has a failed job go on with the piece that failed. Another state: FAILED_PRECONDITION (JOB_STATE)."""
+    """Has a failed job go on with the piece that failed, and a completed one whose audio the server has lost
+    be spoken again where it is lost. Another state: FAILED_PRECONDITION (JOB_STATE).
+    """
     CancelSpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelSpeechJobRequest, _job_pb2.CancelSpeechJobResponse]
     """Ends a job that is queued, running or paused; what is spoken of it stays until it is deleted. Another
     state: FAILED_PRECONDITION (JOB_STATE).
@@ -100,7 +102,9 @@ class JobServiceAsyncStub(JobServiceStub):
     ResumeSpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.ResumeSpeechJobRequest, _job_pb2.ResumeSpeechJobResponse]  # type: ignore[assignment]
     """Has a paused job go on. Another state: FAILED_PRECONDITION (JOB_STATE)."""
     RetrySpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.RetrySpeechJobRequest, _job_pb2.RetrySpeechJobResponse]  # type: ignore[assignment]
-    """Has a failed job go on with the piece that failed. Another state: FAILED_PRECONDITION (JOB_STATE)."""
+    """Has a failed job go on with the piece that failed, and a completed one whose audio the server has lost
+    be spoken again where it is lost. Another state: FAILED_PRECONDITION (JOB_STATE).
+    """
     CancelSpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelSpeechJobRequest, _job_pb2.CancelSpeechJobResponse]  # type: ignore[assignment]
     """Ends a job that is queued, running or paused; what is spoken of it stays until it is deleted. Another
     state: FAILED_PRECONDITION (JOB_STATE).
@@ -181,7 +185,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.RetrySpeechJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.RetrySpeechJobResponse, _abc.Awaitable[_job_pb2.RetrySpeechJobResponse]]:
-        """Has a failed job go on with the piece that failed. Another state: FAILED_PRECONDITION (JOB_STATE)."""
+        """Has a failed job go on with the piece that failed, and a completed one whose audio the server has lost
+        be spoken again where it is lost. Another state: FAILED_PRECONDITION (JOB_STATE).
+        """
 
     @_abc_1.abstractmethod
     def CancelSpeechJob(

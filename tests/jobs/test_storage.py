@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
+from audio_grpc.store.blobs import Folder
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import Start, tone_settings
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, refused, sound, spoken
@@ -208,3 +210,74 @@ async def test_a_package_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigurationError, match=advice):
         Server(tone_settings(**{setting: value}))
+
+
+@pytest.mark.parametrize("gone", ["everything", "one piece"])
+async def test_sound_that_goes_while_the_job_runs_is_spoken_again(
+    start: Start, speaker: Speaker, tmp_path: Path, gone: str
+) -> None:
+    _, client = await start()
+    speaker.hold("number 8,")
+    job = await client.create_job(TEXT, **PIECES)
+    await asyncio.to_thread(speaker.reached.wait, 60)
+    if gone == "everything":
+        shutil.rmtree(tmp_path / "results")
+    else:
+        files(tmp_path / "results")[3].unlink()
+    speaker.go_on.set()
+    completed = await ended(client, job.id)
+    assert (completed.state, completed.pieces_done) == (COMPLETED, 12)
+    heard = await sound(client, job.id)
+    assert heard == await spoken(client, TEXT, **PIECES)
+    assert len(speaker.said) == 12 + (8 if gone == "everything" else 1) + 12, "the rest is not spoken again"
+    assert completed.audio_duration.ToTimedelta().total_seconds() == len(TEXT) * 0.1
+
+
+async def test_who_follows_a_job_hears_each_piece_once_though_some_are_spoken_again(
+    start: Start, speaker: Speaker, tmp_path: Path
+) -> None:
+    _, client = await start()
+    speaker.hold("number 8,")
+    job = await client.create_job(TEXT, **PIECES)
+    await asyncio.to_thread(speaker.reached.wait, 60)
+    folder = tmp_path / "results" / job.id
+    folder.rename(tmp_path / "elsewhere")  # before anything of it was heard
+    speaker.go_on.set()
+    assert await sound(client, job.id, follow=True) == await spoken(client, TEXT, **PIECES)
+
+
+async def test_sound_that_goes_again_and_again_fails_the_job(
+    start: Start, speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, client = await start()
+    write = Folder.write
+
+    def in_vain(self: Folder, folder: str, name: str, data: bytes) -> None:
+        write(self, folder, name, data)
+        self.remove(folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write", in_vain)
+        job = await client.create_job(TEXT, **PIECES)
+        failed = await ended(client, job.id)
+    assert (failed.state, failed.error.reason, failed.pieces_done) == (FAILED, "STORAGE_FAILED", 0)
+    assert "RetrySpeechJob" in failed.error.message
+    await client.retry_job(job.id)
+    assert (await ended(client, job.id)).state == COMPLETED
+
+
+async def test_a_completed_job_whose_sound_is_gone_says_so_and_is_spoken_again(
+    start: Start, tmp_path: Path
+) -> None:
+    _, client = await start()
+    job = await client.create_job(TEXT, **PIECES)
+    await ended(client, job.id)
+    assert (await refused(client.retry_job(job.id))).reason == "JOB_STATE", "while all is there"
+    for file in files(tmp_path / "results")[2:5]:
+        file.unlink()
+    error = await refused(client.download_job(job.id))
+    assert (error.code, error.reason) == (grpc.StatusCode.INTERNAL, "STORAGE_FAILED")
+    assert error.message.startswith("the sound of 3 of the job's 12 pieces is gone")
+    await client.retry_job(job.id)
+    assert (await ended(client, job.id)).state == COMPLETED
+    assert await sound(client, job.id) == await spoken(client, TEXT, **PIECES)

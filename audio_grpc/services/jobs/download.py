@@ -47,8 +47,10 @@ class Download:
         job = self._job
         while True:
             for blob in await self._store.blobs(job.id, read):
+                if (data := await self._read(blob)) is None:
+                    break
                 read += 1
-                pcm = np.frombuffer(await self._read(blob), "<i2")
+                pcm = np.frombuffer(data, "<i2")
                 yield Audio(pcm.astype(np.float32) / FULL_SCALE, job.sample_rate_hertz)
             if read == job.pieces_total:
                 return
@@ -56,13 +58,18 @@ class Download:
             await self._wait(FOLLOW_SECONDS)
             job = await self._store.find(job.id, None)
 
-    async def _read(self, blob: str) -> bytes:
-        """JobNotFound if the job was deleted meanwhile, and its sound with it."""
+    async def _read(self, blob: str) -> bytes | None:
+        """None for sound that is gone and will be spoken again, as the job is not completed without it.
+
+        JobNotFound if the job was deleted meanwhile, and its sound with it.
+        """
         try:
             return await self._blobs.read(self._job.id, blob)
-        except StorageFailed:
-            await self._store.find(self._job.id, None)
-            raise
+        except StorageFailed as error:
+            job = await self._store.find(self._job.id, None)
+            if job.state.has_ended or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            return None
 
 
 def require_hope(job: Job) -> None:

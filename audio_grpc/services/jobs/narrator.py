@@ -10,13 +10,13 @@ from functools import partial
 
 from audio_grpc.audio import resample, to_pcm
 from audio_grpc.backends.base import Synthesizer
-from audio_grpc.errors import ModelFailed, ModelLoadFailed
+from audio_grpc.errors import ModelFailed, ModelLoadFailed, StorageFailed
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.pipeline import SpeechFinished, require_pronounceable, say, settled
 from audio_grpc.services.requests import SpeechJob, speech_job, spoken_by
-from audio_grpc.store import Blobs, Leases, Piece, Sound
+from audio_grpc.store import SAMPLE_BYTES, Blobs, Leases, Piece, Sound
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Job, JobState
 from audio_grpc.v1 import job_pb2
@@ -25,7 +25,8 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 SERVICE = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 RETRY_SECONDS = (0.5, 2.0)
 """How long to wait before a piece that the model failed at is tried again."""
-SAMPLE_BYTES = 2
+MOST_ROUNDS = 3
+"""How often a job is spoken to its end, if sound of it is gone then."""
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,29 @@ class JobNarrator:
         """Until it is completed, paused, or not this server's any more. SpeechError if it fails."""
         current_call.set(Call(SERVICE, "", job.id))  # in the context of this task
         manner = await self._manner(job)
-        while piece := await self._leases.next_piece(job.id):
-            began = time.monotonic()
-            pcm, input_tokens = await _patiently(manner, piece)
-            blob = await self._blobs.add(job.id, piece.number, pcm)
-            sound = Sound(blob, len(pcm) // SAMPLE_BYTES, input_tokens, time.monotonic() - began)
-            # Where this fails, the sound may be kept nevertheless: so it is not removed then.
-            state = await self._leases.keep(job.id, piece, sound)
-            if state is None:
-                await self._blobs.remove(job.id, blob)
-            if state is not JobState.RUNNING:
+        for _ in range(MOST_ROUNDS):
+            while piece := await self._leases.next_piece(job.id):
+                if await self._keep(job, piece, manner) is not JobState.RUNNING:
+                    break
+            if await self._leases.settle(job.id, await self._blobs.sizes(job.id)) is not JobState.RUNNING:
                 return
+            log.warning("of job %s sound is gone that was kept; it is spoken again", job.id)
+        raise StorageFailed(
+            "sound that was kept is gone again and again; the operator has to see to what removes it "
+            "from the results_url, and RetrySpeechJob goes on then"
+        )
+
+    async def _keep(self, job: Job, piece: Piece, manner: _Manner) -> JobState | None:
+        """Speak a piece; the job's state then, or None if it is not this server's any more."""
+        began = time.monotonic()
+        pcm, input_tokens = await _patiently(manner, piece)
+        blob = await self._blobs.add(job.id, piece.number, pcm)
+        sound = Sound(blob, len(pcm) // SAMPLE_BYTES, input_tokens, time.monotonic() - began)
+        # Where this fails, the sound may be kept nevertheless: so it is not removed then.
+        state = await self._leases.keep(job.id, piece, sound)
+        if state is None:
+            await self._blobs.remove(job.id, blob)
+        return state
 
     async def _manner(self, job: Job) -> _Manner:
         request = SynthesizeRequest.FromString(job.request)

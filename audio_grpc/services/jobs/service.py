@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 
 from audio_grpc.audio import CODECS
 from audio_grpc.convert import FROM_ENCODING, from_job, from_seconds
-from audio_grpc.errors import JobIncomplete
+from audio_grpc.errors import JobIncomplete, StorageFailed
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.cloning import Samples
@@ -59,6 +59,7 @@ class Jobs(JobServiceServicer):
     ) -> None:
         self._models = models
         self._samples = samples
+        self._storage = storage
         self._store = storage.jobs
         self._blobs = storage.blobs
         self._runner = runner
@@ -122,7 +123,10 @@ class Jobs(JobServiceServicer):
         self, request: pb.RetrySpeechJobRequest, context: Context
     ) -> pb.RetrySpeechJobResponse:
         """The job, which waits for its turn."""
-        job = await self._move(request.id, (JobState.FAILED,), JobState.QUEUED)
+        job = await self._find(request.id)
+        is_lost = job.state is JobState.COMPLETED and await self._storage.count_lost(job)
+        sources = (JobState.FAILED, JobState.COMPLETED) if is_lost else (JobState.FAILED,)
+        job = await self._move(request.id, sources, JobState.QUEUED)
         return pb.RetrySpeechJobResponse(job=from_job(job))
 
     async def CancelSpeechJob(
@@ -152,6 +156,12 @@ class Jobs(JobServiceServicer):
         if not request.follow and job.state is not JobState.COMPLETED:
             raise JobIncomplete(
                 f"the job is {job.state.value}; wait until it is completed (WatchSpeechJob), or set follow",
+                field="id",
+            )
+        if job.state is JobState.COMPLETED and (lost := await self._storage.count_lost(job)):
+            raise StorageFailed(
+                f"the sound of {lost} of the job's {job.pieces_total} pieces is gone from where the server "
+                "keeps it; RetrySpeechJob has them spoken again",
                 field="id",
             )
         call.begin()
