@@ -34,6 +34,7 @@ class House(CommandProcess):
         settings: Iterable[str] = (),
         envoy: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
+        models: str = MODELS,
     ) -> None:
         self.port, self.inside_port, self.admin_port, self.gateway_port = free_ports(4)
         self.address, self.admin, self.gateway = (
@@ -44,7 +45,7 @@ class House(CommandProcess):
             *("port = 0", *settings, "[envoy]", f"port = {self.port}", f"inside_port = {self.inside_port}"),
             *(f"admin_port = {self.admin_port}", f'gateway = "{self.gateway}"', *envoy),
         )
-        self.file.write_text("\n".join(lines) + MODELS)
+        self.file.write_text("\n".join(lines) + models)
         super().__init__(COMMAND, "up", *arguments, cwd=folder, env=env)
 
     def ready(self) -> "House":
