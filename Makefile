@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench chaos soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -121,6 +121,9 @@ protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 
 bench: $(VENV)/.dev kokoro local-llm      ## measure, and write benchmarks/README.md and results.json (SECTIONS="doors ..." for some)
 	@$(BIN)/python -m benchmarks $(SECTIONS)
+
+chaos: $(VENV)/.dev             ## ordinary, impatient and hostile callers while processes are killed (3 minutes; ARGS="--seconds 600")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: $(VENV)/.dev              ## 500 mixed calls, many of them cut short: memory stays flat, no thread is left
 	@$(BIN)/python -m benchmarks.soak

@@ -1,4 +1,4 @@
-"""Runs ``audio-grpc up`` with ordinary, impatient and hostile callers while its processes are killed and stopped.
+"""Runs ``audio-grpc up`` with ordinary, impatient and hostile callers while its processes are killed.
 
 Ends with status 1 if an ordinary call failed that had not begun, if anything was answered INTERNAL, UNKNOWN
 or 500, or if slots, threads, descriptors or memory do not come back.
