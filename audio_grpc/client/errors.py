@@ -8,6 +8,10 @@ from google.rpc.status_pb2 import Status
 
 from audio_grpc.convert import to_seconds
 
+# gRPC's own words and codes where a connection breaks off in the middle of a call: no server has answered so.
+BROKEN_OFF = ("RST_STREAM", "Stream removed", "Socket closed")
+OF_GRPC = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE)
+
 
 class ServiceError(Exception):
     """What the server answered instead.
@@ -40,9 +44,19 @@ class ServiceError(Exception):
 
     @classmethod
     def from_status(cls, code: grpc.StatusCode, details: str | None, trailing_metadata: Any) -> Self:
-        """From the three parts of a status; understands google.rpc.Status."""
+        """From the three parts of a status; understands google.rpc.Status.
+
+        UNAVAILABLE if the connection broke off, whatever gRPC makes of that.
+        """
+        trailers = tuple(trailing_metadata or ())
+        if not trailers and code in OF_GRPC and any(words in (details or "") for words in BROKEN_OFF):
+            return cls(
+                grpc.StatusCode.UNAVAILABLE,
+                "the connection to the server broke off in the middle of the call, and what was received is "
+                "not complete; try again",
+            )
         translated = cls(code, details or code.name)
-        for key, value in trailing_metadata or ():
+        for key, value in trailers:
             if key == "grpc-status-details-bin":
                 translated._read(Status.FromString(value))
         return translated

@@ -4,13 +4,19 @@ import asyncio
 import json
 import signal
 
+import grpc
 import openai
+import pytest
 from websockets.asyncio.client import connect
 
+from audio_grpc.client import ServiceError
 from tests.conftest import PATIENCE_SECONDS
 from tests.envoy.front import eventually
+from tests.supervisor.conftest import Start
 from tests.supervisor.house import House
 from tests.supervisor.load import calling
+
+LONG = "This goes on for longer than the server lives. " * 20
 
 
 async def test_every_door_answers(house: House) -> None:
@@ -51,6 +57,18 @@ async def test_a_replica_that_is_killed_costs_only_what_it_had_begun(house: Hous
     assert load.failed == []
     assert len(load.broken) <= 24, "at most what was running when it was killed"
     house.wait_for(r"^up +\| server-\d ended by SIGKILL; starting it again")
+
+
+async def test_a_stream_of_a_server_that_is_killed_breaks_off_in_plain_words(start: Start) -> None:
+    house = start().ready()
+    async with house.client() as client, client.synthesize(LONG, model="slow") as speech:
+        await speech.start()
+        house.servers()[0].kill()
+        with pytest.raises(ServiceError) as failure:
+            async for _ in speech:
+                pass
+    assert failure.value.code is grpc.StatusCode.UNAVAILABLE
+    assert "broke off in the middle of the call" in failure.value.message
 
 
 async def test_renewing_the_servers_fails_nobody(house: House) -> None:
