@@ -26,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from audio_grpc import openai_names
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pipelines import DEFAULT_PIPELINES, LOCAL_LLM_PORT, PipelineSpec, with_defaults
@@ -34,11 +35,6 @@ PREFIX = "AUDIO_GRPC_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
 """No setting of the server: where a command finds the key that it calls a server with."""
 DEFAULT_FILE = Path("audio-grpc.toml")
-# What OpenAI's clients ask for. The default model of a kind answers, unless another one claims the name.
-OPENAI_MODELS = {
-    "synthesizers": ("tts-1", "tts-1-hd", "gpt-4o-mini-tts"),
-    "transcribers": ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
-}
 # What the models are that come with the package. One of the same name in the configuration inherits
 # what it leaves out.
 DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -261,7 +257,7 @@ class Settings(BaseSettings):
             return models
         default, spec = next(iter(models.items()))
         taken = {*models, *(alias for model in models.values() for alias in model.aliases)}
-        free = (name for name in OPENAI_MODELS[info.field_name] if name not in taken)
+        free = (name for name in openai_names.LISTED[info.field_name] if name not in taken)
         return {**models, default: replace(spec, aliases=(*spec.aliases, *free))}
 
     @classmethod

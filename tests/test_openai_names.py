@@ -74,3 +74,65 @@ async def test_a_voice_that_has_such_a_name_itself_keeps_it(start: Start) -> Non
     emma, fable = await client.list_voices()
     assert (fable.name, list(fable.aliases)) == ("fable", [])
     assert list(emma.aliases) == [name for name in (*OPENAI_VOICES, *PERSONAS) if name != "fable"]
+
+
+SPEAKERS_OF_LATER = (
+    "gpt-4o-mini-tts-2025-12-15",
+    "tts-1-hd-1106",
+    "tts-1-1106",
+    "tts-2",
+    "gpt-7-tts-hd",
+    "tts-hd",
+)
+LISTENERS_OF_LATER = (
+    *("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper", "gpt-4o-transcribe-diarize"),
+    *("gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-latest", "gpt-7-mini-transcribe", "whisper"),
+)
+
+
+async def listener_of(client: AsyncClient, name: str) -> str:
+    """The model that hears."""
+    async with client.listen(16000, model=name) as hearing:
+        return (await hearing.start()).model
+
+
+async def test_names_that_openai_has_or_will_have_find_the_default_model_of_their_kind(start: Start) -> None:
+    _, client = await start()
+    assert {(await speaker_of(client, model=name))[0] for name in SPEAKERS_OF_LATER} == {"speaker"}
+    assert {await listener_of(client, name) for name in LISTENERS_OF_LATER} == {"listener"}
+    assert {(await client.get_model(name)).name for name in SPEAKERS_OF_LATER} == {"speaker"}
+    assert {(await client.get_model(name)).name for name in LISTENERS_OF_LATER} == {"listener"}
+
+
+async def test_they_never_take_a_configured_name_and_a_snapshot_is_of_the_model_that_has_its_name(
+    start: Start,
+) -> None:
+    claimed = ModelSpec("tone", aliases=("gpt-9-tts", "tts-1-hd", "gpt-5-whisper"))
+    _, client = await start(synthesizers={"first": ModelSpec("tone"), "claimed": claimed})
+    names = ("gpt-9-tts", "gpt-9-tts-2027-01-31", "tts-1-hd-1106", "gpt-8-tts")
+    answering = [(await speaker_of(client, model=name))[0] for name in names]
+    assert answering == ["claimed", "claimed", "claimed", "first"]
+    with pytest.raises(ServiceError, match="no transcriber is named 'gpt-5-whisper'; there are: listener"):
+        await listener_of(client, "gpt-5-whisper")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whisper-large-v3",
+        "gpt-4o",
+        "gpt-realtime",
+        "my-tts",
+        "tts-1 ",
+        "GPT-4O-TTS",
+        "whisper-1",
+        "gpt" + "-tts" * 9000,
+    ],
+)
+async def test_other_names_are_refused_with_a_list_of_what_there_is(start: Start, name: str) -> None:
+    _, client = await start()
+    with pytest.raises(ServiceError, match=r"no synthesiser is named .*; there are: speaker") as refused:
+        await speaker_of(client, model=name)
+    assert refused.value.reason == "MODEL_NOT_FOUND"
+    with pytest.raises(ServiceError, match="no transcriber is named"):
+        await listener_of(client, "tts-1")

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from audio_grpc.backends.base import Synthesizer, Transcriber
-from audio_grpc.errors import ConfigurationError, ModelNotFound
+from audio_grpc.errors import ConfigurationError, ModelNotFound, quoted
+from audio_grpc.openai_names import Family, spellings
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.room import Room
 
 AnyModel = Model[Synthesizer] | Model[Transcriber]
+M = TypeVar("M", bound=AnyModel)
 
 
 class Models:
@@ -36,16 +38,30 @@ class Models:
         return [*self.synthesizers, *self.transcribers]
 
     def synthesizer(self, name: str) -> Model[Synthesizer]:
-        """By name or alias; empty for the default. ModelNotFound."""
-        return _find(self.synthesizers, "synthesiser", name, field="model")
+        """By name or alias, or one of OpenAI's names; empty for the default. ModelNotFound."""
+        model = _named(self.synthesizers, name) if name else next(iter(self.synthesizers), None)
+        return model or self._openai(self.synthesizers, "synthesiser", Family.SPEAKS, name)
 
     def transcriber(self, name: str) -> Model[Transcriber]:
-        """By name or alias; empty for the default. ModelNotFound."""
-        return _find(self.transcribers, "transcriber", name, field="model")
+        """By name or alias, or one of OpenAI's names; empty for the default. ModelNotFound."""
+        model = _named(self.transcribers, name) if name else next(iter(self.transcribers), None)
+        return model or self._openai(self.transcribers, "transcriber", Family.TRANSCRIBES, name)
 
     def any(self, name: str) -> AnyModel:
-        """Of either kind, by name or alias. ModelNotFound."""
-        return _find(self.all, "model", name, field="name")
+        """Of either kind, by name or alias, or one of OpenAI's names. ModelNotFound."""
+        if model := _named(self.all, name):
+            return model
+        if self.transcribers and Family.TRANSCRIBES.has(name):
+            return self.transcribers[0]
+        if self.synthesizers and Family.SPEAKS.has(name):
+            return self.synthesizers[0]
+        raise _not_found(self.all, "model", name, field="name")
+
+    def _openai(self, models: Sequence[M], kind: str, family: Family, name: str) -> M:
+        """The default model of a kind, for names that no model is configured to have."""
+        if models and family.has(name) and _named(self.all, name) is None:
+            return models[0]
+        raise _not_found(models, kind, name, field="model")
 
     def keep_room(self) -> None:
         """From now on unload idle models when memory is short."""
@@ -58,14 +74,11 @@ class Models:
         await asyncio.gather(*(model.unload() for model in self.all))
 
 
-M = TypeVar("M", bound=AnyModel)
+def _named(models: Sequence[M], name: str) -> M | None:
+    """The model that is configured to answer to the name, or to that of which it is a snapshot."""
+    return next((model for spelt in spellings(name) for model in models if spelt in model.names), None)
 
 
-def _find(models: Sequence[M], kind: str, name: str, field: str) -> M:
-    if not name and field == "model" and models:
-        return models[0]
-    for model in models:
-        if name in model.names:
-            return model
+def _not_found(models: Sequence[AnyModel], kind: str, name: str, field: str) -> ModelNotFound:
     known = ", ".join(model.name for model in models) or "none"
-    raise ModelNotFound(f"no {kind} is named {name!r}; there are: {known}", field=field)
+    return ModelNotFound(f"no {kind} is named {quoted(name)}; there are: {known}", field=field)

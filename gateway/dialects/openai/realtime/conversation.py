@@ -8,7 +8,10 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
+from grpc import StatusCode
+
 from audio_grpc.client import AsyncClient, AsyncLiveTranscript, ServiceError
+from audio_grpc.errors import quoted
 from audio_grpc.v1.model_pb2 import MODEL_KIND_TRANSCRIBER
 from gateway.dialects.openai.realtime import events, messages
 from gateway.dialects.openai.realtime.items import Items, empty
@@ -152,9 +155,18 @@ class Conversation:
 
     async def _require_model(self, session: Session) -> None:
         """ApiError if there is no such model that listens; ServiceError if the caller may not ask."""
-        name = session.input.transcription.model
         models = [one for one in await self._service.list_models() if one.kind == MODEL_KIND_TRANSCRIBER]
-        if name and not any(name in (one.name, *one.aliases) for one in models):
+        name = session.input.transcription.model
+        if name and not await self._transcribes(name):
             known = ", ".join(sorted(one.name for one in models))
-            message = f"there is no model {name!r} that transcribes; there are: {known}"
+            message = f"there is no model {quoted(name)} that transcribes; there are: {known}"
             raise ApiError(404, message, param=PARAMS["model"], code="model_not_found")
+
+    async def _transcribes(self, name: str) -> bool:
+        """Asks the service, which answers to more names than it lists."""
+        try:
+            return (await self._service.get_model(name)).kind == MODEL_KIND_TRANSCRIBER
+        except ServiceError as error:
+            if error.code is StatusCode.NOT_FOUND:
+                return False
+            raise
