@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,8 @@ TRANSIENT = {408, 409, 429, 500, 502, 503, 504}
 """Statuses of what may go well the next time."""
 LONGEST_ERROR_BYTES = 1 << 14
 EVENTS = "text/event-stream"
+IDENTITY = "identity"
+"""What comes compressed may be a thousand times larger than it looks."""
 HOW_TO = (
     "start the local one with `audio-grpc llm`, or set base_url (and key_env) in [pipelines.NAME.llm] of "
     "audio-grpc.toml"
@@ -73,7 +75,7 @@ class Chat:
     async def _ask(self, spec: LlmSpec, messages: Sequence[Message]) -> Reply:
         async with self._sent(spec, messages) as response:
             await _require_stream(response, spec)
-            tokens = replies(response.aiter_lines())
+            tokens = replies(response.aiter_raw())
             async with aclosing(tokens):
                 limit, what = spec.first_token_seconds, "first_token_seconds"
                 while (event := await _within(limit, what, tokens)) is not None:
@@ -90,7 +92,7 @@ class Chat:
             "POST",
             f"{spec.base_url.rstrip('/')}/chat/completions",
             json=_body(spec, messages),
-            headers={"accept": EVENTS, **_authorization(spec)},
+            headers={"accept": EVENTS, "accept-encoding": IDENTITY, **_authorization(spec)},
             timeout=httpx2.Timeout(None, connect=spec.connect_seconds),
         )
         try:
@@ -159,6 +161,8 @@ def _authorization(spec: LlmSpec) -> dict[str, str]:
 async def _require_stream(response: "Response", spec: LlmSpec) -> None:
     """ChatRefused or ChatBroken for an answer that is no stream of events."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    if response.headers.get("content-encoding", IDENTITY).lower() != IDENTITY:
+        raise ChatRefused(f"{spec.base_url} compresses its answers although it is asked not to")
     if response.is_success and kind == EVENTS:
         return
     if response.is_success or kind == "text/html":
@@ -166,19 +170,23 @@ async def _require_stream(response: "Response", spec: LlmSpec) -> None:
             f"{spec.base_url} answers with {response.status_code} and {kind or 'no content type'} where "
             f"a stream of events is wanted; it is no chat endpoint: {HOW_TO}"
         )
-    message = f"the chat endpoint answers with {response.status_code}: {await _complaint(response)}"
+    complaint = await _complaint(response, spec.idle_seconds)
+    message = f"the chat endpoint answers with {response.status_code}: {complaint}"
     raise (ChatBroken if response.status_code in TRANSIENT else ChatRefused)(message)
 
 
-async def _complaint(response: "Response") -> str:
+async def _complaint(response: "Response", seconds: float) -> str:
+    """What of an error's body comes in so many seconds."""
     body = b""
-    async for data in response.aiter_bytes():
-        body += data
-        if len(body) > LONGEST_ERROR_BYTES:
-            break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for data in response.aiter_raw():
+                body += data
+                if len(body) > LONGEST_ERROR_BYTES:
+                    break
     try:
         return said(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         return said(body.decode(errors="replace"))
 
 

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_grpc.errors import ChatBroken
+from audio_grpc.text import encodable
 
 END = "[DONE]"
-LONGEST_MESSAGE = 300
-"""Of what an endpoint says about an error, in characters."""
+UNSTATED_REASON = "stop"
+LONGEST_LINE_BYTES = 1 << 20
+LONGEST_MESSAGE, LONGEST_REASON = 300, 100
+"""Of what an endpoint says about an error, and of why a reply ends, in characters."""
+MOST_TOKENS = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -32,35 +36,50 @@ class Done:
     completion_tokens: int = 0
 
 
-async def replies(lines: AsyncIterator[str]) -> AsyncGenerator[Token | Done, None]:
+async def replies(body: AsyncIterator[bytes]) -> AsyncGenerator[Token | Done, None]:
     """The tokens, and last that the reply is complete. ChatBroken for a stream that is cut, or is none."""
     finish_reason = ""
-    usage: dict[str, Any] = {}
-    async for data in _data(lines):
-        if data == END:
+    usage: object = None
+    async for data in _data(body):
+        if data == END:  # says as much as a reason, which some leave out
+            finish_reason = finish_reason or UNSTATED_REASON
             break
         chunk = _parsed(data)
         usage = chunk.get("usage") or usage
-        for choice in chunk.get("choices") or []:
-            if text := (choice.get("delta") or {}).get("content"):
-                yield Token(str(text))
-            finish_reason = choice.get("finish_reason") or finish_reason
+        for choice in _objects(chunk.get("choices")):
+            if text := _text(choice):
+                yield Token(text)
+            finish_reason = str(choice.get("finish_reason") or finish_reason)[:LONGEST_REASON]
     if not finish_reason:
         raise ChatBroken("the chat endpoint broke off in the middle of its reply; try the turn again")
     yield Done(finish_reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
-async def _data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _data(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """Of each event; chat endpoints write each on one line."""
-    async for line in lines:
-        if line.startswith("data:"):
-            yield line.removeprefix("data:").strip()
+    async for line in _lines(body):
+        if line.startswith(b"data:"):
+            yield line.removeprefix(b"data:").decode(errors="replace").strip()
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    waiting = bytearray()
+    async for data in body:
+        *complete, rest = data.replace(b"\r", b"\n").split(b"\n")
+        for line in complete:
+            waiting += line
+            yield bytes(waiting)
+            waiting.clear()
+        waiting += rest
+        if len(waiting) > LONGEST_LINE_BYTES:
+            raise ChatBroken(f"the chat endpoint sent a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
+    yield bytes(waiting)
 
 
 def _parsed(data: str) -> dict[str, Any]:
     try:
         chunk = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ChatBroken(f"the chat endpoint sent an event that is no JSON: {data[:60]!r}") from None
     if not isinstance(chunk, dict):
         raise ChatBroken(f"the chat endpoint sent an event that is no object: {data[:60]!r}")
@@ -69,13 +88,24 @@ def _parsed(data: str) -> dict[str, Any]:
     return chunk
 
 
-def _count(usage: dict[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) else 0
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _text(choice: dict[str, Any]) -> str:
+    """More of the reply; none where there is something else than text."""
+    delta = choice.get("delta")
+    text = delta.get("content") if isinstance(delta, dict) else None
+    return encodable(text) if isinstance(text, str) else ""
+
+
+def _count(usage: object, name: str) -> int:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0
 
 
 def said(body: Any) -> str:
     """The message of an error in OpenAI's shape, or what there is in its place, shortened."""
     error = body.get("error", body) if isinstance(body, dict) else body
     message = error.get("message", error) if isinstance(error, dict) else error
-    return str(message)[:LONGEST_MESSAGE]
+    return encodable(str(message)[:LONGEST_MESSAGE])

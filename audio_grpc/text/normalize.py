@@ -39,9 +39,14 @@ def clean(text: str) -> str:
 
     Cleaning twice changes nothing more.
     """
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    text = encodable(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_REPLACEMENTS)
     return unicodedata.normalize("NFC", _MARKS_PERHAPS.sub(_drop_excess_marks, text))
+
+
+def encodable(text: str) -> str:
+    """The text in characters that UTF-8 has: pairs of surrogates are joined, lone ones become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def has_words(text: str) -> bool:

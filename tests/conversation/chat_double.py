@@ -67,6 +67,11 @@ class Asked:
         await self._writer.drain()
         self.over.set()
 
+    async def raw(self, text: str) -> None:
+        """Bytes of the answer, its head included."""
+        self._writer.write(text.encode())
+        await self._writer.drain()
+
     def hang_up(self) -> None:
         """Cut the connection."""
         self._writer.transport.abort()

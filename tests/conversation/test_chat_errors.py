@@ -1,7 +1,9 @@
 """Chat endpoints that fail: an error of one turn, said clearly, and the conversation goes on."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -183,3 +185,89 @@ async def test_a_recording_that_is_none_fails_its_turn_only(house: House) -> Non
         await conversation.end()
         await rest(conversation)
     await house.until_free()
+
+
+async def test_a_line_without_end_breaks_its_turn_only(house: House) -> None:
+    async def go_on(asked: Asked) -> None:
+        await asked.say("Well, ")
+        while not asked.left.is_set():
+            with suppress(ConnectionError):
+                await asked.data("data: " + "x" * (1 << 16))
+            await asyncio.sleep(0)
+
+    failed = await failed_turn(house, go_on)
+    assert (failed.reason, failed.recoverable) == ("CHAT_BROKEN", True)
+    assert "a line of more than 1 MiB" in failed.message
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "[" * 100_000,
+        '{"choices": [1, {"delta": "x"}, {"delta": {"content": 5}}, null]}',
+        '{"choices": {"delta": {"content": "x"}}}',
+        '{"choices": [], "usage": {"prompt_tokens": 1000000000000000000000, "completion_tokens": -1}}',
+        '{"choices": [], "usage": [1]}',
+    ],
+)
+async def test_an_event_of_another_shape_says_nothing_or_breaks_its_turn_only(
+    house: House, event: str
+) -> None:
+    async with house.client.converse(speaking=PCM) as conversation:
+        await conversation.say("Hello?")
+        asked = await house.chat.asked()
+        await asked.say("Yes.")
+        await asked.data(f"data: {event}\n\n")
+        await asked.finish()
+        await following(conversation, TurnFailed if event.startswith("[") else TurnFinished)
+        await conversation.say("Again?")
+        await (await house.chat.asked()).reply("Yes.")
+        await following(conversation, TurnFinished)
+        await conversation.end()
+        await rest(conversation)
+
+
+async def test_halves_of_characters_do_not_end_the_conversation(house: House) -> None:
+    async with house.client.converse(speaking=PCM) as conversation:
+        await conversation.say("Hello?")
+        asked = await house.chat.asked()
+        await asked.data('data: {"choices": [{"delta": {"content": "Yes \\ud83d."}}]}\n\n')
+        await asked.finish()
+        assert (await following(conversation, TurnFinished)).turn == 0
+        await conversation.end()
+        await rest(conversation)
+
+
+@pytest.mark.parametrize("end", ["data: [DONE]\n\n", "data: [DONE]\n", "data:[DONE]", "data: [DONE]\r\n\r\n"])
+async def test_an_end_that_is_said_needs_no_reason(house: House, end: str) -> None:
+    async with house.client.converse(speaking=PCM) as conversation:
+        await conversation.say("Hello?")
+        asked = await house.chat.asked()
+        await asked.say("Yes.")
+        await asked.data(end)
+        await asked.data("")
+        asked.over.set()
+        assert (await following(conversation, TurnFinished)).turn == 0
+        await conversation.end()
+        await rest(conversation)
+
+
+async def test_a_compressed_reply_is_refused_before_it_is_unpacked(house: House) -> None:
+    async def compress(asked: Asked) -> None:
+        assert asked.headers["accept-encoding"] == "identity"
+        await asked.refuse(200, "x", kind="text/event-stream\r\ncontent-encoding: gzip")
+
+    failed = await failed_turn(house, compress)
+    assert failed.reason == "CHAT_REFUSED"
+    assert "compresses its answers" in failed.message
+
+
+async def test_an_error_whose_body_never_ends_is_not_waited_for(open_house: Open) -> None:
+    house = await open_house(llm={"idle_seconds": 0.2})
+
+    async def begin(asked: Asked) -> None:
+        head = "HTTP/1.1 400 No\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\nno such"
+        await asked.raw(head)
+
+    failed = await failed_turn(house, begin)
+    assert "400: no such" in failed.message

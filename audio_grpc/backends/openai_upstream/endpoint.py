@@ -13,6 +13,7 @@ from audio_grpc.backends.openai_upstream.failure import Failure, failure
 from audio_grpc.backends.openai_upstream.options import UpstreamOptions
 from audio_grpc.errors import InvalidRequest, UpstreamBusy, UpstreamTimeout, VoiceNotFound
 
+IDENTITY = "identity"
 MAX_ERROR_BYTES = 64 << 10
 MAX_MESSAGE_CHARACTERS = 500
 # What is wrong with these is the caller's to mend: the content, not the way it is sent.
@@ -42,7 +43,7 @@ class Endpoint(Generic[Provider]):
         # What waits is timed as a whole, by whoever waits; see failover.py.
         timeout = httpx2.Timeout(None, connect=options.connect_seconds)
         # Compressed answers would come in larger pieces, and later.
-        headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {key}"} if key else {})
+        headers = {"accept-encoding": IDENTITY} | ({"authorization": f"Bearer {key}"} if key else {})
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=16)
         self._http = httpx2.AsyncClient(headers=headers, timeout=timeout, limits=limits)
 
@@ -65,6 +66,9 @@ class Endpoint(Generic[Provider]):
         url = self.options.base_url + path
         try:
             async with self._http.stream("POST", url, headers={"accept": accept}, **content) as response:
+                # A few kilobytes of what is compressed can be megabytes, and are unpacked at once.
+                if response.headers.get("content-encoding", IDENTITY).lower() != IDENTITY:
+                    raise failure("compressed its answer although it was asked not to")
                 if response.status_code != 200:
                     raise self._refused(response, await _start_of(response))
                 yield response

@@ -38,7 +38,7 @@ async def events(
 def _parsed(data: str) -> Mapping[str, Any]:
     try:
         event = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise failure("sent an event that is not JSON") from error
     if not isinstance(event, Mapping):
         raise failure("sent an event that is no JSON object")

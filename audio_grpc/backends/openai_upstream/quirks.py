@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from audio_grpc.text import encodable
+
 OUT_OF_CREDIT = {"insufficient_quota", "billing_hard_limit_reached"}
 """Codes of OpenAI's that come with 429, but that waiting does not mend."""
 PARAMS_OF_OURS = {"model", "response_format", "stream", "stream_format", "timestamp_granularities[]"}
@@ -57,14 +59,14 @@ def complaint(body: Mapping[str, Any] | bytes) -> Complaint:
     if isinstance(body, bytes):
         try:
             parsed = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Complaint()  # a page for people
         body = parsed if isinstance(parsed, Mapping) else {}
     error = body.get("error", body)
     if not isinstance(error, Mapping):
-        return Complaint(str(error))
+        return Complaint(encodable(str(error)))
     message = error.get("message") or error.get("detail") or ""
-    return Complaint(str(message), _name(error.get("code")), _name(error.get("param")))
+    return Complaint(encodable(str(message)), _name(error.get("code")), _name(error.get("param")))
 
 
 def _name(value: object) -> str | None:

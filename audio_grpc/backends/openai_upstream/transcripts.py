@@ -15,6 +15,7 @@ from audio_grpc.backends.openai_upstream.events import EVENT_STREAM, events
 from audio_grpc.backends.openai_upstream.failure import failure
 from audio_grpc.backends.openai_upstream.options import TranscriptUpstream
 from audio_grpc.backends.openai_upstream.verbose import Answer, Usage, segments
+from audio_grpc.text import encodable
 from audio_grpc.types import Language, Segment, Task, TranscriptionOptions
 
 PATHS = {Task.TRANSCRIBE: "/audio/transcriptions", Task.TRANSLATE: "/audio/translations"}
@@ -136,7 +137,7 @@ def _language(options: TranscriptionOptions, told: str) -> Language:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise failure("sent an event without its text")
-    return value
+    return encodable(value)
 
 
 def _usage(value: object) -> Usage:
