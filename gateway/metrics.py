@@ -5,6 +5,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from gateway.tracing import method_label
+
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -51,7 +53,7 @@ class Metrics:
     def served(self, route: str, visit: Served) -> None:
         """A request has ended."""
         complete = str(visit.complete).lower()
-        self._requests.labels(visit.method, route, visit.status, complete).inc()
+        self._requests.labels(method_label(visit.method), route, visit.status, complete).inc()
         self._seconds.labels(route).observe(time.perf_counter() - visit.began)
         if visit.first_byte is not None:
             self._first_byte.labels(route).observe(visit.first_byte - visit.began)

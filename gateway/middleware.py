@@ -97,16 +97,15 @@ def _request_id(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The path with names in place of its parameters.
+    """The template of the path, from the router: ``/v1/models/{model}``.
 
     Empty if it is no route's: it could be anything then, and must not make a label of its own.
     """
-    if "route" not in scope:
-        return ""
+    template: str = getattr(scope.get("route"), "path_format", "")
+    # Of a router that was included the template begins below its prefix, which has no parameters.
+    asked = template.format(**scope.get("path_params", {}))
     path: str = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
-        path = path.replace(str(value), f"{{{name}}}")
-    return path
+    return path[: len(path) - len(asked)] + template if template and path.endswith(asked) else template
 
 
 def _listened(receive: Receive, visit: Visit) -> Receive:

@@ -51,7 +51,7 @@ class RequestTracer:
             ),
             kind=SpanKind.SERVER,
             attributes={
-                "http.request.method": visit.method if visit.method in METHODS else "_OTHER",
+                "http.request.method": method_label(visit.method),
                 "url.scheme": scope["scheme"],
                 "url.path": visit.path,
                 "audio_grpc.request_id": visit.request_id,
@@ -69,6 +69,11 @@ class RequestTracer:
             span.set_attribute("error.type", fault)
             span.set_status(StatusCode.ERROR)
         span.end()
+
+
+def method_label(method: str) -> str:
+    """The method, or ``_OTHER`` for one that HTTP does not have: callers may make methods up."""
+    return method if method in METHODS else "_OTHER"
 
 
 def _verb(visit: Traced) -> str:

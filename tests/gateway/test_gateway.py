@@ -48,6 +48,27 @@ async def test_metrics_count_requests_by_route_and_status(door: Door) -> None:
     assert counted[("", "404")] == 2
 
 
+async def routes_counted(door: Door) -> set[tuple[str, str]]:
+    """Methods and routes that have been asked for."""
+    families = text_string_to_metric_families((await door.http.get("/metrics")).text)
+    samples = (sample for family in families for sample in family.samples)
+    counted = (one.labels for one in samples if one.name == "audio_gateway_requests_total")
+    return {(labels["method"], labels["route"]) for labels in counted}
+
+
+async def test_metrics_have_templates_of_routes_whatever_their_parameters_are(door: Door) -> None:
+    for name in ("s", "v1", "models", "{model}", "a/b", "speech", "%2e", "x" * 300):
+        await door.http.get(f"/v1/models/{name}")
+        await door.http.delete(f"/openai/v1/audio/voices/{name}")
+    for method in ("GET", "PROPFIND", "MKCOL"):
+        await door.http.request(method, "/no/such/path")
+    assert await routes_counted(door) == {
+        ("GET", "/v1/models/{model}"),
+        ("DELETE", "/openai/v1/audio/voices/{voice}"),
+        *((method, "") for method in ("GET", "DELETE", "_OTHER")),  # a voice of two parts has no path
+    }
+
+
 async def test_the_documentation_needs_no_other_host(door: Door) -> None:
     document = (await door.http.get("/openapi.json")).json()
     paths = {"/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations", "/v1/models"}
