@@ -10,6 +10,7 @@ import pytest
 from openai.types.audio import TranscriptionVerbose
 
 from audio_grpc.client import AsyncClient, Task
+from audio_grpc.languages import language_name
 from tests.conftest import DATA
 from tests.gateway.conftest import Door, Open
 
@@ -77,7 +78,7 @@ async def test_verbose_json_has_what_was_asked_for(
     body = reply.to_dict()
     assert (present <= body.keys(), absent & body.keys()) == (True, set())
     assert body["task"] == "transcribe"
-    assert (reply.language, reply.duration) == ("en", 7.1)
+    assert (reply.language, reply.duration) == ("english", 7.1)
     assert reply.usage is not None
     assert reply.usage.seconds == 7.1
     if reply.segments:
@@ -89,6 +90,29 @@ async def test_verbose_json_has_what_was_asked_for(
     if reply.words:
         assert [word.word for word in reply.words] == reply.text.split()
         assert all(word.start < word.end <= 7.2 for word in reply.words)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        *[
+            ("de", "german"),
+            ("en-GB", "english"),
+            ("haw", "hawaiian"),
+            ("ht", "haitian creole"),
+            ("und", "und"),
+        ],
+        *[
+            ("zh-Hant-TW", "chinese"),
+            ("yue", "cantonese"),
+            ("jw", "javanese"),
+            ("jv", "javanese"),
+            ("xx", "xx"),
+        ],
+    ],
+)
+def test_languages_have_the_names_that_openai_gives_them(code: str, name: str) -> None:
+    assert language_name(code) == name
 
 
 async def test_deltas_are_the_final_text(neural: Door) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from audio_grpc.languages import CODES
 from audio_grpc.text import encodable
 
 OUT_OF_CREDIT = {"insufficient_quota", "billing_hard_limit_reached"}
@@ -27,21 +28,6 @@ _MAGIC = {b"RIFF": "wav", b"ID3": "mp3", b"OggS": "opus", b"fLaC": "flac"}
 _MP3_TYPES = {"audio/mpeg", "audio/mp3"}
 _BINARY_TYPES = {"application/octet-stream", "binary/octet-stream", ""}
 
-# Whisper's languages: code and name.
-_LANGUAGES = """\
-af afrikaans am amharic ar arabic as assamese az azerbaijani ba bashkir be belarusian bg bulgarian bn
-bengali bo tibetan br breton bs bosnian ca catalan cs czech cy welsh da danish de german el greek en english
-es spanish et estonian eu basque fa persian fi finnish fo faroese fr french gl galician gu gujarati ha hausa
-haw hawaiian he hebrew hi hindi hr croatian ht haitian-creole hu hungarian hy armenian id indonesian is
-icelandic it italian ja japanese jv javanese ka georgian kk kazakh km khmer kn kannada ko korean la latin lb
-luxembourgish ln lingala lo lao lt lithuanian lv latvian mg malagasy mi maori mk macedonian ml malayalam mn
-mongolian mr marathi ms malay mt maltese my myanmar ne nepali nl dutch nn nynorsk no norwegian oc occitan pa
-punjabi pl polish ps pashto pt portuguese ro romanian ru russian sa sanskrit sd sindhi si sinhala sk slovak
-sl slovenian sn shona so somali sq albanian sr serbian su sundanese sv swedish sw swahili ta tamil te telugu
-tg tajik th thai tk turkmen tl tagalog tr turkish tt tatar uk ukrainian ur urdu uz uzbek vi vietnamese yi
-yiddish yo yoruba yue cantonese zh chinese"""
-_WORDS = _LANGUAGES.split()
-_CODES = {name.replace("-", " "): code for code, name in zip(_WORDS[::2], _WORDS[1::2], strict=True)}
 _CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -116,4 +102,4 @@ def recognised_format(content_type: str, start: bytes) -> str:
 
 def language_code(name: str) -> str:
     """BCP-47 code of a transcript's language, which OpenAI names in English and others send as a code."""
-    return _CODES.get(name.lower(), name if _CODE.fullmatch(name) else UNDETERMINED)
+    return CODES.get(name.lower(), name if _CODE.fullmatch(name) else UNDETERMINED)

@@ -7,6 +7,7 @@ from typing import Any
 
 from audio_grpc.client import AsyncTranscript, Segment, Task, Word
 from audio_grpc.client.subtitles import VTT_HEADER, srt_cue, vtt_cue
+from audio_grpc.languages import language_name
 from gateway import sse
 from gateway.dialects.openai.errors import translate
 from gateway.dialects.openai.forms import TranslationForm
@@ -82,7 +83,7 @@ def _verbose(
 ) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": task.value,
-        "language": transcript.finished.language_code,
+        "language": language_name(transcript.finished.language_code),
         "duration": _seconds(transcript),
         "text": _joined(segments),
         "usage": {"type": "duration", "seconds": _seconds(transcript)},
