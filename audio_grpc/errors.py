@@ -186,6 +186,12 @@ class KeyMissing(Unauthenticated):
     reason = "API_KEY_MISSING"
 
 
+class ScopeMissing(SpeechError):
+    """The key may not do this; its operator can give it the scope."""
+
+    reason = "SCOPE_MISSING"
+
+
 class Busy(SpeechError):
     """Not now; try again later."""
 

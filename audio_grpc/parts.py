@@ -9,6 +9,7 @@ from opentelemetry.trace import TracerProvider
 from platformdirs import user_data_path
 
 from audio_grpc.access.keys import KeyStore
+from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.backends import registry
 from audio_grpc.backends.silero import Silero
@@ -29,6 +30,7 @@ from audio_grpc.services.model import ModelDirectory
 from audio_grpc.services.neighbours import Neighbours
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
+from audio_grpc.services.tasks import end
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
@@ -63,6 +65,7 @@ class Parts:
     def __init__(self, settings: Settings, tracer_provider: TracerProvider | None, memory: Memory) -> None:
         self._settings = settings
         self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
+        self.running_calls = RunningCalls(self.keys) if self.keys else None
         self.uploads = Uploads(settings.max_upload_bytes_in_flight)
         self.models = _models(settings, memory)
         self.metrics = Metrics(self.models)
@@ -73,6 +76,7 @@ class Parts:
         database = self.storage.database
         self._past_requests = PastRequests(database, self.storage.blobs)
         self.history = History(_history_rules(settings), database, self._past_requests, self.metrics.registry)
+        self._watching: asyncio.Task[None] | None = None
         self._activities = Activities()
         board = ActivityBoard(database, uuid4().hex)
         self._neighbours = Neighbours(board, self._activities) if database.is_shared else None
@@ -112,6 +116,8 @@ class Parts:
         """What is done beside the calls; jobs are begun by themselves, once models are loaded."""
         self.models.keep_room()
         self.history.start()
+        if self.running_calls is not None:
+            self._watching = asyncio.create_task(self.running_calls.watch(), name="watch for revoked keys")
         if self._neighbours is not None:
             self._neighbours.start(self._activity_reports.of_this_server)
 
@@ -122,6 +128,8 @@ class Parts:
 
     async def close(self) -> None:
         """Everything, once there are no calls any more."""
+        if self._watching is not None:
+            await end(self._watching)
         await self._chat.close()
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)

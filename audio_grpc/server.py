@@ -169,7 +169,11 @@ class Server:
         largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
         parts = self._parts
         server = grpc.aio.server(
-            interceptors=[Guard(parts.observer), Access(parts.keys, parts.uploads), Recorder(parts.history)],
+            interceptors=[
+                Guard(parts.observer),
+                Access(parts.keys, parts.uploads, parts.running_calls),
+                Recorder(parts.history),
+            ],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 # Two servers on one port would share its calls between them, silently.

@@ -29,7 +29,7 @@ STATUSES: dict[grpc.StatusCode, tuple[int, str]] = {
     Code.OUT_OF_RANGE: (400, INVALID),
     Code.FAILED_PRECONDITION: (400, INVALID),
     Code.UNAUTHENTICATED: (401, AUTHENTICATION),
-    Code.PERMISSION_DENIED: (403, AUTHENTICATION),
+    Code.PERMISSION_DENIED: (403, INVALID),
     Code.NOT_FOUND: (404, INVALID),
     Code.ALREADY_EXISTS: (409, INVALID),
     Code.ABORTED: (409, SERVER),
@@ -55,6 +55,7 @@ STATUSES_BY_REASON = {
 CODES_BY_REASON = {
     "API_KEY_MISSING": "invalid_api_key",
     "API_KEY_INVALID": "invalid_api_key",
+    "SCOPE_MISSING": "missing_scope",
     "QUEUE_FULL": "rate_limit_exceeded",
     "RATE_LIMITED": "rate_limit_exceeded",
     "UPSTREAM_BUSY": "rate_limit_exceeded",

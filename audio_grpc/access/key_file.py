@@ -9,9 +9,9 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from filelock import FileLock
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.policies import ORDINARY, Scope
 from audio_grpc.errors import ConfigurationError
 
 PREFIX = "ag-"
@@ -41,6 +42,12 @@ class Key:
     created: datetime
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     limits: KeyLimits = field(default_factory=KeyLimits)
+    scopes: tuple[Scope, ...] | None = None
+    """What it opens; None: it was made before there were scopes, and opens everything."""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it opens this part of the service."""
+        return self.scopes is None or scope in self.scopes
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,12 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def make(name: str, limits: KeyLimits) -> tuple[Key, str]:
+def make(name: str, limits: KeyLimits, scopes: Sequence[Scope] = ORDINARY) -> tuple[Key, str]:
     """A new key, and its secret, which nobody can be told again."""
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     created = datetime.now(UTC).replace(microsecond=0)
-    return Key(f"key_{secrets.token_hex(6)}", name, created, digest(secret), limits), secret
+    key_id = f"key_{secrets.token_hex(6)}"
+    return Key(key_id, name, created, digest(secret), limits, _ordered(scopes)), secret
 
 
 def read(path: Path) -> list[Key]:
@@ -78,7 +86,7 @@ def read(path: Path) -> list[Key]:
     raise ConfigurationError(f"the key file {path} is malformed: {problems}")
 
 
-def add(path: Path, name: str, limits: KeyLimits) -> tuple[Key, str]:
+def add(path: Path, name: str, limits: KeyLimits, scopes: Sequence[Scope] = ORDINARY) -> tuple[Key, str]:
     """Make a key and keep it in the file, which is made if need be; the key, and its secret.
 
     ConfigurationError for a name that is no name or is taken, and for a file that is malformed; OSError.
@@ -88,7 +96,7 @@ def add(path: Path, name: str, limits: KeyLimits) -> tuple[Key, str]:
     with _changing(path) as keys:
         if any(name in (key.id, key.name) for key in keys):
             raise ConfigurationError(f"there is a key {name!r} already; revoke it, or choose another name")
-        key, secret = make(name, limits)
+        key, secret = make(name, limits, scopes)
         keys.append(key)
     return key, secret
 
@@ -96,12 +104,31 @@ def add(path: Path, name: str, limits: KeyLimits) -> tuple[Key, str]:
 def revoke(path: Path, id_or_name: str) -> Key:
     """Take a key out of the file. ConfigurationError if it is not in there; OSError."""
     with _changing(path) as keys:
-        for key in keys:
-            if id_or_name in (key.id, key.name):
-                keys.remove(key)
-                return key
-        known = ", ".join(key.name for key in keys) or "none"
-        raise ConfigurationError(f"there is no key {id_or_name!r}; there are: {known}")
+        key = _named(keys, id_or_name)
+        keys.remove(key)
+        return key
+
+
+def set_scopes(path: Path, id_or_name: str, scopes: Sequence[Scope]) -> Key:
+    """Let a key open these parts of the service only. ConfigurationError if the file lacks it; OSError."""
+    with _changing(path) as keys:
+        key = _named(keys, id_or_name)
+        changed = replace(key, scopes=_ordered(scopes))
+        keys[keys.index(key)] = changed
+        return changed
+
+
+def _named(keys: list[Key], id_or_name: str) -> Key:
+    for key in keys:
+        if id_or_name in (key.id, key.name):
+            return key
+    known = ", ".join(key.name for key in keys) or "none"
+    raise ConfigurationError(f"there is no key {id_or_name!r}; there are: {known}")
+
+
+def _ordered(scopes: Sequence[Scope]) -> tuple[Scope, ...]:
+    """Each once, in the order of the table."""
+    return tuple(scope for scope in Scope if scope in scopes)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class KeyStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._version = _version(path)
-        self._keys = _by_digest(read(path))
+        self._keys = self._read()
         self._trouble = ""
         self._temporary: dict[str, Key] = {}
 
@@ -36,10 +36,14 @@ class KeyStore:
         self._follow()
         if self._trouble:
             raise StorageFailed("the server cannot read its keys, and lets nobody in; its log says why")
-        wanted = digest(secret)
-        if found := self._keys.get(wanted) or self._temporary.get(wanted):
+        if found := self._known(digest(secret)):
             return found
-        raise Unauthenticated("the key is unknown or was revoked; ask the operator for another one")
+        raise _unknown()
+
+    def revoked(self, key: Key) -> Unauthenticated | None:
+        """Why a key that was let in is so no more; None if it still is, or if the file is in no order."""
+        self._follow()
+        return None if self._trouble or self._known(key.sha256) else _unknown()
 
     @contextmanager
     def temporary(self, name: str) -> Iterator[str]:
@@ -51,13 +55,16 @@ class KeyStore:
         finally:
             del self._temporary[key.sha256]
 
+    def _known(self, sha256: str) -> Key | None:
+        return self._keys.get(sha256) or self._temporary.get(sha256)
+
     def _follow(self) -> None:
         """Read the file again if it is another one than last time, or could not be read then."""
         version = _version(self._path)
         if version == self._version and not self._trouble:
             return
         try:
-            self._keys = _by_digest(read(self._path))
+            self._keys = self._read()
         except ConfigurationError as error:
             if self._trouble != str(error):  # once, and not for each call
                 log.error("nobody is let in any more: %s", error)
@@ -65,6 +72,20 @@ class KeyStore:
             return
         self._version, self._trouble = version, ""
         log.info("there are %d keys in %s now", len(self._keys), self._path)
+
+    def _read(self) -> dict[str, Key]:
+        keys = read(self._path)
+        if names := ", ".join(key.name for key in keys if key.scopes is None):
+            log.warning(
+                "keys of %s that were made before there were scopes may do everything, also what concerns "
+                "everybody (admin): %s; say what each may do with: audio-grpc keys scopes NAME --scope SCOPE",
+                *(self._path, names),
+            )
+        return {key.sha256: key for key in keys}
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated("the key is unknown or was revoked; ask the operator for another one")
 
 
 def _version(path: Path) -> Version | None:
@@ -74,7 +95,3 @@ def _version(path: Path) -> Version | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _by_digest(keys: list[Key]) -> dict[str, Key]:
-    return {key.sha256: key for key in keys}

@@ -123,9 +123,19 @@ class Usage:
             bucket.take(amounts[name])
         self.running += cost.calls
 
+    def take_reply(self, characters: int) -> None:
+        """Take what is spoken that the caller did not write, a minute's worth at most; RateLimited."""
+        most = self.limits.characters_per_minute
+        self.take(Cost(characters=characters if most is None else min(characters, most)))
+
     def leave(self) -> None:
         """A call has ended."""
         self.running -= 1
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether forgetting it makes no difference."""
+        return not self.running and all(bucket.left >= bucket.per_minute for bucket in self._buckets.values())
 
     def _full_buckets(self) -> dict[str, Bucket]:
         rates = {name: getattr(self.limits, name) for name in UNITS}
@@ -133,15 +143,19 @@ class Usage:
 
 
 class Limiter:
-    """What each key is using, by its public id."""
+    """What each key is using, by its public id; those that used nothing within a minute are forgotten."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._usages: dict[str, Usage] = {}
 
+    def __len__(self) -> int:
+        return len(self._usages)
+
     def usage(self, key_id: str, limits: KeyLimits) -> Usage:
         """What this key is using, under the limits that it has now."""
         if key_id not in self._usages:
+            self._usages = {known: usage for known, usage in self._usages.items() if not usage.is_fresh}
             self._usages[key_id] = Usage(limits, self._clock)
         self._usages[key_id].follow(limits)
         return self._usages[key_id]

@@ -42,6 +42,7 @@ STATUSES = {
     errors.JobIncomplete: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ServerStopping: grpc.StatusCode.UNAVAILABLE,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
     # No UNAVAILABLE either: another replica would call the same provider, several times over.
     errors.UpstreamFailed: grpc.StatusCode.INTERNAL,
     errors.UpstreamTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -103,6 +104,9 @@ async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIter
                 log.exception("%s failed", call.method, exc_info=error.__cause__)
             await _abort(call, context, error)
         except (asyncio.CancelledError, GeneratorExit):
+            if call.interruption is not None and (task := asyncio.current_task()) is not None:
+                task.uncancel()  # or the answer could not be sent
+                await _abort(call, context, call.interruption)
             call.fail(_left(context))
             raise
         except grpc.aio.InternalError:

@@ -1,8 +1,11 @@
 """One call, as it is known while it runs."""
 
+import asyncio
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+from audio_grpc.errors import SpeechError
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Call:
     """Name of the API key, never the key itself."""
     key_id: str = ""
     """Its public id; empty if the server asks for no keys."""
+    scopes: frozenset[str] = frozenset()
+    """What the key opens."""
     model: str = ""
     """The model's own name; empty until one is found, as what callers write would make labels without end."""
     voice: str = ""
@@ -54,6 +59,9 @@ class Call:
     wrong_field: str = ""
     """The request field at fault."""
 
+    interruption: SpeechError | None = None
+    """Why the server itself ends the call, if it does before its work is done."""
+
     started: float = field(default_factory=time.perf_counter)
     arrived: float = field(default_factory=time.perf_counter)
     """The request is complete; later than ``started`` for an upload that comes piece by piece."""
@@ -82,6 +90,12 @@ class Call:
     def fail(self, code: str, reason: str = "", wrong_field: str | None = None) -> None:
         """Say how the call ends, if not well."""
         self.code, self.reason, self.wrong_field = code, reason, wrong_field or ""
+
+    def interrupt(self, task: asyncio.Task[object], error: SpeechError) -> None:
+        """Have the ``task`` that serves the call end it with this error."""
+        if self.interruption is None:
+            self.interruption = error
+            task.cancel()
 
     def end(self) -> None:
         """Nothing more will happen to it."""

@@ -99,7 +99,7 @@ def test_a_key_is_hashed_at_rest_in_a_file_of_its_owner_only(tmp_path: Path) -> 
     assert re.fullmatch(r"ag-[A-Za-z0-9_-]{43}", secret)
     assert secret[3:] not in file.read_text()
     kept = json.loads(file.read_text())["keys"][0]
-    assert kept.keys() == {"id", "name", "created", "sha256", "limits"}
+    assert kept.keys() == {"id", "name", "created", "sha256", "limits", "scopes"}
     assert (kept["id"], kept["limits"]) == (key.id, {"streams": 2})
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.chmod(0o644)

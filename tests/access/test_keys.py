@@ -12,7 +12,8 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
-from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from audio_grpc.access.policies import Scope
+from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.client.requests import AsyncRequests
 from tests.conftest import Start
 
@@ -110,7 +111,7 @@ async def test_the_scheme_is_bearer(start: Start, keys: Path, header: str, reaso
 
 
 async def test_the_clients_send_their_key_with_every_call(start: Start, keys: Path) -> None:
-    _, secret = key_file.add(keys, "alice", NO_LIMITS)
+    _, secret = key_file.add(keys, "alice", NO_LIMITS, tuple(Scope))
     server, _ = await start(keys_file=keys)
     async with AsyncClient(server.address, api_key=secret) as client:
         audio = b"".join([data async for data in client.synthesize("Hi.")])
@@ -140,15 +141,12 @@ async def test_an_upload_without_a_key_is_refused_before_it_is_read(start: Start
 
 
 async def test_keys_are_added_and_revoked_while_the_server_runs(start: Start, keys: Path) -> None:
-    _, client = await start(keys_file=keys, options={"delay_seconds": 0.01})
+    _, client = await start(keys_file=keys)
     key, secret = key_file.add(keys, "alice", NO_LIMITS)
     alice = with_key(client, secret)
-    speech = alice.synthesize("x" * 20, encoding=Encoding.PCM_S16LE)
-    heard = len(await anext(speech))
+    assert await alice.list_models()
     key_file.revoke(keys, key.id)
     assert (await refused(alice)).reason == "API_KEY_INVALID"
-    heard += sum([len(data) async for data in speech])
-    assert heard == 20 * 4800, "what was running may finish"
 
 
 async def test_no_key_is_ever_logged_or_kept(

@@ -98,7 +98,7 @@ def test_mistakes_are_named(folder: Path, arguments: list[str], complaint: str) 
     assert done.stdout == b""
 
 
-@pytest.mark.parametrize("command", ["add", "list", "revoke"])
+@pytest.mark.parametrize("command", ["add", "list", "scopes", "revoke"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = run("keys", command, "--help")
     assert done.returncode == 0

@@ -121,6 +121,27 @@ def test_each_key_has_limits_of_its_own_and_an_edited_file_changes_them() -> Non
     limiter.usage("a", KeyLimits()).take(Cost(9, 10**9, 10**9))
 
 
+def test_keys_that_use_nothing_are_forgotten() -> None:
+    clock = Clock()
+    limiter = Limiter(clock)
+    for number in range(1000):
+        usage = limiter.usage(f"key {number}", KeyLimits(streams=1, requests_per_minute=60))
+        usage.take(Cost(calls=1))
+        if number != 500:
+            usage.leave()
+        clock.now += 1
+    assert len(limiter) <= 3
+    refusal(limiter.usage("key 500", KeyLimits(streams=1, requests_per_minute=60)), Cost(calls=1))
+
+
+def test_a_reply_takes_a_minutes_worth_at_most() -> None:
+    usage = Usage(KeyLimits(characters_per_minute=60), Clock())
+    usage.take_reply(100)
+    with pytest.raises(RateLimited) as failure:
+        usage.take_reply(30)
+    assert failure.value.retry_after_seconds == pytest.approx(30, abs=0.002)
+
+
 async def limited(start: Start, folder: Path, limits: KeyLimits) -> tuple[Server, AsyncClient]:
     """A slow server, and a client whose key has these limits."""
     _, secret = key_file.add(folder / "keys.json", "alice", limits)
