@@ -7,6 +7,8 @@ only. ``interceptors/guard.py`` holds the one table that gives each class its gR
 from typing import ClassVar
 
 QUOTED_CHARACTERS = 100
+LONGEST_MESSAGE = 1000
+"""Characters of an error's message, wherever it goes: a status, an event, a row, a log line."""
 
 
 def quoted(value: str) -> str:
@@ -19,15 +21,23 @@ def quoted(value: str) -> str:
     return shown if more <= 0 else f"{shown} (and {more:,} characters more)"
 
 
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of ``text``; dots say that there were more."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 class SpeechError(Exception):
-    """The root: ``reason`` is the stable name for programs, ``field`` the request field at fault."""
+    """The root: ``reason`` is the stable name for programs, ``field`` the request field at fault.
+
+    A message of more than ``LONGEST_MESSAGE`` characters is shortened.
+    """
 
     reason: ClassVar[str] = "INTERNAL"
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = shortened(message, LONGEST_MESSAGE)
         self.field = field
+        super().__init__(self.message)
 
 
 class InvalidRequest(SpeechError):

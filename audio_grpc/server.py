@@ -52,6 +52,10 @@ EVERYTHING = health.OVERALL_HEALTH
 # The transport takes somewhat more than the service, so that an upload which is a little too large gets
 # an answer that says what to do.
 TRANSPORT_MARGIN = 1.25
+MOST_BYTES_OF_CHARACTER = 4
+"""In UTF-8."""
+LARGEST_METADATA_BYTES = 128 << 10
+"""Of one call: what Envoy lets pass, and as much again."""
 
 log = logging.getLogger(__name__)
 
@@ -167,15 +171,20 @@ class Server:
     def _assemble(self) -> grpc.aio.Server:
         upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
         largest = round(upload * TRANSPORT_MARGIN) + (1 << 20)
+        characters = max(self.settings.max_text_characters, self.settings.max_job_characters)
+        text_bytes = characters * MOST_BYTES_OF_CHARACTER + (1 << 20)
         parts = self._parts
         server = grpc.aio.server(
             interceptors=[
-                Guard(parts.observer),
+                Guard(parts.observer, text_bytes),
                 Access(parts.keys, parts.uploads, parts.running_calls),
                 Recorder(parts.history),
             ],
             options=[
                 ("grpc.max_receive_message_length", largest),
+                # Long metadata gets an answer of ours; gRPC's is RESOURCE_EXHAUSTED, which clients retry.
+                ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
                 # Two servers on one port would share its calls between them, silently.
                 ("grpc.so_reuseport", 0),
             ],

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
+from audio_grpc.errors import QUOTED_CHARACTERS, shortened
 from gateway import history, playground
 from gateway.config import Settings
 from gateway.dialects import chatterbox, gateflow, live, openai, shared
@@ -121,7 +122,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unroutable(request: Request, error: HTTPException) -> JSONResponse:
-        message = f"{request.method} {request.url.path}: {error.detail}; see /docs for what there is"
+        path = shortened(request.url.path, QUOTED_CHARACTERS)
+        message = f"{request.method} {path}: {error.detail}; see /docs for what there is"
         code = HTTPStatus(error.status_code).name.lower()
         answer = await refused(request, ApiError(error.status_code, message, code=code))
         answer.headers.update(error.headers or {})

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection, Request
 
 from audio_grpc.client import ServiceError
+from audio_grpc.errors import LONGEST_MESSAGE, QUOTED_CHARACTERS, shortened
 
 INVALID, AUTHENTICATION, RATE, SERVER = (
     "invalid_request_error",
@@ -89,6 +90,11 @@ class ApiError(Exception):
     param: str | None = None
     code: str | None = None
     retry_after_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        # Both can have in them what a caller sent.
+        self.message = shortened(self.message, LONGEST_MESSAGE)
+        self.param = self.param and shortened(self.param, QUOTED_CHARACTERS)
 
     @property
     def body(self) -> dict[str, Any]:

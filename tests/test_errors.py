@@ -7,7 +7,7 @@ import pytest
 
 from audio_grpc import errors
 from audio_grpc.client import ServiceError
-from audio_grpc.interceptors.guard import status, status_code
+from audio_grpc.interceptors.statuses import status, status_code
 from audio_grpc.services import text_to_speech
 from tests.conftest import Start
 

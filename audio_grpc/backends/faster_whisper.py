@@ -28,7 +28,7 @@ from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
 from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
-from audio_grpc.errors import OptionUnsupported
+from audio_grpc.errors import OptionUnsupported, quoted
 from audio_grpc.types import (
     Audio,
     Samples,
@@ -215,7 +215,7 @@ class FasterWhisper:
         primary = options.language_code.partition("-")[0].lower()
         if primary not in self.info.language_codes:
             raise OptionUnsupported(
-                f"the model does not know the language {options.language_code!r}; it knows: "
+                f"the model does not know the language {quoted(options.language_code)}; it knows: "
                 f"{', '.join(sorted(self.info.language_codes))}. Leave it empty to have it detected",
                 field="language_code",
             )

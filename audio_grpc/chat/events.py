@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from audio_grpc.errors import ChatBroken
+from audio_grpc.errors import ChatBroken, quoted
 from audio_grpc.text import encodable
 
 END = "[DONE]"
@@ -80,9 +80,9 @@ def _parsed(data: str) -> dict[str, Any]:
     try:
         chunk = json.loads(data)
     except (ValueError, RecursionError):
-        raise ChatBroken(f"the chat endpoint sent an event that is no JSON: {data[:60]!r}") from None
+        raise ChatBroken(f"the chat endpoint sent an event that is no JSON: {quoted(data)}") from None
     if not isinstance(chunk, dict):
-        raise ChatBroken(f"the chat endpoint sent an event that is no object: {data[:60]!r}")
+        raise ChatBroken(f"the chat endpoint sent an event that is no object: {quoted(data)}")
     if chunk.get("error"):
         raise ChatBroken(f"the chat endpoint failed in the middle of its reply: {said(chunk)}")
     return chunk

@@ -8,77 +8,33 @@ from functools import partial
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf.message import DecodeError
-from google.rpc.code_pb2 import Code
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
-from audio_grpc.convert import from_seconds
-from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.interceptors.bounds import Deserialize, bounded, checked
+from audio_grpc.interceptors.handlers import is_open
+from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.observer import REQUEST_ID, Observer
 
-DOMAIN = "audio-grpc"
-STATUS_DETAILS = "grpc-status-details-bin"
+POOL = descriptor_pool.Default()
 DEADLINE_MARGIN_SECONDS = 0.1
-
-# The one table. A class that is not in it has the status of its nearest ancestor. A busy server is
-# never UNAVAILABLE: a proxy would take a healthy replica out of service for it.
-STATUSES = {
-    errors.SpeechError: grpc.StatusCode.INTERNAL,
-    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.VoiceNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.RequestNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.AudioNotKept: grpc.StatusCode.NOT_FOUND,
-    errors.PipelineNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
-    errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.JobInOtherState: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.JobIncomplete: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ServerStopping: grpc.StatusCode.UNAVAILABLE,
-    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
-    errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
-    # No UNAVAILABLE either: another replica would call the same provider, several times over.
-    errors.UpstreamFailed: grpc.StatusCode.INTERNAL,
-    errors.UpstreamTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.StreamIdle: grpc.StatusCode.ABORTED,
-    errors.Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
-}
 
 Context = ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
 
 
-def status_code(error: errors.SpeechError) -> grpc.StatusCode:
-    """Which gRPC status an error has."""
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-
-
-def status(error: errors.SpeechError) -> Status:
-    """The rich status of an error: https://google.aip.dev/193."""
-    rich = Status(code=Code.Value(status_code(error).name), message=error.message)
-    info = ErrorInfo(reason=error.reason, domain=DOMAIN)
-    if error.field:
-        info.metadata["field"] = error.field
-    rich.details.add().Pack(info)
-    if isinstance(error, errors.InvalidRequest) and error.field:
-        violation = BadRequest.FieldViolation(field=error.field, description=error.message)
-        rich.details.add().Pack(BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.Busy):
-        rich.details.add().Pack(RetryInfo(retry_delay=from_seconds(error.retry_after_seconds)))
-    return rich
-
-
 async def _abort(call: Call, context: Context, error: errors.SpeechError) -> NoReturn:
     call.fail(status_code(error).name, error.reason, error.field)
-    details = (STATUS_DETAILS, status(error).SerializeToString())
-    named = (REQUEST_ID, call.request_id)
-    await context.abort(status_code(error), error.message, trailing_metadata=(details, named))
+    await _answer(context, error, (REQUEST_ID, call.request_id))
+
+
+async def _answer(context: Context, error: errors.SpeechError, *trailers: tuple[str, str]) -> NoReturn:
+    rich = status(error)
+    details = (STATUS_DETAILS, rich.SerializeToString())
+    await context.abort(status_code(error), rich.message, trailing_metadata=(details, *trailers))
 
 
 def _left(context: Context) -> str:
@@ -119,44 +75,41 @@ async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIter
             )
 
 
-class Malformed:
-    """What a request becomes that is not a message of the expected type."""
-
-    def __init__(self, error: DecodeError) -> None:
-        self.error = error
-
-
-def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Without this, gRPC answers a malformed request with INTERNAL and a bare text."""
-
-    def parse(data: bytes) -> Any:
-        try:
-            return deserialize(data)
-        except DecodeError as error:
-            return Malformed(error)
-
-    return parse
-
-
-def _checked(request: Any) -> Any:
-    if isinstance(request, Malformed):
-        raise errors.MalformedMessage(
-            f"the request cannot be read ({request.error}); it must be a message of this method's "
-            "request type, with strings in UTF-8"
-        )
-    return request
-
-
 async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _checked(request)
+        yield checked(request)
+
+
+async def _only(requests: AsyncIterator[Any], call: Call | None) -> Any:
+    """The request of a call that sends one. InvalidRequest if it sends none.
+
+    gRPC's own reading would then leave the call without an answer.
+    """
+    async for request in requests:
+        if call is not None:
+            call.arrive()
+        return checked(request)
+    raise errors.InvalidRequest("the call has ended without a message; send the request of this method")
+
+
+@asynccontextmanager
+async def _answered(context: Context) -> AsyncIterator[None]:
+    """The same for methods that are open to everybody; machines call them all the time, unobserved."""
+    try:
+        yield
+    except errors.SpeechError as error:
+        await _answer(context, error)
 
 
 class Guard(ServerInterceptor):
-    """Guards every method but those that are open to everybody (health and reflection)."""
+    """Stands around every method: reads its requests, within bounds, and answers with errors as statuses.
 
-    def __init__(self, observer: Observer) -> None:
+    ``text_bytes`` are what a message may have beside its sound.
+    """
+
+    def __init__(self, observer: Observer, text_bytes: int) -> None:
         self._observer = observer
+        self._text_bytes = text_bytes
 
     async def intercept_service(
         self,
@@ -165,37 +118,49 @@ class Guard(ServerInterceptor):
     ) -> Any:
         """The handler of the call, with its behaviour guarded."""
         handler = await continuation(details)
+        if handler is None:
+            return None
         method: Any = details.method
-        if handler is None or is_open(method):
-            return handler
-        guarded = partial(_guarded, self._observer, method)
-        check = _each_checked if handler.request_streaming else _checked
+        guarded = _answered if is_open(method) else partial(_guarded, self._observer, method)
+        read = bounded(handler.request_deserializer, _request_of(method), self._text_bytes)
         guard = _stream if handler.response_streaming else _unary
-        return rewrapped(
-            handler,
-            lambda behaviour: guard(guarded, behaviour, check),
-            _tolerant(handler.request_deserializer),
-        )
+        return guard(handler, guarded, read)
 
 
-Guarded = Callable[[Context], AbstractAsyncContextManager[Call]]
-Check = Callable[[Any], Any]
+def _request_of(path: str) -> Descriptor:
+    """What the messages to a method (/service/method) are."""
+    _, service, method = path.split("/")
+    found: MethodDescriptor = POOL.FindServiceByName(service).methods_by_name[method]
+    return found.input_type
 
 
-def _unary(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
-    async def respond(request: Any, context: Context) -> Any:
-        async with guarded(context):
-            return await behaviour(check(request), context)
-
-    return respond
+Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
 
 
-def _stream(guarded: Guarded, behaviour: Behaviour, check: Check) -> Behaviour:
+# To gRPC, both take a stream of requests: so the first one is read in here, once the caller is let in.
+
+
+def _unary(handler: Any, guarded: Guarded, read: Deserialize) -> Any:
+    behaviour = handler.stream_unary or handler.unary_unary
+
+    async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
+        async with guarded(context) as call:
+            asked = _each_checked(requests) if handler.request_streaming else await _only(requests, call)
+            return await behaviour(asked, context)
+
+    return grpc.stream_unary_rpc_method_handler(respond, read, handler.response_serializer)
+
+
+def _stream(handler: Any, guarded: Guarded, read: Deserialize) -> Any:
+    behaviour = handler.stream_stream or handler.unary_stream
+
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
-    async def respond(request: Any, context: Context) -> None:
-        async with guarded(context), aclosing(behaviour(check(request), context)) as responses:
-            async for response in responses:
-                await context.write(response)
+    async def respond(requests: AsyncIterator[Any], context: Context) -> None:
+        async with guarded(context) as call:
+            asked = _each_checked(requests) if handler.request_streaming else await _only(requests, call)
+            async with aclosing(behaviour(asked, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
 
-    return respond
+    return grpc.stream_stream_rpc_method_handler(respond, read, handler.response_serializer)

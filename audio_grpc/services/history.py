@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 
 from audio_grpc.audio import MAX_PIECE_BYTES
 from audio_grpc.convert import from_moment, from_seconds
-from audio_grpc.errors import AudioNotKept, InvalidRequest
+from audio_grpc.errors import AudioNotKept, InvalidRequest, quoted
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.fields import few
 from audio_grpc.services.pages import page_token, read_page
@@ -100,7 +100,7 @@ class HistoryReports(HistoryServiceServicer):
 def _selection(request: pb.ListPastRequestsRequest) -> Selection:
     if request.status and request.status not in STATUSES:
         raise InvalidRequest(
-            f"status is {request.status[:64]!r}, which is no gRPC status; there are: "
+            f"status is {quoted(request.status)}, which is no gRPC status; there are: "
             f"{', '.join(sorted(STATUSES))}",
             field="status",
         )

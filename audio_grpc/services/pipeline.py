@@ -12,7 +12,7 @@ import numpy as np
 
 from audio_grpc.audio import MAX_PIECE_BYTES, Block, choose_rate, decode_blocks, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
-from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound
+from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
@@ -124,7 +124,7 @@ def require_pronounceable(backend: Synthesizer, text: str) -> None:
     """TextUnspeakable for letters that the model has no sound for."""
     if letters := backend.unpronounceable(text):
         raise TextUnspeakable(
-            f"the model cannot pronounce {letters[:20]!r}; leave that out, or choose a model that speaks "
+            f"the model cannot pronounce {quoted(letters)}; leave that out, or choose a model that speaks "
             "the language",
             field="text",
         )
@@ -162,7 +162,7 @@ def say(
         return
     if has_words(piece):
         raise TextUnspeakable(
-            f"the model has no sound for {piece.strip()[:40]!r}; leave that out", field="text"
+            f"the model has no sound for {quoted(piece.strip())}; leave that out", field="text"
         )
     rate = backend.info.sample_rate_hertz
     yield Audio(np.zeros(round(PAUSE_SECONDS * rate), np.float32), rate)
@@ -208,14 +208,14 @@ def find_voice(
     if sample is not None and not info.cloning:
         raise OptionUnsupported(
             f"the model cannot speak with a custom voice; choose one of its own ({known}), or a model for "
-            f"which ListVoices lists {name!r}",
+            f"which ListVoices lists {quoted(name)}",
             field="voice",
         )
     if sample is not None:
         return Voice(sample.voice_id, info.language_codes)
     if info.any_voice:
         return Voice(name, info.language_codes)
-    raise VoiceNotFound(f"the model has no voice {name!r}; it has: {known}", field="voice")
+    raise VoiceNotFound(f"the model has no voice {quoted(name)}; it has: {known}", field="voice")
 
 
 def _check_language(voice: Voice, language_code: str | None) -> None:
@@ -224,7 +224,7 @@ def _check_language(voice: Voice, language_code: str | None) -> None:
     wanted = (language_code or "").partition("-")[0].lower()
     if wanted and wanted not in spoken and ANY_LANGUAGE not in spoken:
         raise OptionUnsupported(
-            f"the voice {voice.name!r} does not speak {language_code!r}; it speaks "
+            f"the voice {quoted(voice.name)} does not speak {quoted(language_code or '')}; it speaks "
             f"{', '.join(voice.language_codes)}. Choose another voice or model, or leave it empty",
             field="language_code",
         )

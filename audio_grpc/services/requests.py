@@ -13,7 +13,7 @@ from audio_grpc.errors import (
     TextEmpty,
     TextTooLong,
 )
-from audio_grpc.services.fields import given, known, seconds, within
+from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import read_options
 from audio_grpc.text import DEFAULT_TARGET_SIZES, require_target_size
 from audio_grpc.types import Encoding, Strategy, SynthesisOptions, TranscriptionOptions
@@ -23,6 +23,7 @@ from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, Synthesi
 MEBIBYTE = 1 << 20
 DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 LARGEST_READ_AHEAD = 64
+MAX_INSTRUCTIONS_CHARACTERS = 4096
 VOICE_FIELDS = ("voice", "sample")
 """Who speaks: a model that cannot do as they say refuses."""
 
@@ -112,7 +113,7 @@ def speech_job(request: SynthesizeRequest) -> SpeechJob:
             voice=request.voice,
             language_code=request.language_code or None,
             speed=within("speed", given(request, "speed"), 0.25, 4.0),
-            instructions=given(request, "instructions"),
+            instructions=short("instructions", given(request, "instructions"), MAX_INSTRUCTIONS_CHARACTERS),
             temperature=within("temperature", given(request, "temperature"), 0.0, 5.0),
             seed=within("seed", given(request, "seed"), 0, 2**63 - 1),
             exaggeration=within("exaggeration", given(request, "exaggeration"), 0.25, 2.0),

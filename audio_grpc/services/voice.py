@@ -9,7 +9,7 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.convert import from_custom_voice
-from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists
+from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists, quoted
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
 from audio_grpc.services.requests import Limits
@@ -148,7 +148,8 @@ class CustomVoices(VoiceServiceServicer):
             aliases = info.voice_aliases(model.spec.voice_aliases)
             if name in {*aliases, *(voice.name for voice in info.voices)}:
                 raise VoiceExists(
-                    f"model {model.name!r} has a voice {name!r} of its own; choose another name", field=field
+                    f"model {model.name!r} has a voice {quoted(name)} of its own; choose another name",
+                    field=field,
                 )
 
 
@@ -180,6 +181,6 @@ def _check_texts(request: pb.CreateCustomVoiceRequest) -> None:
             raise InvalidRequest(f"{field} has {length} characters; send at most {longest}", field=field)
     if request.language_code and not LANGUAGE_CODE.fullmatch(request.language_code):
         raise InvalidRequest(
-            f"{request.language_code[:64]!r} is no BCP-47 language code; send one such as en or de-AT",
+            f"{quoted(request.language_code)} is no BCP-47 language code; send one such as en or de-AT",
             field="language_code",
         )

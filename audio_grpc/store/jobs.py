@@ -10,14 +10,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
-from audio_grpc.errors import JobInOtherState, JobNotFound
+from audio_grpc.errors import JobInOtherState, JobNotFound, quoted
 from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.tables import JOBS, PIECES
 from audio_grpc.types import Job, JobState
 
 ID = re.compile(r"job_[0-9a-f]{16}")
-SHOWN_CHARACTERS = 64
 COLUMNS = tuple(JOBS.c[name] for name in Job.__dataclass_fields__)
 
 
@@ -167,9 +166,7 @@ def _checked(
 ) -> Callable[[Connection], Any]:
     """``work`` on the one job that is meant, if that is an id at all. JobNotFound."""
     if not ID.fullmatch(job_id):
-        raise JobNotFound(
-            f"{job_id[:SHOWN_CHARACTERS]!r} is no id of a job; ListSpeechJobs lists them", field="id"
-        )
+        raise JobNotFound(f"{quoted(job_id)} is no id of a job; ListSpeechJobs lists them", field="id")
     seen = JOBS.c.id == job_id
     if key_id is not None:
         seen = and_(seen, JOBS.c.key_id == key_id)

@@ -8,14 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
 
-from audio_grpc.errors import RequestNotFound
+from audio_grpc.errors import RequestNotFound, quoted
 from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import Position
 from audio_grpc.store.tables import PAST_REQUESTS
 
 ID = re.compile(r"req_[0-9a-f]{16}")
-SHOWN_CHARACTERS = 64
 AUDIO = "audio"
 """The name of the sound in the folder of its request."""
 BATCH = 500
@@ -126,7 +125,7 @@ class PastRequests:
         if found := await self._read(select(PAST_REQUESTS).where(*which.clauses)):
             return found[0]
         raise RequestNotFound(
-            f"there is no past request {past_id[:SHOWN_CHARACTERS]!r}; ListPastRequests lists them",
+            f"there is no past request {quoted(past_id)}; ListPastRequests lists them",
             field="id",
         )
 

@@ -6,9 +6,14 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
+
+from audio_grpc.errors import shortened
 
 PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 QUIET_SECONDS = 60.0
+LONGEST_LINE, LONGEST_VALUE, LONGEST_EXCEPTION = 4000, 500, 16_000
+"""In characters: what callers send can be in all of them."""
 
 common_fields: ContextVar[Mapping[str, str]] = ContextVar("common_fields")
 """What every line says of the call or request that is being served, by name; what is empty is left out."""
@@ -28,15 +33,23 @@ def start_logging(level: str, handler: logging.Handler) -> None:
     logging.captureWarnings(True)
 
 
-class TextFormatter(logging.Formatter):
+class BoundedFormatter(logging.Formatter):
+    """Of an exception the end, which tells most."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802, D102 (logging's name)
+        return super().formatException(ei)[-LONGEST_EXCEPTION:]
+
+
+class TextFormatter(BoundedFormatter):
     """A line for people, with what else is known behind it as name=value."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, D102 (logging's name)
         known = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
+        record.message = shortened(record.message, LONGEST_LINE)
         return super().formatMessage(record) + known
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(BoundedFormatter):
     """A JSON object a line, in ASCII; the time is RFC 3339 in UTC."""
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102 (logging's)
@@ -45,7 +58,7 @@ class JsonFormatter(logging.Formatter):
             "time": written.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": shortened(record.getMessage(), LONGEST_LINE),
             **_fields(record),
         }
         if record.exc_info:
@@ -56,7 +69,12 @@ class JsonFormatter(logging.Formatter):
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """What is being served, and the ``fields`` that the line was logged with (``extra=``)."""
     common = {name: value for name, value in common_fields.get({}).items() if value}
-    return {**common, **getattr(record, "fields", {})}
+    return {name: _short(value) for name, value in {**common, **getattr(record, "fields", {})}.items()}
+
+
+def _short(value: object) -> object:
+    """A path, for one, can be as long as a caller likes."""
+    return shortened(value, LONGEST_VALUE) if isinstance(value, str) else value
 
 
 def _shown(value: object) -> str:

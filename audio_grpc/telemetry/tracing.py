@@ -28,6 +28,8 @@ FAULTS = (
     "FAILED_PRECONDITION",
 )
 NANOSECONDS = 1_000_000_000
+LONGEST_HEADER = 512
+"""Of a trace context that is passed on: https://www.w3.org/TR/trace-context/#tracestate-limits."""
 
 
 class CallTracer:
@@ -41,7 +43,7 @@ class CallTracer:
         """The call's span, under the caller's if its metadata names one (https://www.w3.org/TR/trace-context)."""
         headers: defaultdict[str, list[str]] = defaultdict(list)
         for name, value in metadata:
-            if name in self._propagator.fields and isinstance(value, str):
+            if name in self._propagator.fields and isinstance(value, str) and len(value) <= LONGEST_HEADER:
                 headers[name].append(value)
         span = self._tracer.start_span(
             f"{call.service}/{call.method}",

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from pydantic import TypeAdapter
 
 from audio_grpc import disk
-from audio_grpc.errors import StorageFailed, VoiceExists, VoiceNotFound
+from audio_grpc.errors import StorageFailed, VoiceExists, VoiceNotFound, quoted
 from audio_grpc.types import CustomVoice
 from audio_grpc.voices.store import is_id, new_id
 
@@ -37,8 +37,6 @@ DESCRIPTION = "voice.json"
 JSON = TypeAdapter(CustomVoice)
 ALIAS = "alias.json"
 DEFAULT = ".default"
-SHOWN_CHARACTERS = 64
-"""Of a name that no voice has: as long as names can be."""
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +66,8 @@ class Places:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             raise VoiceExists(
-                f"there is a custom voice {name!r} already; choose another name, or delete it", field="name"
+                f"there is a custom voice {quoted(name)} already; choose another name, or delete it",
+                field="name",
             ) from error
         try:
             disk.sync(self._folder)
@@ -264,5 +263,5 @@ def _name_in(place: Path) -> str:
 
 def _unknown(id_or_name: str) -> VoiceNotFound:
     return VoiceNotFound(
-        f"there is no custom voice {id_or_name[:SHOWN_CHARACTERS]!r}; ListCustomVoices lists them", field="id"
+        f"there is no custom voice {quoted(id_or_name)}; ListCustomVoices lists them", field="id"
     )

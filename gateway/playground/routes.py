@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from audio_grpc.errors import quoted
 from gateway.errors import ApiError
 from gateway.playground.files import Page
 
@@ -47,7 +48,7 @@ def make_router() -> APIRouter:
     async def file(version: str, name: str) -> Response:
         found = page.files.get(name) if version == page.version else None
         if found is None:
-            raise ApiError(404, f"the page has no file {name!r} now; load it again", code="not_found")
+            raise ApiError(404, f"the page has no file {quoted(name)} now; load it again", code="not_found")
         headers = {**PROTECTION, "cache-control": NEVER_CHANGES}
         return Response(found.content, media_type=found.media_type, headers=headers)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audio_grpc.chat import Message
 from audio_grpc.convert import from_seconds
-from audio_grpc.errors import InvalidRequest, PipelineNotFound
+from audio_grpc.errors import InvalidRequest, PipelineNotFound, quoted
 from audio_grpc.pipelines import LlmSpec, PipelineSpec
 from audio_grpc.services.fields import given, short, within
 from audio_grpc.services.requests import Limits, require_length
@@ -41,7 +41,7 @@ def read_conversation(
     name = asked.template or next(iter(pipelines), "")
     if name not in pipelines:
         known = ", ".join(pipelines) or "none"
-        raise PipelineNotFound(f"no pipeline is named {name!r}; there are: {known}", field="template")
+        raise PipelineNotFound(f"no pipeline is named {quoted(name)}; there are: {known}", field="template")
     spec = pipelines[name]
     return ConversationJob(
         template=name,

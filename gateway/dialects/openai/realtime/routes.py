@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import APIRouter, WebSocket
 
 from audio_grpc.client import AsyncClient
+from audio_grpc.errors import quoted
 from gateway.caller import Configured, Service
 from gateway.dialects.openai.realtime import events
 from gateway.dialects.openai.realtime.conversation import Conversation, translate
@@ -34,7 +35,7 @@ async def transcribe(
 
 async def _converse(service: AsyncClient, model: str | None, intent: str, socket: Socket) -> None:
     if intent != INTENT:
-        message = f"intent: {intent!r} is not served here; only {INTENT} is"
+        message = f"intent: {quoted(intent)} is not served here; only {INTENT} is"
         raise ApiError(400, message, param="intent", code="invalid_value")
     session = Session(audio=Audio(input=Input(transcription=Transcription(model=model))))
     await Conversation(socket, service, session).hold()
