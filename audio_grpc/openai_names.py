@@ -37,3 +37,9 @@ def spellings(name: str) -> Iterator[str]:
     yield name
     if snapshot := _SNAPSHOT.search(name):
         yield name[: snapshot.start()]
+
+
+def leaves_turns_to_callers(name: str) -> bool:
+    """Tells whether a name is of OpenAI's live models, which find no ends of turns: their callers commit."""
+    first, *rest = name.split("-")
+    return first == "gpt" and not {"live", "realtime"}.isdisjoint(rest)

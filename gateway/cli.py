@@ -117,6 +117,9 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Who is silent lives as long as these are answered.
+        ws_ping_interval=settings.max_idle_seconds / 3,
+        ws_ping_timeout=settings.max_idle_seconds / 3,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
     )
 

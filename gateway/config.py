@@ -53,7 +53,11 @@ class Settings(BaseSettings):
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
     """Largest recording of one request."""
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0
-    """How long a WebSocket may be silent before it asks the service for anything; then the service counts."""
+    """How long a WebSocket may be silent before it asks the service for anything; then the service counts.
+
+    Realtime transcription may be silent for as long as the socket answers pings, which come thrice in that
+    time; after half of it, the next sound opens another stream to the service.
+    """
     max_send_seconds: Annotated[float, Gt(0)] = 30.0
     """How long the caller of a WebSocket may leave what it is sent unread."""
 

@@ -38,7 +38,7 @@ class Socket:
 
     def __init__(self, websocket: WebSocket, settings: Settings) -> None:
         self._websocket = websocket
-        self._max_idle_seconds = settings.max_idle_seconds
+        self.max_idle_seconds = settings.max_idle_seconds
         self._max_send_seconds = settings.max_send_seconds
 
     async def send(self, event: Mapping[str, Any]) -> None:
@@ -52,11 +52,11 @@ class Socket:
     async def receive(self, *, may_idle: bool = False) -> str:
         """The next message. WebSocketDisconnect; ApiError if it is none, or if none comes for too long."""
         try:
-            async with asyncio.timeout(None if may_idle else self._max_idle_seconds):
+            async with asyncio.timeout(None if may_idle else self.max_idle_seconds):
                 frame = await self._websocket.receive()
         except TimeoutError:
             raise ApiError(
-                408, f"nothing came for {self._max_idle_seconds:g} s; open another socket", code="idle"
+                408, f"nothing came for {self.max_idle_seconds:g} s; open another socket", code="idle"
             ) from None
         if frame["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(frame["code"], frame.get("reason"))

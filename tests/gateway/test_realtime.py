@@ -244,6 +244,44 @@ async def test_a_commit_ends_what_is_being_spoken_and_is_an_error_where_nobody_s
         assert (error["code"], error["event_id"]) == ("input_audio_buffer_commit_empty", "second")
 
 
+async def test_a_commit_of_sound_without_speech_is_an_empty_item_where_only_the_caller_commits(
+    door: Door,
+) -> None:
+    async with calling(door) as caller:
+        await caller.update(**MANUAL)
+        for _ in range(2):
+            await caller.append(QUIET)
+            await caller.send("input_audio_buffer.commit")
+            events = await caller.until(COMPLETED, "error")
+            assert (events[-1]["type"], events[-1]["transcript"]) == (COMPLETED, "")
+
+
+@pytest.mark.parametrize("name", ["gpt-live-transcribe", "gpt-realtime-whisper-2027-01-31"])
+async def test_live_models_leave_turns_to_the_caller_unless_told_otherwise(door: Door, name: str) -> None:
+    async with calling(door, f"/v1/realtime?intent=transcription&model={name}") as caller:
+        created = await caller.event()
+        assert created["session"]["audio"]["input"]["turn_detection"] is None
+        updated = await caller.update(transcription={"model": name, "keywords": None, "delay": "low"})
+        assert updated["session"]["audio"]["input"]["turn_detection"] is None
+        updated = await caller.update(turn_detection={"type": "server_vad", "threshold": None})
+        assert updated["session"]["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 500
+        updated = await caller.update(transcription={"model": "gpt-4o-transcribe"})
+        assert updated["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+
+
+async def test_semantic_turn_detection_waits_as_long_as_the_caller_is_patient(door: Door) -> None:
+    async with calling(door) as caller:
+        await caller.update(turn_detection={"type": "semantic_vad", "eagerness": "high"})
+        await caller.append(voiced(READING) + bytes(3 * SECOND))
+        stopped = (await caller.until("input_audio_buffer.speech_stopped"))[-1]["audio_end_ms"]
+        await caller.update(turn_detection={"type": "semantic_vad", "eagerness": "low"})
+        await caller.append(bytes(SECOND) + voiced(READING) + bytes(3 * SECOND))
+        events = await caller.until("input_audio_buffer.speech_stopped")
+    # The recording has short pauses: who is patient hears it as one.
+    assert sum(event["type"].endswith("speech_started") for event in events) == 1
+    assert events[-1]["audio_end_ms"] > stopped
+
+
 async def test_a_commit_with_no_sound_is_an_error_and_the_session_goes_on(door: Door) -> None:
     async with calling(door) as caller:
         await caller.update(**MANUAL)

@@ -61,7 +61,8 @@ def transcribing(**fields: Any) -> dict[str, Any]:
         ({"type": "session.update", "session": {"type": "realtime"}}, "invalid_message", "transcription"),
         (updating(format={"type": "audio/mp3"}), "invalid_message", "audio/pcm"),
         (updating(format={"type": "audio/pcm", "rate": 8000}), "invalid_message", "24000"),
-        (updating(turn_detection={"type": "semantic_vad"}), "invalid_message", "server_vad"),
+        (updating(turn_detection={"type": "clairvoyance"}), "invalid_message", "server_vad"),
+        (updating(turn_detection={"type": "semantic_vad", "eagerness": 5}), "invalid_message", "medium"),
         (updating(turn_detection={"type": "server_vad", "threshold": 2}), "invalid_message", "threshold"),
         (transcribing(model="nobody"), "model_not_found", "nobody"),
         (transcribing(model="tts-1"), "model_not_found", "listener"),
@@ -134,24 +135,6 @@ async def test_one_that_is_far_too_large_is_not_even_received(door: Door) -> Non
         code, reason = await caller.closed()
         assert code == 1009
         assert "limit" in str(reason)
-
-
-async def test_who_says_nothing_from_the_start_is_told_so(open_door: Open) -> None:
-    door = await open_door(gateway={"max_idle_seconds": 0.05})
-    async with calling(door) as caller:
-        assert "nothing came for 0.05 s" in (await caller.until("error"))[-1]["error"]["message"]
-        assert await caller.closed() == (4408, "idle")
-
-
-async def test_who_falls_silent_loses_the_place(open_door: Open) -> None:
-    door = await open_door(max_idle_seconds=0.05)
-    async with calling(door) as caller:
-        await caller.update(**MANUAL)
-        await caller.append(QUIET)
-        *_, failed, error = await caller.until("error")
-        assert (failed["type"], failed["error"]["code"]) == (FAILED, "stream_idle")
-        assert error["error"]["code"] == "stream_idle"
-        assert await caller.closed() == (4408, "stream_idle")
 
 
 async def test_a_model_that_breaks_fails_the_items_that_wait_for_it(open_door: Open) -> None:

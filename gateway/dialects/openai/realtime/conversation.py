@@ -1,11 +1,12 @@
 """One WebSocket, and the streams of live hearing behind it.
 
-A stream opens with the first sound, since it holds a place on the model. What is wrong with a message is
-told, and the session goes on; what is wrong with the stream ends the session.
+A stream opens with the first sound, since it holds a place on the model. It ends when no sound comes for a
+while, and the next sound opens another. The session lives as long as its socket answers pings. What is wrong
+with a message is told, and the session goes on; what is wrong with the stream ends the session.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from grpc import StatusCode
@@ -22,6 +23,8 @@ from gateway.sockets import Socket, until_either_ends
 
 MIN_COMMIT_SECONDS = 0.1
 PIECE_BYTES = 1 << 18
+IDLE = "STREAM_IDLE"
+"""Why the service ends a stream in which nothing comes."""
 """Of sound, for a message to the service."""
 INPUT = "session.audio.input"
 PARAMS = {
@@ -45,8 +48,8 @@ class Conversation:
         self._stream: AsyncLiveTranscript | None = None
         self._place = AsyncExitStack()
         self._streams: asyncio.Queue[AsyncLiveTranscript] = asyncio.Queue()
-        self._ended_seconds = 0.0
-        """How long the streams sounded that are over."""
+        self._sent_seconds = 0.0
+        """What was appended from the start."""
         self._buffered_seconds = 0.0
         """What was appended since the caller committed or cleared."""
 
@@ -67,19 +70,36 @@ class Conversation:
         """What each stream hears, one stream after the other."""
         while True:
             stream = await self._streams.get()
-            async for heard in stream:
-                for event in self._items.events(heard):
+            try:
+                async for heard in stream:
+                    for event in self._items.events(heard):
+                        await self._socket.send(event)
+            except ServiceError as error:
+                if error.reason != IDLE:
+                    raise
+                for event in self._items.failures(translate(error)):
                     await self._socket.send(event)
+                if self._stream is stream:
+                    self._stream, self._buffered_seconds = None, 0.0
             self._streams.task_done()
 
     async def _listen(self) -> None:
         while True:
-            # Once there is a stream, it is the service that counts.
-            text = await self._socket.receive(may_idle=self._stream is not None)
+            text = await self._next()
             try:
                 await self._take(messages.read(text))
             except ApiError as error:
                 await self._socket.send(events.error(error, messages.event_id(text)))
+
+    async def _next(self) -> str:
+        """The next message; if none comes for a while, others may have the place on the model meanwhile."""
+        if self._stream is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._socket.max_idle_seconds / 2):
+                    return await self._socket.receive(may_idle=True)
+            self._items.pause()
+            await self._finish()
+        return await self._socket.receive(may_idle=True)
 
     async def _take(self, message: Message) -> None:
         match message:
@@ -102,24 +122,31 @@ class Conversation:
         stream = self._stream or await self._open()
         for start in range(0, len(data), PIECE_BYTES):
             await stream.write(data[start : start + PIECE_BYTES])
-        self._buffered_seconds += len(data) / self._session.bytes_per_second
+        seconds = len(data) / self._session.bytes_per_second
+        self._sent_seconds += seconds
+        self._buffered_seconds += seconds
 
     async def _commit(self, event_id: str | None) -> None:
-        if self._stream is None or self._buffered_seconds < MIN_COMMIT_SECONDS:
+        if self._buffered_seconds < MIN_COMMIT_SECONDS:
             raise empty(
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_SECONDS * 1000:.0f}ms of audio, but buffer only has "
                 f"{self._buffered_seconds * 1000:.2f}ms of audio."
             )
+        self._buffered_seconds = 0.0
+        if self._stream is None:
+            for event in self._items.conclude():
+                await self._socket.send(event)
+            return
         self._items.ask(event_id, commit=True)
         await self._stream.end_utterance()
         # Nobody is speaking after that, so nothing is lost; but its answer says that the commit was heard.
         await self._stream.discard_utterance()
-        self._buffered_seconds = 0.0
 
     async def _clear(self) -> None:
         self._buffered_seconds = 0.0
         if self._stream is None:
+            self._items.drop()
             await self._socket.send(events.event("input_audio_buffer.cleared"))
             return
         self._items.ask(None, commit=False)
@@ -129,13 +156,14 @@ class Conversation:
         session = self._session.updated(update)
         if session.input.transcription.model != self._session.input.transcription.model:
             await self._require_model(session)
-        if session != self._session:
+        if session.described() != self._session.described():
             await self._finish()
+            self._buffered_seconds = 0.0
         self._session = session
         await self._socket.send(events.session(answer, self._id, session))
 
     async def _open(self) -> AsyncLiveTranscript:
-        self._items.begin(self._session, self._ended_seconds)
+        self._items.begin(self._session, self._sent_seconds)
         rate = self._session.input.format.rate_hertz
         stream = self._service.listen(rate, **self._session.options())
         self._stream = await self._place.enter_async_context(stream)
@@ -148,8 +176,6 @@ class Conversation:
             return
         await self._stream.end()
         await self._streams.join()
-        self._ended_seconds += self._stream.finished.audio_duration.ToMicroseconds() / 1e6
-        self._buffered_seconds = 0.0
         self._stream = None
         await self._place.aclose()
 

@@ -23,7 +23,7 @@ def event(kind: str, **fields: Any) -> Event:
 
 def session(kind: str, session_id: str, effective: Session) -> Event:
     """``session.created`` or ``session.updated``: how this session listens."""
-    shape = {"id": session_id, "object": "realtime.transcription_session", **effective.model_dump()}
+    shape = {"id": session_id, "object": "realtime.transcription_session", **effective.described()}
     return event(kind, session=shape)
 
 

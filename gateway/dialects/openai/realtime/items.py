@@ -8,7 +8,6 @@ have become certain since the delta before; together they are its transcript.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from audio_grpc.client import (
     EndCause,
@@ -36,9 +35,12 @@ class Item:
     """What was told of it."""
     words: list[Word] = field(default_factory=list)
     seconds: float = 0.0
+    language_code: str = ""
     last: int | None = None
     """The utterance that completes it, once it is committed."""
     dropped: bool = False
+    paused: bool = False
+    """What comes next was said after a pause."""
 
 
 @dataclass
@@ -69,12 +71,22 @@ class Items:
         self._unfinished: Item | None = None
         self._utterances: dict[int, _Utterance] = {}
         self._asked: deque[_Asked] = deque()
+        self._pausing = False
 
     def begin(self, session: Session, offset: float) -> None:
         """A stream opens, ``offset`` seconds after the first."""
         self._session, self._offset = session, offset
-        self._unfinished = None
+        if not self._pausing:
+            self._unfinished = None
+        elif self._unfinished is not None:
+            self._unfinished.paused = True
+        self._pausing = False
         self._utterances.clear()
+        self._asked.clear()
+
+    def pause(self) -> None:
+        """The stream is about to end, but what the caller has not committed goes on in the next one."""
+        self._pausing = self._session.is_manual
 
     def ask(self, event_id: str | None, *, commit: bool) -> None:
         """The caller commits, or clears; a commit ends the utterance, and both drop what there is then."""
@@ -103,22 +115,26 @@ class Items:
     def _start(self, heard: SpeechStarted) -> Iterator[Event]:
         item = self._unfinished or Item()
         self._unfinished, self._utterances[heard.utterance] = None, _Utterance(item)
-        if vad := self._session.input.turn_detection:
+        if vad := self._session.input.vad:
             start = max(0, self._milliseconds(heard.at) - vad.prefix_padding_ms)
             yield events.event("input_audio_buffer.speech_started", audio_start_ms=start, item_id=item.id)
 
     def _stop(self, heard: SpeechStopped) -> Iterator[Event]:
         item = self._utterances[heard.utterance].item
-        if self._session.is_manual and heard.cause is EndCause.MAX_UTTERANCE:
+        goes_on = heard.cause is EndCause.MAX_UTTERANCE or self._pausing
+        if self._session.is_manual and goes_on:
             self._unfinished = item
             return
         if heard.cause is EndCause.CALLER:
             self._asked[0].found_speech = True
-        elif vad := self._session.input.turn_detection:
-            waited = vad.silence_duration_ms if heard.cause is EndCause.SILENCE else 0
+        elif vad := self._session.input.vad:
+            waited = vad.silence_ms if heard.cause is EndCause.SILENCE else 0
             end = self._milliseconds(heard.at) + waited
             yield events.event("input_audio_buffer.speech_stopped", audio_end_ms=end, item_id=item.id)
         item.last = heard.utterance
+        yield from self._commit(item)
+
+    def _commit(self, item: Item) -> Iterator[Event]:
         yield from events.committed(item.id, self._previous)
         self._previous = item.id
 
@@ -127,6 +143,8 @@ class Items:
         item, more = utterance.item, text[utterance.told :]
         utterance.told = len(text)
         delta = more if item.text else more.lstrip()
+        if item.paused and delta:
+            delta, item.paused = f" {delta.lstrip()}", False
         if delta and not item.dropped:
             item.text += delta
             yield events.transcription("delta", item.id, delta=delta)
@@ -137,26 +155,43 @@ class Items:
         yield from self._grow(utterance, heard.text)
         item.words += heard.words
         item.seconds += heard.end - heard.start
+        item.language_code = heard.language.code
         if heard.utterance == item.last:
-            yield events.transcription(
-                "completed",
-                item.id,
-                transcript=item.text,
-                usage={"type": "duration", "seconds": round(item.seconds, 3)},
-                **self._measures(item, heard),
-            )
+            yield self._completed(item)
 
-    def _measures(self, item: Item, heard: UtteranceTranscript) -> dict[str, Any]:
-        languages = [{"code": heard.language.code}] if item.words else []
+    def _completed(self, item: Item) -> Event:
         asked = LOGPROBS in (self._session.include or ())
-        return {"languages": languages, **({"logprobs": logprobs(item.words)} if asked else {})}
+        return events.transcription(
+            "completed",
+            item.id,
+            transcript=item.text,
+            usage={"type": "duration", "seconds": round(item.seconds, 3)},
+            languages=[{"code": item.language_code}] if item.words else [],
+            **({"logprobs": logprobs(item.words)} if asked else {}),
+        )
+
+    def conclude(self) -> Iterator[Event]:
+        """The caller commits when nobody is speaking: what was to go on is complete, or there was nothing.
+
+        OpenAI, too, makes an item of sound in which nobody speaks where the caller alone says when to.
+        """
+        item, self._unfinished = self._unfinished or Item(), None
+        yield from self._commit(item)
+        yield self._completed(item)
+
+    def drop(self) -> None:
+        """The caller has cleared what was not committed."""
+        self._unfinished = None
 
     def _discard(self, heard: UtteranceDiscarded) -> Iterator[Event]:
         if heard.utterance is not None:
             self._utterances.pop(heard.utterance).item.dropped = True
         asked = self._asked.popleft()
         if not asked.is_commit:
+            self.drop()
             yield events.event("input_audio_buffer.cleared")
+        elif not asked.found_speech and self._session.is_manual:
+            yield from self.conclude()
         elif not asked.found_speech:
             message = "Error committing input audio buffer: nobody has spoken since the last commit."
             yield events.error(empty(message), asked.event_id)

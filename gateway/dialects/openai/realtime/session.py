@@ -6,13 +6,17 @@ from google.protobuf.duration_pb2 import Duration
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from audio_grpc.client import ListenOptions
+from audio_grpc.openai_names import leaves_turns_to_callers
 from audio_grpc.v1.speech_to_text_pb2 import (
     SAMPLE_FORMAT_ALAW,
     SAMPLE_FORMAT_MULAW,
     SAMPLE_FORMAT_S16LE,
     Endpointing,
 )
+from gateway.shapes import without_nulls
 
+SILENCES_MS = {"low": 1500, "medium": 500, "auto": 500, "high": 250}
+"""After how long a turn is over, for those who say how eager to be."""
 LOGPROBS = "item.input_audio_transcription.logprobs"
 RATES_HERTZ = {"audio/pcm": 24000, "audio/pcmu": 8000, "audio/pcma": 8000}
 SAMPLE_FORMATS = {
@@ -28,7 +32,13 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class Format(_Shape):
+class _Given(_Shape):
+    """Fields that are null count as left out, too."""
+
+    _without_nulls = model_validator(mode="before")(without_nulls)
+
+
+class Format(_Given):
     """How samples are written: 16-bit little-endian, or G.711, which is always at 8 kHz."""
 
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
@@ -51,7 +61,7 @@ class Format(_Shape):
         return 2 if self.type == "audio/pcm" else 1
 
 
-class Transcription(_Shape):
+class Transcription(_Given):
     """Who listens, and what to expect."""
 
     model: str | None = None
@@ -69,13 +79,23 @@ class Transcription(_Shape):
         return self
 
 
-class ServerVad(_Shape):
-    """Where utterances start and stop."""
+class TurnDetection(_Given):
+    """Where utterances start and stop.
 
-    type: Literal["server_vad"] = "server_vad"
+    The models do not tell by its meaning whether a sentence is complete (``semantic_vad``). Who asks for that
+    says by ``eagerness`` how long to wait, and nothing else.
+    """
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
     threshold: Annotated[float, Field(ge=0.05, le=0.95)] = 0.5
     prefix_padding_ms: Annotated[int, Field(ge=0, le=1000)] = 300
     silence_duration_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+
+    @property
+    def silence_ms(self) -> int:
+        """How long nobody speaks where an utterance stops."""
+        return self.silence_duration_ms if self.eagerness is None else SILENCES_MS[self.eagerness]
 
 
 def _default(value: Any) -> Any:
@@ -83,22 +103,30 @@ def _default(value: Any) -> Any:
 
 
 class Input(_Shape):
-    """Of sound; ``turn_detection`` null means that the caller commits."""
+    """Of sound; ``turn_detection`` null means that the caller commits, as callers of live models do."""
 
     format: Annotated[Format, BeforeValidator(_default)] = Format()
     transcription: Annotated[Transcription, BeforeValidator(_default)] = Transcription()
     noise_reduction: dict[str, Any] | None = None
     """Accepted, and ignored: the models listen through noise by themselves."""
-    turn_detection: ServerVad | None = ServerVad()
+    turn_detection: TurnDetection | None = TurnDetection()
+
+    @property
+    def vad(self) -> TurnDetection | None:
+        """How turns are detected; None if the caller commits."""
+        is_told = "turn_detection" in self.model_fields_set
+        if not is_told and leaves_turns_to_callers(self.transcription.model or ""):
+            return None
+        return self.turn_detection
 
 
-class Audio(_Shape):
+class Audio(_Given):
     """There is no output."""
 
     input: Input = Input()
 
 
-class Session(_Shape):
+class Session(_Given):
     """How to listen; ``include`` may ask for probabilities."""
 
     type: Literal["transcription"] = "transcription"
@@ -113,7 +141,7 @@ class Session(_Shape):
     @property
     def is_manual(self) -> bool:
         """Whether only the caller ends utterances."""
-        return self.input.turn_detection is None
+        return self.input.vad is None
 
     @property
     def bytes_per_second(self) -> int:
@@ -126,6 +154,13 @@ class Session(_Shape):
         include = update.include if "include" in update.model_fields_set else self.include
         return Session(audio=Audio(input=self.input.model_copy(update=given)), include=include)
 
+    def described(self) -> dict[str, Any]:
+        """All that is in effect, as the caller is told."""
+        vad = self.input.vad
+        described = self.model_dump()
+        described["audio"]["input"]["turn_detection"] = vad and vad.model_dump(exclude_none=True)
+        return described
+
     def options(self) -> ListenOptions:
         """The same as the service takes it."""
         transcription = self.input.transcription
@@ -136,16 +171,16 @@ class Session(_Shape):
             "prompt": transcription.prompt,
             "hotwords": transcription.keywords,
             "interim_results": True,
-            "endpointing": _endpointing(self.input.turn_detection),
+            "endpointing": _endpointing(self.input.vad),
         }
 
 
-def _endpointing(vad: ServerVad | None) -> Endpointing:
+def _endpointing(vad: TurnDetection | None) -> Endpointing:
     if vad is None:
         return Endpointing(manual=True)
     padding, silence = Duration(), Duration()
     padding.FromMilliseconds(vad.prefix_padding_ms)
-    silence.FromMilliseconds(vad.silence_duration_ms)
+    silence.FromMilliseconds(vad.silence_ms)
     return Endpointing(threshold=vad.threshold, padding=padding, silence=silence)
 
 
