@@ -19,9 +19,11 @@ from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.errors import QUOTED_CHARACTERS, shortened
 from gateway import history, playground
+from gateway.bodies import Bodies, Memory
 from gateway.config import Settings
 from gateway.dialects import chatterbox, gateflow, live, openai, shared
 from gateway.errors import SERVER, ApiError, translated
+from gateway.keys import AcceptedKeys
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
 from gateway.origins import OwnPages
@@ -54,13 +56,15 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     )
     app.state.settings = settings
     app.state.server_tls = server_tls(settings)
+    app.state.accepted_keys = AcceptedKeys()
     _add_dialects(app)
     app.include_router(playground.make_router())
     app.include_router(history.router)
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
-    return Seen(OwnPages(app, settings.origins), metrics, RequestTracer(tracer_provider))
+    bounded = Bodies(OwnPages(app, settings.origins), Memory(settings.max_body_bytes_in_flight))
+    return Seen(bounded, metrics, RequestTracer(tracer_provider))
 
 
 def _add_dialects(app: FastAPI) -> None:

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 
 from audio_grpc.client import AsyncClient, trace_metadata
 from gateway.config import Settings
+from gateway.keys import AcceptedKeys
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
@@ -14,11 +15,15 @@ KEY_SUBPROTOCOL = "openai-insecure-api-key."
 def _service(request: HTTPConnection) -> AsyncClient:
     client = cast("AsyncClient", request.app.state.client)
     metadata = {"x-request-id": request.state.request_id, **trace_metadata()}
-    authorization = request.headers.get("authorization") or _among_subprotocols(request)
-    # Metadata is printable ASCII; a key that is anything else is none of the service's.
-    if authorization.isascii() and authorization.isprintable():
+    if authorization := _authorization(request):
         metadata["authorization"] = authorization
     return client.with_metadata(metadata)
+
+
+def _authorization(request: HTTPConnection) -> str:
+    """As the service takes it: metadata is printable ASCII; a key that is anything else is none of its."""
+    given = request.headers.get("authorization") or _among_subprotocols(request)
+    return given if given.isascii() and given.isprintable() else ""
 
 
 def _among_subprotocols(request: HTTPConnection) -> str:
@@ -29,11 +34,18 @@ def _among_subprotocols(request: HTTPConnection) -> str:
     return ""
 
 
-def _settings(request: HTTPConnection) -> Settings:
+async def require_key(request: HTTPConnection) -> None:
+    """Return if the service lets the caller in; ServiceError if not, or if it cannot be asked."""
+    accepted: AcceptedKeys = request.app.state.accepted_keys
+    await accepted.require(_authorization(request), _service(request))
+
+
+def settings_of(request: HTTPConnection) -> Settings:
+    """The gateway's."""
     return cast("Settings", request.app.state.settings)
 
 
 Service = Annotated[AsyncClient, Depends(_service)]
 """The gRPC service; calls carry the caller's key, the request id and the trace."""
 
-Configured = Annotated[Settings, Depends(_settings)]
+Configured = Annotated[Settings, Depends(settings_of)]

@@ -7,8 +7,9 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from gateway.bodies import whole
 from gateway.errors import ApiError
-from gateway.multipart import MAX_FIELD_BYTES, Fields, File, read_form
+from gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
 from gateway.problems import from_validation
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -26,13 +27,15 @@ async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
             raise ApiError(
                 400, f"the form has no file {name!r}; send multipart/form-data with one", param=name
             )
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FIELD_BYTES:
-            raise ApiError(413, "the fields of the form are too large", code="too_large")
+    body = await whole(request, MAX_FIELD_BYTES)
     try:
-        return parse_qs(body.decode(), keep_blank_values=True, strict_parsing=bool(body), errors="strict")
+        return parse_qs(
+            body.decode(),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
     except ValueError as error:
         raise ApiError(400, f"the form cannot be read ({error})", code="invalid_form") from error
 

@@ -8,6 +8,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from gateway.bodies import pieces
 from gateway.errors import ApiError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ MAX_FIELDS = 256
 MAX_FIELD_BYTES = 1 << 20
 """Of all fields that are no files, together."""
 MAX_NAME_BYTES = 256
+MAX_OVERHEAD_BYTES = 1 << 20
+"""Of boundaries and headers, and of what stands before and after the form."""
 
 Write = Callable[[bytes], Awaitable[None]]
 Fields = dict[str, list[str]]
@@ -51,7 +54,9 @@ async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
     """
     parts = _Parts(files)
     parser = MultipartParser(_boundary(request), parts.callbacks())
-    async for chunk in request.stream():
+    most = sum(file.max_bytes for file in files.values()) + MAX_FIELD_BYTES + MAX_OVERHEAD_BYTES
+    refusals = [_too_large(name, file) for name, file in files.items()]
+    async for chunk in pieces(request, most, refusals[0] if refusals else None):
         try:
             parser.write(chunk)
         except FormParserError as error:
@@ -141,12 +146,7 @@ class _Parts:
             return
         part.file.size += size
         if part.file.size > part.file.max_bytes:
-            limit = part.file.max_bytes / (1 << 20)
-            _refuse(
-                f"the file is larger than {limit:g} MiB; send it compressed (Opus, FLAC, MP3) or in parts",
-                status=413,
-                param=part.name,
-            )
+            raise _too_large(part.name, part.file)
         self._waiting.append((part.file, data[start:end]))
 
     def _end(self) -> None:
@@ -170,6 +170,7 @@ def _refuse(message: str, *, status: int = 400, param: str | None = None) -> NoR
     raise ApiError(status, message, param=param, code="invalid_form" if status == 400 else "too_large")
 
 
-async def collected(into: bytearray, data: bytes) -> None:
-    """A :data:`Write` for small files: ``partial(collected, buffer)``."""
-    into += data
+def _too_large(name: str, file: File) -> ApiError:
+    limit = file.max_bytes / (1 << 20)
+    message = f"the file is larger than {limit:g} MiB; send it compressed (Opus, FLAC, MP3) or in parts"
+    return ApiError(413, message, param=name, code="too_large")

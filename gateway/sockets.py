@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from audio_grpc.client import ServiceError
+from gateway.caller import require_key
 from gateway.config import Settings
 from gateway.errors import SERVER, ApiError, Translate
 from gateway.sse import dumps
@@ -97,6 +98,7 @@ async def converse(
     await websocket.accept(subprotocol)
     socket = Socket(websocket, settings)
     try:
+        await require_key(websocket)
         await conversation(socket)
         await websocket.close()
         return

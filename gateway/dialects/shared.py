@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import Discriminator, Tag
 from starlette.responses import Response
 
+from gateway.bodies import JsonRoute
 from gateway.caller import Service
 from gateway.dialects.chatterbox import errors as chatterbox_errors
 from gateway.dialects.chatterbox import speech as chatterbox
@@ -14,7 +15,7 @@ from gateway.dialects.openai import errors as openai_errors
 from gateway.dialects.openai import speech as openai
 from gateway.exchange import Exchange
 
-router = APIRouter(responses=documents.ERRORS)
+router = APIRouter(route_class=JsonRoute, responses=documents.ERRORS)
 
 
 def _dialect(body: Any) -> str:

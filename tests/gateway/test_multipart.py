@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -10,7 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from audio_grpc.client import AsyncClient
+from gateway.config import Settings
 from gateway.errors import ApiError
+from gateway.keys import AcceptedKeys
 from gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
 from tests.gateway.conftest import Door
 from tests.gateway.test_errors import error_of
@@ -18,6 +22,22 @@ from tests.gateway.test_errors import error_of
 BOUNDARY = "b0undary"
 NAMES = st.text("abc[]xyz_", min_size=1, max_size=12).filter(lambda name: name != "file")
 VALUES = st.text(max_size=40).filter(lambda value: BOUNDARY not in value)
+
+
+class Nobody:
+    """A service that is not asked."""
+
+    def with_metadata(self, metadata: dict[str, str]) -> "Nobody":
+        return self
+
+
+class Anybody(AcceptedKeys):
+    """Lets in everybody."""
+
+    async def require(self, authorization: str, service: AsyncClient) -> None: ...
+
+
+APP = SimpleNamespace(state=SimpleNamespace(settings=Settings(), accepted_keys=Anybody(), client=Nobody()))
 
 
 def part(disposition: str, value: bytes) -> bytes:
@@ -37,8 +57,17 @@ def request(chunks: list[bytes], content_type: str) -> Request:
     async def receive() -> Any:
         return waiting.pop(0)
 
-    headers = [(b"content-type", content_type.encode("latin-1"))]
-    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+    return Request(
+        {
+            "type": "http",
+            "app": APP,
+            "method": "POST",
+            "path": "/",
+            "headers": [(b"content-type", content_type.encode("latin-1"))],
+            "state": {"request_id": "-"},
+        },
+        receive,
+    )
 
 
 async def read(chunks: list[bytes], content_type: str = "") -> tuple[Fields, bytes]:
@@ -61,7 +90,7 @@ async def status_of(body: bytes, content_type: str = "") -> int:
     return 200
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     fields=st.lists(st.tuples(NAMES, VALUES), max_size=5),
     file=st.binary(max_size=300).filter(lambda data: BOUNDARY.encode() not in data),
@@ -79,14 +108,14 @@ async def test_a_form_reads_the_same_wherever_it_is_cut(
     assert await read(chunks) == (expected, file)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(body=st.binary(max_size=400), content_type=st.text(st.characters(max_codepoint=255), max_size=60))
 async def test_any_bytes_at_all_are_a_form_or_refused(body: bytes, content_type: str) -> None:
     for kind in ("", f"multipart/form-data; boundary={content_type}", content_type or "text/plain"):
         assert await status_of(body, kind) in (200, 400, 413)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 async def test_a_damaged_form_is_refused_or_read(data: st.DataObject) -> None:
     body = bytearray(form([("model", "x"), ("prompt", "é")], b"sound"))

@@ -1,17 +1,17 @@
 """Chatterbox's library of voices, which are the service's custom voices."""
 
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from gateway.bodies import Kept
 from gateway.caller import Service
 from gateway.dialects.chatterbox import documents, library
 from gateway.dialects.chatterbox.errors import translate_rename
 from gateway.errors import speaks
 from gateway.forms import read_any_form, validated
-from gateway.multipart import File, collected
+from gateway.multipart import File
 
 MAX_SAMPLE_BYTES = 10 << 20
 
@@ -37,10 +37,10 @@ async def list_library(service: Service) -> dict[str, Any]:
 @router.post("/voice_library", status_code=201, include_in_schema=False)
 async def upload_voice(request: Request, service: Service) -> dict[str, Any]:
     """Keep the voice of a speaker under a name."""
-    sample = bytearray()
-    file = File(partial(collected, sample), MAX_SAMPLE_BYTES)
+    sample = Kept(request)
+    file = File(sample.write, MAX_SAMPLE_BYTES)
     form = validated(library.UploadForm, await read_any_form(request, {"voice_file": file}))
-    voice = await service.create_voice(form.voice_name, bytes(sample), language_code=form.language)
+    voice = await service.create_voice(form.voice_name, bytes(sample.data), language_code=form.language)
     return {"message": "Voice uploaded successfully", "voice": library.described(voice)}
 
 

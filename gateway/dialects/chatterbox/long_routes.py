@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from audio_grpc.client import AsyncClient
 from audio_grpc.v1.job_pb2 import SpeechJob
 from gateway import sse
+from gateway.bodies import JsonRoute
 from gateway.caller import Service
 from gateway.dialects.chatterbox import documents, jobs, long_speech
 from gateway.dialects.chatterbox.errors import translate_job
@@ -22,7 +23,20 @@ LOOKED_AT, PAGE = 1000, 100
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many at most.")]
 Status = Annotated[State | None, Query(description="Only those of this state.")]
-router = APIRouter(prefix=PATH, tags=["chatterbox: jobs"], dependencies=[Depends(speaks(translate_job))])
+
+
+class LongTextRoute(JsonRoute):
+    """A route of bodies with a text as long as the service takes it by default, each character escaped."""
+
+    max_bytes = 12 << 20
+
+
+router = APIRouter(
+    prefix=PATH,
+    route_class=LongTextRoute,
+    tags=["chatterbox: jobs"],
+    dependencies=[Depends(speaks(translate_job))],
+)
 
 
 @router.post("")

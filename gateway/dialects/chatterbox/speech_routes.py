@@ -1,20 +1,19 @@
 """Chatterbox's paths of speech; each with the short name that it has as well."""
 
-from functools import partial
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from gateway.bodies import JsonRoute, Kept
 from gateway.caller import Service
 from gateway.dialects.chatterbox import documents
 from gateway.dialects.chatterbox.speech import SpeechForm, SpeechRequest, answer
 from gateway.exchange import Exchange
 from gateway.forms import read_any_form, validated
-from gateway.multipart import File, collected
+from gateway.multipart import File
 
 MAX_SAMPLE_BYTES = 10 << 20
 
-router = APIRouter(tags=["chatterbox: speech"])
+router = APIRouter(route_class=JsonRoute, tags=["chatterbox: speech"])
 
 
 @router.post("/audio/speech", response_class=Response, responses=documents.SPEECH)
@@ -47,7 +46,7 @@ async def stream_speech(body: SpeechRequest, service: Service) -> Response:
 @router.post("/tts/stream/upload", include_in_schema=False)
 async def create_speech_with_voice(request: Request, service: Service) -> Response:
     """The same with the voice of a sample, which is forgotten afterwards."""
-    sample = bytearray()
-    file = File(partial(collected, sample), MAX_SAMPLE_BYTES, required=False)
+    sample = Kept(request)
+    file = File(sample.write, MAX_SAMPLE_BYTES, required=False)
     form = validated(SpeechForm, await read_any_form(request, {"voice_file": file}))
-    return Exchange(answer(form, service, bytes(sample)))
+    return Exchange(answer(form, service, bytes(sample.data)))

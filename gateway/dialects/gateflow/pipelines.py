@@ -1,11 +1,11 @@
 """POST /v1/audio/pipelines: a recording, answered in speech."""
 
+import asyncio
 import base64
 import json
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -15,17 +15,18 @@ from audio_grpc.client import AsyncClient, AsyncConversation
 from audio_grpc.v1.conversation_pb2 import ReplyAudio, ReplyDone, TurnFailed, TurnFinished
 from audio_grpc.v1.speech_to_text_pb2 import UtteranceTranscript
 from gateway import ndjson
+from gateway.bodies import MAX_JSON_BYTES, Kept, refuse_dense, whole
 from gateway.dialects.gateflow import events
 from gateway.dialects.gateflow.errors import failure, turn_error, turn_event
 from gateway.dialects.gateflow.options import PipelineOptions
 from gateway.errors import ApiError
 from gateway.exchange import Answer, Head
-from gateway.multipart import Fields, File, collected, read_form
+from gateway.multipart import Fields, File, read_form
 from gateway.problems import from_validation
 from gateway.sse import dumps
 
-MAX_FIELD_BYTES = 1 << 20
-"""Of a JSON body, beside the recording in it."""
+DECODED_AT_ONCE = 1 << 20
+"""Characters of base64, a multiple of four."""
 NESTED = ("stt", "llm", "tts", "vad", "overrides", "history")
 """Fields of a form that are written as JSON."""
 
@@ -41,19 +42,15 @@ async def read(request: Request, max_bytes: int) -> tuple[PipelineRequest, bytes
     """The request, and its recording. ApiError with status 400 or 413."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        audio = bytearray()
-        fields = await read_form(request, {"audio": File(partial(collected, audio), max_bytes)})
-        return _validated(_from_form(fields)), bytes(audio)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes * 4 // 3 + MAX_FIELD_BYTES:
-            limit = max_bytes / (1 << 20)
-            raise ApiError(
-                413, f"the recording is larger than {limit:g} MiB", param="audio", code="too_large"
-            )
-    asked = _validated(bytes(body))
-    return asked, _decoded(asked.audio)
+        audio = Kept(request)
+        fields = await read_form(request, {"audio": File(audio.write, max_bytes)})
+        return _validated(_from_form(fields)), bytes(audio.data)
+    too_large = f"the recording is larger than {max_bytes / (1 << 20):g} MiB"
+    refusal = ApiError(413, too_large, param="audio", code="too_large")
+    body = await whole(request, max_bytes * 4 // 3 + MAX_JSON_BYTES, refusal)
+    refuse_dense(body)
+    asked = _validated(body)
+    return asked, await _decoded(asked.audio)
 
 
 def answer(asked: PipelineRequest, audio: bytes, service: AsyncClient) -> Answer:
@@ -132,20 +129,23 @@ def _from_form(fields: Fields) -> dict[str, Any]:
     return values
 
 
-def _validated(values: bytes | dict[str, Any]) -> PipelineRequest:
+def _validated(values: bytearray | dict[str, Any]) -> PipelineRequest:
     try:
-        if isinstance(values, bytes):
+        if isinstance(values, bytearray):
             return PipelineRequest.model_validate_json(values)
         return PipelineRequest.model_validate(values)
     except ValidationError as error:
         raise from_validation(error.errors()) from error
 
 
-def _decoded(audio: str) -> bytes:
+async def _decoded(audio: str) -> bytes:
+    data = bytearray()
     try:
-        data = base64.b64decode(audio, validate=True)
+        for start in range(0, len(audio), DECODED_AT_ONCE):
+            data += base64.b64decode(audio[start : start + DECODED_AT_ONCE], validate=True)
+            await asyncio.sleep(0)  # a recording takes long enough to hold up everybody else
     except ValueError as error:
         raise ApiError(400, f"audio: {error}; send a sound file in base64", param="audio") from error
     if not data:
         raise ApiError(400, "audio is missing; send a sound file in base64", param="audio", code="missing")
-    return data
+    return bytes(data)

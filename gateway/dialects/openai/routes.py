@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from audio_grpc.client import AsyncClient, AsyncTranscript, Task
+from gateway.bodies import JsonRoute, Kept
 from gateway.caller import Configured, Service
 from gateway.dialects.openai import directory, documents, speech, transcripts
 from gateway.dialects.openai.errors import translate, translate_model
@@ -19,14 +20,16 @@ from gateway.dialects.openai.forms import (
 )
 from gateway.errors import speaks
 from gateway.exchange import Exchange
-from gateway.multipart import Fields, File, collected, read_form
+from gateway.multipart import Fields, File, read_form
 
 PREFIX = "/v1"
 MAX_SAMPLE_BYTES = 10 << 20
 
 Form = TypeVar("Form", bound=TranslationForm)
 router = APIRouter(dependencies=[Depends(speaks(translate))], responses=documents.ERRORS)
-speech_router = APIRouter(dependencies=[Depends(speaks(translate))], responses=documents.ERRORS)
+speech_router = APIRouter(
+    route_class=JsonRoute, dependencies=[Depends(speaks(translate))], responses=documents.ERRORS
+)
 """What another dialect has on the same path."""
 
 
@@ -99,12 +102,12 @@ async def list_voices(service: Service) -> directory.VoiceList:
 @router.post("/audio/voices", tags=["voices"], openapi_extra=documents.VOICE_FORM)
 async def create_voice(request: Request, service: Service) -> directory.Voice:
     """Make a voice from a recording of a speaker."""
-    sample = bytearray()
-    fields = await read_form(request, {"audio_sample": File(partial(collected, sample), MAX_SAMPLE_BYTES)})
+    sample = Kept(request)
+    fields = await read_form(request, {"audio_sample": File(sample.write, MAX_SAMPLE_BYTES)})
     form = read_voice_form(fields)
     voice = await service.create_voice(
         form.name,
-        bytes(sample),
+        bytes(sample.data),
         transcript=form.transcript,
         language_code=form.language,
         consent=form.consent,

@@ -1,0 +1,258 @@
+"""Bodies of requests: only those of callers whom the service lets in are read, and only up to a bound."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.caller import require_key, settings_of
+from gateway.errors import RATE, RETRY_SOON_SECONDS, ApiError
+
+MAX_JSON_BYTES = 1 << 20
+MAX_JSON_MARKS = MAX_JSON_BYTES // 2
+"""Brackets, braces and commas of a JSON body, so that a longer one takes no longer to parse."""
+MARKS = (b"[", b"{", b",")
+FREE_BYTES = 1 << 16
+"""Of each body that do not count for what all of them may hold: small ones go through beside large ones."""
+MAX_DISCARDED_BYTES = 64 << 20
+"""Of a body that was refused. Most clients read no answer before all of theirs is sent."""
+MAX_DISCARDED_AT_ONCE = 2
+"""Bodies; reading takes time from others, so the rest is treated as if it were hopeless."""
+MAX_DISCARDED_SECONDS = 5.0
+HOPELESS_BYTES = 1 << 20
+"""The same of one that is longer anyhow: time for an answer to arrive where it is waited for."""
+BOM = b"\xef\xbb\xbf"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Memory:
+    """How many bytes all bodies together may hold that have to be whole before they can be passed on."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left = max_bytes
+
+    def take(self, size: int) -> None:
+        """ApiError with status 429 if there is not so much left."""
+        if size > self._left:
+            message = (
+                "the bodies of other requests take all the memory that they may have; try again in a moment"
+            )
+            raise ApiError(
+                429, message, RATE, code="rate_limit_exceeded", retry_after_seconds=RETRY_SOON_SECONDS
+            )
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        """So much is free again."""
+        self._left += size
+
+
+class Share:
+    """What one request takes of that memory until it has ended."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._size = 0
+
+    def grow(self, size: int) -> None:
+        """ApiError as :meth:`Memory.take`."""
+        before = max(0, self._size - FREE_BYTES)
+        more = max(0, self._size + size - FREE_BYTES) - before
+        self._memory.take(more)
+        self._size += size
+
+    def end(self) -> None:
+        """Give all of it back."""
+        self._memory.give_back(max(0, self._size - FREE_BYTES))
+        self._size = 0
+
+
+class Kept:
+    """The bytes of a body or a file in it, as far as they have come; they count until the request ends."""
+
+    def __init__(self, request: Request) -> None:
+        self.data = bytearray()
+        self._share: Share = request.state.share
+
+    async def write(self, data: bytes) -> None:
+        """ApiError with status 429 if there is no memory left for it."""
+        self._share.grow(len(data))
+        self.data += data
+
+
+async def pieces(request: Request, max_bytes: int, too_large: ApiError | None = None) -> AsyncIterator[bytes]:
+    """The body as it arrives, once the service has let its sender in.
+
+    ServiceError for a caller whom it does not; ApiError (``too_large``, or one of its own) with status 413
+    for a body of more bytes, with 415 for a compressed one, and with 408 if nothing comes for
+    ``max_idle_seconds``.
+    """
+    await require_key(request)
+    refusal = too_large or _too_large(max_bytes)
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError(415, "bodies are not decompressed; send it as it is", code="unsupported_encoding")
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise refusal
+    size, idle, stream = 0, settings_of(request).max_idle_seconds, aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(idle):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            message = f"nothing more of the body came for {idle:g} s; send it again"
+            raise ApiError(408, message, code="idle") from None
+        if piece is None:
+            return
+        size += len(piece)
+        if size > max_bytes:
+            raise refusal
+        yield piece
+
+
+async def whole(request: Request, max_bytes: int, too_large: ApiError | None = None) -> bytearray:
+    """The body, once all of it is there. Errors as :func:`pieces`, and ApiError with status 429."""
+    kept = Kept(request)
+    async for piece in pieces(request, max_bytes, too_large):
+        await kept.write(piece)
+    if kept.data.startswith(BOM):
+        del kept.data[: len(BOM)]
+    return kept.data
+
+
+def refuse_dense(body: bytearray) -> None:
+    """ApiError with status 413 for JSON of so many values that parsing it would hold up everybody."""
+    if sum(body.count(mark) for mark in MARKS) > MAX_JSON_MARKS:
+        message = f"the body has more than {MAX_JSON_MARKS} brackets, braces and commas; send less at once"
+        raise ApiError(413, message, code="too_large")
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError(413, f"the body is larger than {max_bytes / (1 << 20):g} MiB", code="too_large")
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if it has one, is JSON that is read and parsed before FastAPI would."""
+
+    max_bytes = MAX_JSON_BYTES
+
+    def get_route_handler(self) -> Handler:
+        """The handler of FastAPI, with the request's body in hand."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def handled(request: Request) -> Response:
+            body = await whole(request, self.max_bytes)
+            return await handle(_JsonRequest(request, body))
+
+        return handled
+
+
+class _JsonRequest(Request):
+    """A request whose body was read."""
+
+    def __init__(self, request: Request, body: bytearray) -> None:
+        super().__init__(request.scope, request.receive)
+        self._whole = body
+        self._value = _parsed(body) if body and _is_json(request) else None
+
+    async def body(self) -> bytes:
+        return bytes(self._whole)
+
+    async def json(self) -> Any:
+        return self._value
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _parsed(body: bytearray) -> Any:
+    """ApiError with status 400 for what is no JSON in UTF-8 (RFC 8259)."""
+    refuse_dense(body)
+    collects = gc.isenabled()
+    gc.disable()  # it would look through the growing value again and again, which takes twice the time
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="none")
+    except ValueError as error:
+        raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
+    finally:
+        if collects:
+            gc.enable()
+
+
+class Bodies:
+    """An ASGI application around another. It counts what bodies hold, and reads on for none that was refused.
+
+    A caller who is answered before its body has ended may read that answer, and then the connection closes.
+    """
+
+    def __init__(self, app: ASGIApp, memory: Memory) -> None:
+        self._app = app
+        self._memory = memory
+        self._discarding = asyncio.Semaphore(MAX_DISCARDED_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        share = scope.setdefault("state", {})["share"] = Share(self._memory)
+        body = _Body(scope, receive, send, self._discarding)
+        try:
+            await self._app(scope, body.receive, body.send)
+        finally:
+            share.end()
+
+
+class _Body:
+    """One body, as far as it was read, and the answer to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, discarding: asyncio.Semaphore) -> None:
+        headers = dict(scope["headers"])
+        length = int(headers.get(b"content-length", 0))
+        self._is_short = b"transfer-encoding" not in headers and length <= FREE_BYTES
+        self._has_ended = self._is_short and not length
+        self._most = MAX_DISCARDED_BYTES if length <= MAX_DISCARDED_BYTES else HOPELESS_BYTES
+        self._receive = receive
+        self._send = send
+        self._discarding = discarding
+
+    async def receive(self) -> Message:
+        """The next message of the caller."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._has_ended = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next message to the caller."""
+        closes = not (self._has_ended or self._is_short)
+        if closes and message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+        elif closes and message["type"] == "http.response.body" and not message.get("more_body", False):
+            # Closed at once, the connection would be reset, and the answer lost with it.
+            await self._send({**message, "more_body": True})
+            if self._discarding.locked():
+                await self._discard(HOPELESS_BYTES)
+            else:
+                async with self._discarding:
+                    await self._discard(self._most)
+            message = {"type": "http.response.body"}
+        await self._send(message)
+
+    async def _discard(self, most: int) -> None:
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MAX_DISCARDED_SECONDS):
+                while not self._has_ended and size < most:
+                    size += len((await self.receive()).get("body", b""))
