@@ -157,6 +157,18 @@ async def test_floats_and_channels_are_understood(start: Start, channels: int) -
         assert texts([event async for event in transcript]) == ["Floating."]
 
 
+@pytest.mark.parametrize("size", [8, PIECE, 200_000])
+async def test_channels_that_cancel_each_other_are_heard(start: Start, size: int) -> None:
+    _, client = await start()
+    left = np.frombuffer(await spoken(client, "Opposites."), "<i2")
+    both = np.stack([left, -left], axis=1).tobytes()
+    async with client.listen(RATE, channel_count=2, endpointing=MANUAL) as transcript:
+        await write(transcript, both[: 8 * size], size)
+        await write(transcript, both[8 * size :], 200_000)
+        await transcript.end()
+        assert texts([event async for event in transcript]) == ["Opposites."]
+
+
 @pytest.mark.parametrize(
     ("name", "sample_format"), [("mulaw", SAMPLE_FORMAT_MULAW), ("alaw", SAMPLE_FORMAT_ALAW)]
 )

@@ -5,6 +5,7 @@ from audio_grpc.audio.codecs import CODECS, Codec, choose_rate
 from audio_grpc.audio.decode import decode
 from audio_grpc.audio.encode import MAX_PIECE_BYTES, Encoder, encode, to_pcm, wav_header, wave_header
 from audio_grpc.audio.g711 import from_alaw, from_mulaw
+from audio_grpc.audio.mix import Mixer
 from audio_grpc.audio.raw import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ, RawFormat, from_s16le, raw_audio
 from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.audio.stretch import stretch
@@ -19,6 +20,7 @@ __all__ = [
     "Codec",
     "Encoder",
     "Encoding",
+    "Mixer",
     "RawFormat",
     "Resampler",
     "choose_rate",

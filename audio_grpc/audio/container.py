@@ -16,7 +16,10 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from audio_grpc.audio.announced import check_bytes, check_seconds, expected_seconds
+from audio_grpc.audio import formats
+from audio_grpc.audio.announced import check_seconds, expected_seconds
+from audio_grpc.audio.clock import Clock
+from audio_grpc.audio.mix import Mixer
 from audio_grpc.errors import AudioUndecodable
 from audio_grpc.types import Audio
 
@@ -32,90 +35,157 @@ _MAX_SOURCE_RATE_HERTZ = 1_536_000
 _GATHERED_SAMPLES = 16_384
 _MAX_CHANGES = 1_000
 
-# Streams in which tags and pictures may follow the sound, and look like packets of it.
-_RESYNCHRONISING = {"aac", "mp3"}
-_TAG_PACKETS = 1_000
+# Formats that say when each packet sounds; in others FFmpeg counts samples, or bytes.
+_TIMED = {"asf", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg"}
+# Of these, those whose clock shows 0 when the recording begins.
+_FROM_ZERO = {"matroska", "mov"}
+_CUT_OUT_SECONDS = 60.0
+"""A clock that begins later is that of a longer stream, of which the file is a part."""
+_MAX_PAUSE_SECONDS = 1e6
 
 _DAMAGED = "the file is damaged; send it intact, or as WAV or FLAC"
 
 
 def container_chunks(data: bytes) -> Generator[Audio, None, None]:
-    """Yield the sound of a file, the mean of its channels, and close the file.
+    """Yield the sound of a file on its own clock, mixed to one channel, and close the file.
 
+    A pause is one chunk of silence, however long. Files that were joined to one follow each other.
     Raises AudioUndecodable, or AudioTruncated once all that is there was yielded.
     """
-    check_bytes(data)
-    with _opened(data) as container, _translated(_DAMAGED):
-        heard = _Heard()
-        failure: Exception | None = None
-        try:
-            yield from _mono_chunks(heard.counted(_frames(container)))
-        except (FFmpegError, _Damaged) as error:
-            failure = error
-        check_seconds(container, data, heard.seconds, heard.ended(container))
-        if failure:
-            raise failure
+    formats.check_bytes(data)
+    with _opened(data) as container:
+        parts = formats.parts(_name(container), data)
+    for part in parts:
+        yield from _part_chunks(part)
 
 
 def container_seconds(data: bytes) -> float | None:
     """How long the sound of a file is by its own account; None if it says nothing. AudioUndecodable."""
     with _opened(data) as container:
-        return expected_seconds(container, data)
+        parts = formats.parts(_name(container), data)
+    seconds = 0.0
+    try:
+        for part in parts:
+            with _opened(part) as container:
+                expected = expected_seconds(_name(container), container, part)
+            if expected is None:
+                return None
+            seconds += expected
+    except AudioUndecodable:  # what is before that will be heard
+        return None
+    return seconds
 
 
 class _Damaged(ValueError):
     """There is a hole in the sound."""
 
 
-class _Heard:
-    """How much sound went by."""
+class _Track:
+    """The first audio track of an open file, packet by packet."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._last: tuple[int, float] = (0, 0.0)
+    def __init__(self, container: InputContainer) -> None:
+        self._container = container
+        self.sounded = 0.0
+        """Seconds of decoded samples."""
+        self.unusable = 0
+        """Packets at the end that could not be decoded."""
 
-    def counted(self, frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-        for frame in frames:
-            rate = frame.sample_rate
-            if not 0 < rate <= _MAX_SOURCE_RATE_HERTZ:
-                raise AudioUndecodable(
-                    f"the audio has {rate} samples a second; send at most {_MAX_SOURCE_RATE_HERTZ}",
-                    field="audio",
-                )
-            length = frame.samples / rate
-            self.seconds += length
-            self._last = frame.pts or 0, length
-            yield frame
+    def frames(self) -> Iterator[av.AudioFrame]:
+        """Yield decoded frames; raises _Damaged for a hole.
 
-    def ended(self, container: InputContainer) -> float:
-        """By the container's clock, in seconds."""
-        pts, length = self._last
-        return float(pts * (container.streams.audio[0].time_base or 0)) + length
+        A recording may have been cut out of a longer one, so one packet may be unusable at either end.
+        """
+        stream = self._container.streams.audio[0]
+        for packet in self._container.demux(stream):
+            try:
+                frames = stream.decode(packet)
+            except FFmpegError as error:
+                self.unusable += 1
+                if self.unusable > 1:
+                    raise _Damaged from error
+                continue
+            if frames and packet.size:
+                if self.unusable and self.sounded:
+                    raise _Damaged
+                self.unusable = 0
+            for frame in frames:
+                self._count(frame)
+                yield frame
+        if self.unusable and not self.sounded:
+            raise _Damaged
+
+    def _count(self, frame: av.AudioFrame) -> None:
+        rate = frame.sample_rate
+        if not 0 < rate <= _MAX_SOURCE_RATE_HERTZ:
+            raise AudioUndecodable(
+                f"the audio has {rate} samples a second; send at most {_MAX_SOURCE_RATE_HERTZ}", field="audio"
+            )
+        self.sounded += frame.samples / rate
 
 
-def _mono_chunks(frames: Iterable[av.AudioFrame]) -> Iterator[Audio]:
-    for changes, (_, run) in enumerate(groupby(frames, key=_kind)):
+def _part_chunks(data: bytes) -> Iterator[Audio]:
+    formats.check_bytes(data)
+    with _opened(data) as container, _translated(_DAMAGED):
+        track = _Track(container)
+        name = _name(container)
+        clock = Clock(_origin(name, container))
+        failure: Exception | None = None
+        try:
+            frames = track.frames()
+            timed = clock.placed(frames) if name in _TIMED else ((0.0, frame) for frame in frames)
+            yield from _mono_chunks(timed)
+        except (FFmpegError, _Damaged) as error:
+            failure = error
+        present = clock.seconds if name in _TIMED else track.sounded
+        check_seconds(name, container, data, present, is_broken=track.unusable > 0 or failure is not None)
+        if failure:
+            raise failure
+
+
+def _name(container: InputContainer) -> str:
+    """FFmpeg's name of the format, of several the first."""
+    return container.format.name.partition(",")[0]
+
+
+def _origin(name: str, container: InputContainer) -> float | None:
+    """What the clock shows when the recording begins, in seconds; None: when its first frame does."""
+    start = (container.start_time or 0) / av.time_base
+    if name in _FROM_ZERO and start <= _CUT_OUT_SECONDS:
+        return 0.0
+    return start if len(container.streams) > 1 else None  # else FFmpeg counts what decoders drop
+
+
+def _mono_chunks(timed: Iterable[tuple[float, av.AudioFrame]]) -> Iterator[Audio]:
+    for changes, ((*_, rate), run) in enumerate(groupby(timed, key=lambda placed: _kind(placed[1]))):
         if changes > _MAX_CHANGES:
             raise AudioUndecodable(
                 f"the audio changes its rate or channels more than {_MAX_CHANGES} times; send it converted",
                 field="audio",
             )
         packer = av.AudioResampler(format="flt")
-        for frame in _gathered(run):
+        mixer = Mixer(rate)
+        for gathered in _gathered(run):
+            if isinstance(gathered, float):
+                yield _silence(gathered, rate)
+                continue
             # Never look at a planar frame from Python: with 8 channels or more, PyAV counts planes
             # beyond the end of FFmpeg's array of them and the process dies.
-            for packed in packer.resample(frame):
-                yield _mono(packed)
+            for packed in packer.resample(gathered):
+                yield _mono(packed, mixer)
 
 
 def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _gathered(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+def _gathered(placed: Iterable[tuple[float, av.AudioFrame]]) -> Iterator[av.AudioFrame | float]:
     """The same sound in longer frames: each has its price from here on, however short it is."""
     fifo = av.AudioFifo()
-    for frame in frames:
+    for pause, frame in placed:
+        if pause:
+            if rest := fifo.read():
+                yield rest
+            yield pause
         frame.pts = None  # the fifo refuses gaps
         fifo.write(frame)
         if fifo.samples >= _GATHERED_SAMPLES and (gathered := fifo.read()):
@@ -124,11 +194,16 @@ def _gathered(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
         yield rest
 
 
+def _silence(seconds: float, rate: int) -> Audio:
+    """It takes no memory, however long it is."""
+    count = round(min(seconds, _MAX_PAUSE_SECONDS) * rate)
+    return Audio(np.broadcast_to(np.float32(0), count), rate)
+
+
 @np.errstate(over="ignore", invalid="ignore")  # whoever collects the chunks looks at them
-def _mono(packed: av.AudioFrame) -> Audio:
+def _mono(packed: av.AudioFrame, mixer: Mixer) -> Audio:
     interleaved = np.asarray(packed.to_ndarray(), np.float32).reshape(-1, packed.layout.nb_channels)
-    samples = np.ascontiguousarray(interleaved.T).mean(axis=0, dtype=np.float32)
-    return Audio(samples, packed.sample_rate)
+    return Audio(mixer.mix(np.ascontiguousarray(interleaved.T)), packed.sample_rate)
 
 
 def _opened(data: bytes) -> InputContainer:
@@ -158,38 +233,6 @@ def _cap_allocations() -> None:
     av_max_alloc = ctypes.CDLL(av._core.__file__).av_max_alloc
     av_max_alloc.argtypes, av_max_alloc.restype = [ctypes.c_size_t], None
     av_max_alloc(_MAX_ALLOCATION_BYTES)
-
-
-def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
-    """Decoded frames of the first audio track; raises _Damaged for a hole in it.
-
-    A recording may have been cut out of a longer one, so one packet may be unusable at either end.
-    """
-    stream = container.streams.audio[0]
-    tolerable = _TAG_PACKETS if container.format.name in _RESYNCHRONISING else 1
-    sounded = False
-    unusable = 0  # packets since the last that was not
-    for packet in container.demux(stream):
-        try:
-            frames = stream.decode(packet)
-        except FFmpegError as error:
-            unusable += not _is_tag(bytes(packet))
-            if unusable > tolerable:
-                raise _Damaged from error
-            continue
-        if frames and packet.size:
-            if unusable > (0 if sounded else 1):
-                raise _Damaged
-            unusable = 0
-            sounded = True
-        yield from frames
-    if unusable and not sounded:
-        raise _Damaged
-
-
-def _is_tag(packet: bytes) -> bool:
-    """Joined MP3 files have the titles of the later ones between their frames."""
-    return packet[:3] == b"ID3"
 
 
 @contextmanager

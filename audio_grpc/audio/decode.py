@@ -6,16 +6,20 @@ from contextlib import closing
 import numpy as np
 
 from audio_grpc.audio.container import container_chunks
+from audio_grpc.audio.mix import Mixer
 from audio_grpc.audio.raw import RawFormat, raw_audio
 from audio_grpc.audio.resample import resample
 from audio_grpc.errors import AudioEmpty, AudioTooLong, AudioUndecodable
 from audio_grpc.types import Audio
 
+_MOST_SECONDS = 30
+"""Of one chunk, however long a pause is."""
+
 
 def decode(
     data: bytes, *, sample_rate_hertz: int = 16_000, max_seconds: float, raw: RawFormat | None = None
 ) -> Audio:
-    """The sound of ``data``, the mean of its channels, at ``sample_rate_hertz``.
+    """The sound of ``data`` on its own clock, mixed by :class:`Mixer`, at ``sample_rate_hertz``.
 
     ``raw`` says that there is no container but bare samples. Raises AudioEmpty, AudioUndecodable,
     AudioTruncated, and AudioTooLong as soon as more than ``max_seconds`` were decoded; the memory in
@@ -53,7 +57,9 @@ def _limited(chunks: Iterable[Audio], max_seconds: float) -> Iterator[Audio]:
         seconds += chunk.seconds
         if seconds > max_seconds + 1e-6:  # the sum of many roundings
             raise too_long(max_seconds)
-        yield chunk
+        rate = chunk.sample_rate_hertz
+        for start in range(0, len(chunk.samples), _MOST_SECONDS * rate):
+            yield Audio(chunk.samples[start : start + _MOST_SECONDS * rate], rate)
 
 
 def too_long(max_seconds: float) -> AudioTooLong:
@@ -68,5 +74,6 @@ def _raw_chunks(data: bytes, raw: RawFormat) -> Generator[Audio, None, None]:
     raw.check(len(data))
     second = raw.frame_bytes * raw.sample_rate_hertz
     view = memoryview(data)
+    mixer = Mixer(raw.sample_rate_hertz)
     for start in range(0, len(data), second):
-        yield raw_audio(view[start : start + second], raw)
+        yield raw_audio(view[start : start + second], raw, mixer)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audio_grpc.audio.mix import Mixer
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.types import Audio, Samples
 
@@ -59,10 +60,9 @@ def from_s16le(data: bytes | memoryview) -> Samples:
     return samples
 
 
-def raw_audio(data: bytes | memoryview, raw: RawFormat) -> Audio:
-    """The samples in ``data`` at their own rate, mixed to mono."""
+def raw_audio(data: bytes | memoryview, raw: RawFormat, mixer: Mixer | None = None) -> Audio:
+    """The samples in ``data`` at their own rate, in one channel; ``mixer`` is that of the samples before."""
     raw.check(len(data))
-    pcm = np.frombuffer(data, "<i2").reshape(-1, raw.channel_count)
-    samples = np.ascontiguousarray(pcm.T).mean(axis=0, dtype=np.float32)
-    samples *= np.float32(1 / 32768)
-    return Audio(samples, raw.sample_rate_hertz)
+    channels = from_s16le(data).reshape(-1, raw.channel_count).T
+    mixer = mixer or Mixer(raw.sample_rate_hertz)
+    return Audio(mixer.mix(channels), raw.sample_rate_hertz)

@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from audio_grpc.audio import Resampler, resample
+from audio_grpc.audio import Mixer, Resampler, resample
 from audio_grpc.backends.base import Transcriber
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Heard, Recording, evenly_timed, settled
@@ -60,6 +60,7 @@ class LiveHearing:
         self._idle_seconds = idle_seconds
         self._call = call
         self._context = LiveContext(job.options)
+        self._mixer = Mixer(job.format.raw.sample_rate_hertz)
         self._resampler = Resampler(RATE_HERTZ)
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
         self._over: deque[Recording] = deque()
@@ -116,7 +117,7 @@ class LiveHearing:
 
     async def _hear(self, data: bytes) -> None:
         """A second of it at a time, so that other calls have theirs in between."""
-        for chunk in self._resampler.write(self._job.format.audio(data)):
+        for chunk in self._resampler.write(self._job.format.audio(data, self._mixer)):
             for start in range(0, len(chunk.samples), RATE_HERTZ):
                 self._note(self._ear.hear(chunk.samples[start : start + RATE_HERTZ]))
                 await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_grpc.audio import RawFormat, from_alaw, from_mulaw, from_s16le
+from audio_grpc.audio import Mixer, RawFormat, from_alaw, from_mulaw, from_s16le
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest, MessageTooLarge
 from audio_grpc.live import Endpointing
@@ -54,8 +54,8 @@ class LiveFormat:
     raw: RawFormat
     code: SampleCode
 
-    def audio(self, data: bytes) -> Audio:
-        """The samples in a message, mixed to mono. InvalidRequest, MessageTooLarge."""
+    def audio(self, data: bytes, mixer: Mixer) -> Audio:
+        """The samples in a message, mixed to one channel. InvalidRequest, MessageTooLarge."""
         if len(data) > MAX_AUDIO_BYTES:
             raise MessageTooLarge(
                 f"the message has {len(data) / MEBIBYTE:.1f} MiB of audio, more than "
@@ -70,7 +70,7 @@ class LiveFormat:
                 "channel_count",
                 field="audio",
             )
-        mono = self.code.decode(data).reshape(-1, channels).mean(axis=1, dtype=np.float32)
+        mono = mixer.mix(self.code.decode(data).reshape(-1, channels).T)
         return Audio(mono, self.raw.sample_rate_hertz)
 
 

@@ -31,13 +31,14 @@ def file(
     seconds: float = 2.0,
     step: int = 2_400,
     pause: float = 0.0,
+    late: float = 0.0,
     video: bool = False,
     **options: str,
 ) -> bytes:
     """The tone in every channel, written by FFmpeg into a seekable file.
 
-    ``step`` samples go in at a time, ``pause`` is a gap in the middle in seconds, ``video`` is four
-    seconds of a picture.
+    ``step`` samples go in at a time, ``pause`` is a gap in the middle in seconds, ``late`` one before
+    the sound, ``video`` is four seconds of a picture.
     """
     sink = io.BytesIO()
     with av.open(sink, "w", format=container, options=options) as output:
@@ -52,7 +53,7 @@ def file(
             interleaved = np.repeat(pcm[at : at + step], channels)[np.newaxis]
             sound = av.AudioFrame.from_ndarray(interleaved, layout=layout)
             sound.sample_rate, sound.time_base = RATE, Fraction(1, RATE)
-            sound.pts = at + (round(pause * RATE) if at >= len(pcm) // 2 else 0)
+            sound.pts = at + round((late + (pause if at >= len(pcm) // 2 else 0)) * RATE)
             output.mux(stream.encode(sound))
         output.mux(stream.encode(None))
     return sink.getvalue()

@@ -116,7 +116,7 @@ def blanked(name: str, start: int, stop: int) -> bytes:
         pytest.param(WHOLE["mpegts"][188 * 10 :], 2, id="mpegts from midway"),
         pytest.param(made(Encoding.OPUS) + made(Encoding.OPUS), 4, id="ogg twice"),
         pytest.param(file("asf", "wmav2", seconds=3)[:-700], 3, id="wma until midway"),
-        pytest.param(file("matroska", "flac", pause=3), 2, id="mkv with a pause"),
+        pytest.param(file("matroska", "flac", pause=3), 5, id="mkv with a pause"),
         pytest.param(
             file("matroska", "pcm_s16le", seconds=10, step=48, live="1"), 10, id="live mkv in crumbs"
         ),

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from audio_grpc.audio import RawFormat, raw_audio
+from audio_grpc.audio import Mixer, RawFormat, raw_audio
 from audio_grpc.backends.openai_upstream.failure import failure
 from audio_grpc.backends.openai_upstream.options import SpeechUpstream
 from audio_grpc.errors import InvalidRequest
@@ -49,6 +49,7 @@ class Samples:
         self._form = form
         self._left = size
         self._rest = b""
+        self._mixer = Mixer(form.sample_rate_hertz)
 
     def write(self, data: bytes) -> Iterator[Audio]:
         """Whole samples at once; a part of one waits."""
@@ -59,7 +60,7 @@ class Samples:
         whole = len(data) // self._form.frame_bytes * self._form.frame_bytes
         self._rest = data[whole:]
         if whole:
-            yield raw_audio(data[:whole], self._form)
+            yield raw_audio(data[:whole], self._form, self._mixer)
 
     def finish(self) -> Iterator[Audio]:
         """Nothing is held back."""
@@ -132,6 +133,7 @@ class Mp3:
         self._codec = codec
         self._start: bytes | None = b""
         self._tag_left = 0
+        self._mixer: Mixer | None = None
 
     def write(self, data: bytes) -> Iterator[Audio]:
         """What of it can be heard already."""
@@ -157,8 +159,9 @@ class Mp3:
         except FFmpegError as error:
             raise failure("sent damaged MP3") from error
         for frame in frames:
-            samples = frame.to_ndarray().astype(np.float32).mean(axis=0)  # a row for each channel
-            yield Audio(samples, frame.sample_rate)
+            if self._mixer is None:
+                self._mixer = Mixer(frame.sample_rate)
+            yield Audio(self._mixer.mix(frame.to_ndarray().astype(np.float32)), frame.sample_rate)
 
 
 def _tag_size(start: bytes) -> int:

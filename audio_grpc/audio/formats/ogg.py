@@ -1,0 +1,36 @@
+"""Pages of Ogg (RFC 3533)."""
+
+from audio_grpc.audio.formats.bounds import MAX_STEPS, truncated
+
+_MARK = b"OggS"
+_HEAD_BYTES = 27
+_LAST_PAGE = 4
+_GOES_ON = 255
+"""A length of that many bytes says that the packet has more, perhaps on the next page."""
+
+
+def check(data: bytes) -> None:
+    """AudioTruncated if the last page, or the last packet, is not whole.
+
+    A file of whole packets without the flag of a last page is taken for whole: recorders of live streams
+    never set it.
+    """
+    at = 0
+    is_open = False
+    for _ in range(MAX_STEPS):
+        if not data.startswith(_MARK, at):
+            rest = data[at : at + len(_MARK)]
+            at = data.find(_MARK, at) if at else -1  # what is between pages is skipped, as decoders do
+            if at < 0:
+                is_open |= 0 < len(rest) < len(_MARK) and _MARK.startswith(rest)
+                break
+        count = data[at + _HEAD_BYTES - 1] if at + _HEAD_BYTES <= len(data) else 1
+        sizes = data[at + _HEAD_BYTES : at + _HEAD_BYTES + count]
+        end = at + _HEAD_BYTES + count + sum(sizes)
+        if end > len(data):
+            raise truncated(f"{end} bytes", f"{len(data)}")
+        if sizes:
+            is_open = sizes[-1] == _GOES_ON and not data[at + 5] & _LAST_PAGE
+        at = end
+    if is_open:
+        raise truncated("another page", "none")
