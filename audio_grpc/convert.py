@@ -124,6 +124,7 @@ def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_
         create_time=create_time,
         sample_duration=from_seconds(voice.sample_seconds),
         aliases=aliases,
+        key_id=voice.owner,
     )
 
 

@@ -92,6 +92,8 @@ class CustomVoice:
     """What the sample says; empty if it was not told."""
     consent: str = ""
     """Where the speaker's agreement is recorded, as it was told."""
+    owner: str = ""
+    """The public id of the key that it belongs to; empty: it is shared with everybody."""
 
 
 @dataclass(frozen=True, slots=True)

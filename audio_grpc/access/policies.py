@@ -129,6 +129,7 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {
         "ListCustomVoices": ANY_KEY,
         "GetCustomVoice": ANY_KEY,
         "DeleteCustomVoice": _once(Scope.VOICES),
+        "ShareCustomVoice": _once(Scope.ADMIN),
         "RenameCustomVoice": _once(Scope.VOICES),
         "AddVoiceAlias": _once(Scope.VOICES),
         "RemoveVoiceAlias": _once(Scope.VOICES),

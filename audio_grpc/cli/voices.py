@@ -27,6 +27,8 @@ audio-grpc voices --model hibari
 
 audio-grpc voices add Anna anna.wav --transcript "What Anna says in the recording."
 
+audio-grpc voices share Anna
+
 audio-grpc voices delete Anna
 """
 
@@ -41,7 +43,7 @@ def voices(
     key: KeyOption = None,
     tls_ca: TlsCaOption = None,
 ) -> None:
-    """List the voices that `say` can use; add one made from a recording, or delete it again."""
+    """List the voices that `say` can use; add one made from a recording, share it, or delete it again."""
     context.obj = (server, key, tls_ca)
     if context.invoked_subcommand is None:
         with connected(server, key, tls_ca) as client:
@@ -80,6 +82,20 @@ def delete(
     """Forget a voice and its recording."""
     with connected_before(context, server, key, tls_ca) as client:
         client.delete_custom_voice(voice)
+
+
+@app.command()
+def share(
+    context: typer.Context,
+    voice: Annotated[str, typer.Argument(help="Id or name of a voice that was added.")],
+    server: ServerOption = None,
+    key: KeyOption = None,
+    tls_ca: TlsCaOption = None,
+) -> None:
+    """Let everybody speak with a voice, not only the key that added it; needs a key with the scope admin."""
+    with connected_before(context, server, key, tls_ca) as client:
+        shared = client.share_voice(voice)
+    console.print(f"{shared.id} ({shared.name}) is shared", markup=False)
 
 
 def _table(voices: list[Voice]) -> Table:

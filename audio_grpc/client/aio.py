@@ -78,6 +78,7 @@ from audio_grpc.v1.voice_pb2 import (
     RemoveVoiceAliasRequest,
     RenameCustomVoiceRequest,
     SetDefaultVoiceRequest,
+    ShareCustomVoiceRequest,
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
@@ -224,6 +225,11 @@ class AsyncClient(AsyncJobs, AsyncHistory):
     async def delete_custom_voice(self, id_or_name: str) -> None:
         """Have one of them forgotten, and its sample."""
         await self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
+
+    async def share_voice(self, id_or_name: str) -> CustomVoice:
+        """Share one of them with everybody; the key needs the scope admin."""
+        request = ShareCustomVoiceRequest(id=id_or_name)
+        return (await self._unary(self._voices.ShareCustomVoice, request)).voice
 
     async def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
         """Give one of them another name."""

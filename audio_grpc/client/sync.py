@@ -66,6 +66,7 @@ from audio_grpc.v1.voice_pb2 import (
     RemoveVoiceAliasRequest,
     RenameCustomVoiceRequest,
     SetDefaultVoiceRequest,
+    ShareCustomVoiceRequest,
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
@@ -182,6 +183,11 @@ class Client(Jobs, History):
     def delete_custom_voice(self, id_or_name: str) -> None:
         """Have one of them forgotten, and its sample."""
         self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
+
+    def share_voice(self, id_or_name: str) -> CustomVoice:
+        """Share one of them with everybody; the key needs the scope admin."""
+        request = ShareCustomVoiceRequest(id=id_or_name)
+        return (self._unary(self._voices.ShareCustomVoice, request)).voice
 
     def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
         """Give one of them another name."""

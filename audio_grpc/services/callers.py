@@ -1,8 +1,22 @@
 """Whose things a caller sees."""
 
+from audio_grpc.access.policies import Scope
 from audio_grpc.telemetry.call import current_call
+from audio_grpc.voices import Viewer
 
 
 def key_of_caller() -> str | None:
     """The id of the caller's key; None, where no keys are asked for: everybody's things are seen."""
     return current_call.get().key_id or None
+
+
+def speaker() -> Viewer:
+    """Whose custom voices the caller may speak with: its own, and the shared ones."""
+    call = current_call.get()
+    return Viewer(call.key_id, sees_all=not call.key_id)
+
+
+def manager() -> Viewer:
+    """Whose custom voices the caller may look after: an operator may look after all."""
+    call = current_call.get()
+    return Viewer(call.key_id, sees_all=not call.key_id or Scope.ADMIN in call.scopes)

@@ -6,6 +6,7 @@ from hashlib import sha256
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import InvalidRequest, OptionUnsupported, StorageFailed, VoiceNotFound
 from audio_grpc.runtime.model import Model
+from audio_grpc.services.callers import speaker
 from audio_grpc.services.fields import short
 from audio_grpc.services.samples import checked_sample, decode_sample
 from audio_grpc.services.transcripts import SampleTranscripts
@@ -36,7 +37,7 @@ class Samples:
             return sample.voice_id, sample
         name = request.voice
         if not name and model.backend.info.cloning:
-            name = await self._store.default()
+            name = await self._store.default(speaker())
         return name, await self.find(model, name)
 
     async def _borrowed(self, model: Model[Synthesizer], sent: SpeakerSample) -> VoiceSample:
@@ -71,7 +72,7 @@ class Samples:
         if not wanted or wanted in {voice.name for voice in info.voices}:
             return None
         try:
-            voice = await self._store.find(wanted)
+            voice = await self._store.find(wanted, speaker())
             data = await self._store.sample(voice)
         except VoiceNotFound:
             return None

@@ -4,6 +4,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
+from audio_grpc.access.policies import Scope
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import key_pb2 as pb
 from audio_grpc.v1.key_pb2_grpc import KeyServiceServicer
@@ -17,4 +18,7 @@ class KeyReports(KeyServiceServicer):
     ) -> pb.GetKeyResponse:
         """The caller's, which was checked before the call came here."""
         call = current_call.get()
-        return pb.GetKeyResponse(key=pb.Key(id=call.key_id, name=call.key) if call.key_id else None)
+        if not call.key_id:
+            return pb.GetKeyResponse()
+        scopes = [scope for scope in Scope if scope in call.scopes]
+        return pb.GetKeyResponse(key=pb.Key(id=call.key_id, name=call.key, scopes=scopes))

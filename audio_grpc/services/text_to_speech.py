@@ -1,6 +1,6 @@
 """TextToSpeechService."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import from_cancelled, from_seconds, from_spoken, from_voice
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
+from audio_grpc.services.callers import speaker
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
@@ -89,9 +90,9 @@ class TextToSpeech(TextToSpeechServiceServicer):
         """The voices of one model, or of all."""
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
         custom: list[CustomVoice] = []
-        aliases: dict[str, str] = {}
+        aliases: Mapping[str, Sequence[str]] = {}
         if any(model.backend.info.cloning for model in models):
-            custom, aliases = await self._voices.all(), await self._voices.aliases()
+            custom, aliases = await self._voices.all(speaker()), await self._voices.aliases()
         voices = [voice for model in models for voice in _voices(model, custom, aliases)]
         return pb.ListVoicesResponse(voices=voices)
 
@@ -108,7 +109,7 @@ def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
 
 
 def _voices(
-    model: Model[Synthesizer], custom: list[CustomVoice], further: Mapping[str, str]
+    model: Model[Synthesizer], custom: list[CustomVoice], further: Mapping[str, Sequence[str]]
 ) -> Iterator[pb.Voice]:
     """The model's own, and the custom ones if it can speak with them."""
     info = model.backend.info
@@ -116,7 +117,7 @@ def _voices(
         yield from_voice(voice, model=model.name, aliases=_aliases(model, voice.name))
     for clone in custom if info.cloning else []:
         voice = Voice(clone.id, info.language_codes, f"Made from {clone.sample_seconds:.1f} s of a speaker")
-        own = sorted(alias for alias, of in further.items() if of == clone.id)
+        own = further.get(clone.id, ())
         aliases = [clone.name, *own, *_aliases(model, clone.id), *_aliases(model, clone.name)]
         yield from_voice(voice, model=model.name, aliases=aliases, custom=True)
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +11,11 @@ from grpc.aio import ServicerContext
 from audio_grpc.convert import from_custom_voice
 from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists, quoted
 from audio_grpc.runtime.models import Models
+from audio_grpc.services.callers import manager
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
+from audio_grpc.telemetry.call import current_call
 from audio_grpc.text import clean
 from audio_grpc.types import CustomVoice
 from audio_grpc.v1 import voice_pb2 as pb
@@ -52,6 +54,7 @@ class CustomVoices(VoiceServiceServicer):
             language_code=request.language_code,
             transcript=request.transcript,
             consent=request.consent,
+            owner=current_call.get().key_id,
         )
         await self._voices.add(voice, request.sample)
         return pb.CreateCustomVoiceResponse(voice=from_custom_voice(voice))
@@ -59,8 +62,8 @@ class CustomVoices(VoiceServiceServicer):
     async def ListCustomVoices(
         self, request: pb.ListCustomVoicesRequest, context: Context
     ) -> pb.ListCustomVoicesResponse:
-        """All of them."""
-        voices, aliases = await self._voices.all(), await self._voices.aliases()
+        """The caller's, and the shared ones."""
+        voices, aliases = await self._voices.all(manager()), await self._voices.aliases()
         return pb.ListCustomVoicesResponse(voices=[_described(voice, aliases) for voice in voices])
 
     async def GetCustomVoice(
@@ -73,43 +76,51 @@ class CustomVoices(VoiceServiceServicer):
         self, request: pb.DeleteCustomVoiceRequest, context: Context
     ) -> pb.DeleteCustomVoiceResponse:
         """Nothing, once it is forgotten."""
-        await self._voices.remove(request.id)
+        await self._voices.remove(request.id, manager())
         return pb.DeleteCustomVoiceResponse()
+
+    async def ShareCustomVoice(
+        self, request: pb.ShareCustomVoiceRequest, context: Context
+    ) -> pb.ShareCustomVoiceResponse:
+        """The voice, which is everybody's now."""
+        voice = await self._voices.share(request.id, manager())
+        return pb.ShareCustomVoiceResponse(voice=await self._find(voice.id))
 
     async def RenameCustomVoice(
         self, request: pb.RenameCustomVoiceRequest, context: Context
     ) -> pb.RenameCustomVoiceResponse:
         """The voice under its other name."""
-        voice = await self._voices.rename(request.id, self._new_name(request.name, "name"))
+        name = self._new_name(request.name, "name")
+        voice = await self._voices.rename(request.id, name, manager())
         return pb.RenameCustomVoiceResponse(voice=await self._find(voice.id))
 
     async def AddVoiceAlias(
         self, request: pb.AddVoiceAliasRequest, context: Context
     ) -> pb.AddVoiceAliasResponse:
         """The voice with its further name."""
-        await self._voices.add_alias(request.id, self._new_name(request.alias, "alias"))
+        await self._voices.add_alias(request.id, self._new_name(request.alias, "alias"), manager())
         return pb.AddVoiceAliasResponse(voice=await self._find(request.id))
 
     async def RemoveVoiceAlias(
         self, request: pb.RemoveVoiceAliasRequest, context: Context
     ) -> pb.RemoveVoiceAliasResponse:
         """The voice without the name."""
-        voice = await self._voices.find(request.id)
-        await self._voices.remove_alias(voice.id, request.alias)
+        voice = await self._voices.find(request.id, manager())
+        await self._voices.remove_alias(voice.id, request.alias, manager())
         return pb.RemoveVoiceAliasResponse(voice=await self._find(voice.id))
 
     async def GetCustomVoiceSample(
         self, request: pb.GetCustomVoiceSampleRequest, context: Context
     ) -> pb.GetCustomVoiceSampleResponse:
         """The voice, and what it was made from."""
-        sample = await self._voices.sample(await self._voices.find(request.id))
+        sample = await self._voices.sample(await self._voices.find(request.id, manager()))
         return pb.GetCustomVoiceSampleResponse(voice=await self._find(request.id), sample=sample)
 
     async def GetDefaultVoice(
         self, request: pb.GetDefaultVoiceRequest, context: Context
     ) -> pb.GetDefaultVoiceResponse:
         """The chosen one."""
-        chosen = await self._voices.default()
+        chosen = await self._voices.default(manager())
         return pb.GetDefaultVoiceResponse(voice=await self._find(chosen) if chosen else None)
 
     async def SetDefaultVoice(
@@ -127,7 +138,7 @@ class CustomVoices(VoiceServiceServicer):
         return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
 
     async def _find(self, id_or_name: str) -> pb.CustomVoice:
-        return _described(await self._voices.find(id_or_name), await self._voices.aliases())
+        return _described(await self._voices.find(id_or_name, manager()), await self._voices.aliases())
 
     def _new_name(self, given: str, field: str) -> str:
         """The name, which no model's own voice has; InvalidRequest, VoiceExists."""
@@ -153,8 +164,8 @@ class CustomVoices(VoiceServiceServicer):
                 )
 
 
-def _described(voice: CustomVoice, aliases: Mapping[str, str]) -> pb.CustomVoice:
-    return from_custom_voice(voice, sorted(alias for alias, of in aliases.items() if of == voice.id))
+def _described(voice: CustomVoice, aliases: Mapping[str, Sequence[str]]) -> pb.CustomVoice:
+    return from_custom_voice(voice, aliases.get(voice.id, ()))
 
 
 def _name(given: str, field: str) -> str:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61udio_grpc/v1/key.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\"\x0f\n\rGetKeyRequest\"1\n\x0eGetKeyResponse\x12\x1f\n\x03key\x18\x01 \x01(\x0b\x32\x12.audio_grpc.v1.Key\"\x1f\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t2h\n\nKeyService\x12Z\n\x06GetKey\x12\x1c.audio_grpc.v1.GetKeyRequest\x1a\x1d.audio_grpc.v1.GetKeyResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/api/v1/keyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61udio_grpc/v1/key.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\"\x0f\n\rGetKeyRequest\"1\n\x0eGetKeyResponse\x12\x1f\n\x03key\x18\x01 \x01(\x0b\x32\x12.audio_grpc.v1.Key\"/\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t2h\n\nKeyService\x12Z\n\x06GetKey\x12\x1c.audio_grpc.v1.GetKeyRequest\x1a\x1d.audio_grpc.v1.GetKeyResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/api/v1/keyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETKEYRESPONSE']._serialized_start=89
   _globals['_GETKEYRESPONSE']._serialized_end=138
   _globals['_KEY']._serialized_start=140
-  _globals['_KEY']._serialized_end=171
-  _globals['_KEYSERVICE']._serialized_start=173
-  _globals['_KEYSERVICE']._serialized_end=277
+  _globals['_KEY']._serialized_end=187
+  _globals['_KEYSERVICE']._serialized_start=189
+  _globals['_KEYSERVICE']._serialized_end=293
 # @@protoc_insertion_point(module_scope)

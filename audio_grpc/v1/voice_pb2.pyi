@@ -32,6 +32,7 @@ class CustomVoice(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SAMPLE_DURATION_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Such as "voice_6f1c0c7be0ab4f2f"; what SynthesizeRequest.voice takes."""
     name: _builtins.str
@@ -42,6 +43,8 @@ class CustomVoice(_message.Message):
     """What the sample says; empty if it was not told."""
     consent: _builtins.str
     """Where the speaker's agreement is recorded, as it was told."""
+    key_id: _builtins.str
+    """The public id of the key that it belongs to; empty for one that is shared."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -63,10 +66,11 @@ class CustomVoice(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         sample_duration: _duration_pb2.Duration | None = ...,
         aliases: _abc.Iterable[_builtins.str] | None = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sample_duration", b"sample_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "consent", b"consent", "create_time", b"create_time", "id", b"id", "language_code", b"language_code", "name", b"name", "sample_duration", b"sample_duration", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "consent", b"consent", "create_time", b"create_time", "id", b"id", "key_id", b"key_id", "language_code", b"language_code", "name", b"name", "sample_duration", b"sample_duration", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,7 +87,7 @@ class CreateCustomVoiceRequest(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 64 characters, not only white space, no control character; else INVALID_ARGUMENT. A name that
-    another voice, custom or a model's own, has already: ALREADY_EXISTS (VOICE_EXISTS).
+    another voice has already, of the caller's, shared or a model's own: ALREADY_EXISTS (VOICE_EXISTS).
     """
     sample: _builtins.bytes
     """A sound file of one speaker, at most 10 MiB (MESSAGE_TOO_LARGE) and from 1 to 60 seconds, else
@@ -241,6 +245,46 @@ class DeleteCustomVoiceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteCustomVoiceResponse: _TypeAlias = DeleteCustomVoiceResponse  # noqa: Y015
+
+@_typing.final
+class ShareCustomVoiceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id, name or alias."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareCustomVoiceRequest: _TypeAlias = ShareCustomVoiceRequest  # noqa: Y015
+
+@_typing.final
+class ShareCustomVoiceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voice(self) -> Global___CustomVoice: ...
+    def __init__(
+        self,
+        *,
+        voice: Global___CustomVoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareCustomVoiceResponse: _TypeAlias = ShareCustomVoiceResponse  # noqa: Y015
 
 @_typing.final
 class RenameCustomVoiceRequest(_message.Message):

@@ -28,6 +28,12 @@ if _version_not_supported:
 class VoiceServiceStub:
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     def __init__(self, channel):
@@ -55,6 +61,11 @@ class VoiceServiceStub:
                 '/audio_grpc.v1.VoiceService/DeleteCustomVoice',
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
+                _registered_method=True)
+        self.ShareCustomVoice = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/ShareCustomVoice',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.FromString,
                 _registered_method=True)
         self.RenameCustomVoice = channel.unary_unary(
                 '/audio_grpc.v1.VoiceService/RenameCustomVoice',
@@ -96,6 +107,12 @@ class VoiceServiceStub:
 class VoiceServiceServicer:
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     def CreateCustomVoice(self, request, context):
@@ -123,6 +140,14 @@ class VoiceServiceServicer:
     def DeleteCustomVoice(self, request, context):
         """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
         (VOICE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShareCustomVoice(self, request, context):
+        """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
+        the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,7 +190,7 @@ class VoiceServiceServicer:
 
     def SetDefaultVoice(self, request, context):
         """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-        their first.
+        their first. One that is not shared is so for its own key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +225,11 @@ def add_VoiceServiceServicer_to_server(servicer, server):
                     servicer.DeleteCustomVoice,
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.SerializeToString,
+            ),
+            'ShareCustomVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShareCustomVoice,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.SerializeToString,
             ),
             'RenameCustomVoice': grpc.unary_unary_rpc_method_handler(
                     servicer.RenameCustomVoice,
@@ -247,6 +277,12 @@ def add_VoiceServiceServicer_to_server(servicer, server):
 class VoiceService:
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     @staticmethod
@@ -347,6 +383,33 @@ class VoiceService:
             '/audio_grpc.v1.VoiceService/DeleteCustomVoice',
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShareCustomVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/audio_grpc.v1.VoiceService/ShareCustomVoice',
+            audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,12 @@ GRPC_VERSION: str
 class VoiceServiceStub:
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     @_typing.overload
@@ -47,6 +53,10 @@ class VoiceServiceStub:
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
+    ShareCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.ShareCustomVoiceRequest, _voice_pb2.ShareCustomVoiceResponse]
+    """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
+    the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
+    """
     RenameCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]
@@ -59,7 +69,7 @@ class VoiceServiceStub:
     """The voice for those who name none, see SetDefaultVoice."""
     SetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]
     """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-    their first.
+    their first. One that is not shared is so for its own key only.
     """
     CleanUpCustomVoices: _grpc.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]
     """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
@@ -68,6 +78,12 @@ class VoiceServiceStub:
 class VoiceServiceAsyncStub(VoiceServiceStub):
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -83,6 +99,10 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
+    ShareCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.ShareCustomVoiceRequest, _voice_pb2.ShareCustomVoiceResponse]  # type: ignore[assignment]
+    """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
+    the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
+    """
     RenameCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]  # type: ignore[assignment]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]  # type: ignore[assignment]
@@ -95,7 +115,7 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     """The voice for those who name none, see SetDefaultVoice."""
     SetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]  # type: ignore[assignment]
     """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-    their first.
+    their first. One that is not shared is so for its own key only.
     """
     CleanUpCustomVoices: _aio.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]  # type: ignore[assignment]
     """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
@@ -103,6 +123,12 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
 class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
     models' own, and Synthesize speaks with them where the model can.
+
+    Where the server asks for keys, a voice belongs to the key that made it: others do not list it, speak with it or
+    change it, and for them its name is free. Shared voices, and those of a server without keys, are everybody's to list
+    and to speak with; to change one, a key needs the scope admin, else PERMISSION_DENIED (SCOPE_MISSING). A key with that
+    scope looks after the voices of all keys, and speaks with its own and the shared ones. A name stands for a voice of
+    one's own before a shared one.
     """
 
     @_abc_1.abstractmethod
@@ -139,6 +165,16 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_voice_pb2.DeleteCustomVoiceResponse, _abc.Awaitable[_voice_pb2.DeleteCustomVoiceResponse]]:
         """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
         (VOICE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ShareCustomVoice(
+        self,
+        request: _voice_pb2.ShareCustomVoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_voice_pb2.ShareCustomVoiceResponse, _abc.Awaitable[_voice_pb2.ShareCustomVoiceResponse]]:
+        """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
+        the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
         """
 
     @_abc_1.abstractmethod
@@ -188,7 +224,7 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_voice_pb2.SetDefaultVoiceResponse, _abc.Awaitable[_voice_pb2.SetDefaultVoiceResponse]]:
         """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-        their first.
+        their first. One that is not shared is so for its own key only.
         """
 
     @_abc_1.abstractmethod

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 from audio_grpc.errors import StorageFailed
 from audio_grpc.types import CustomVoice
 from audio_grpc.voices.places import Places
+from audio_grpc.voices.store import Viewer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,41 +27,48 @@ class FolderVoices:
         """See :meth:`VoiceStore.add`."""
         await self._off_loop("keep the voice", partial(self._places.add, voice, sample))
 
-    async def all(self) -> list[CustomVoice]:
+    async def all(self, viewer: Viewer) -> list[CustomVoice]:
         """See :meth:`VoiceStore.all`; damaged ones are left out, and logged."""
-        return await self._off_loop("list the voices", self._places.all)
+        return await self._off_loop("list the voices", partial(self._places.all, viewer))
 
-    async def find(self, id_or_name: str) -> CustomVoice:
+    async def find(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """See :meth:`VoiceStore.find`."""
-        return await self._off_loop("read the voice", partial(self._places.find, id_or_name))
+        return await self._off_loop("read the voice", partial(self._places.find, id_or_name, viewer))
 
     async def sample(self, voice: CustomVoice) -> bytes:
         """See :meth:`VoiceStore.sample`."""
         return await self._off_loop("read the voice", partial(self._places.sample, voice))
 
-    async def remove(self, id_or_name: str) -> None:
+    async def remove(self, id_or_name: str, viewer: Viewer) -> None:
         """See :meth:`VoiceStore.remove`; a damaged one can be removed by its name."""
-        await self._off_loop("remove the voice", partial(self._places.remove, id_or_name))
+        await self._off_loop("remove the voice", partial(self._places.remove, id_or_name, viewer))
 
-    async def rename(self, id_or_name: str, name: str) -> CustomVoice:
+    async def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
+        """See :meth:`VoiceStore.share`; a server that is killed midway leaves the voice in both places."""
+        return await self._off_loop("share the voice", partial(self._places.share, id_or_name, viewer))
+
+    async def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
         """See :meth:`VoiceStore.rename`; a server that is killed midway leaves the voice under both names."""
-        return await self._off_loop("rename the voice", partial(self._places.rename, id_or_name, name))
+        work = partial(self._places.rename, id_or_name, name, viewer)
+        return await self._off_loop("rename the voice", work)
 
-    async def aliases(self) -> dict[str, str]:
+    async def aliases(self) -> Mapping[str, Sequence[str]]:
         """See :meth:`VoiceStore.aliases`."""
         return await self._off_loop("list the voices", self._places.aliases)
 
-    async def add_alias(self, id_or_name: str, alias: str) -> None:
+    async def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
         """See :meth:`VoiceStore.add_alias`."""
-        await self._off_loop("keep the alias", partial(self._places.add_alias, id_or_name, alias))
+        work = partial(self._places.add_alias, id_or_name, alias, viewer)
+        await self._off_loop("keep the alias", work)
 
-    async def remove_alias(self, id_or_name: str, alias: str) -> None:
+    async def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
         """See :meth:`VoiceStore.remove_alias`."""
-        await self._off_loop("remove the alias", partial(self._places.remove_alias, id_or_name, alias))
+        work = partial(self._places.remove_alias, id_or_name, alias, viewer)
+        await self._off_loop("remove the alias", work)
 
-    async def default(self) -> str:
+    async def default(self, viewer: Viewer) -> str:
         """See :meth:`VoiceStore.default`."""
-        return await self._off_loop("read the default voice", self._places.default)
+        return await self._off_loop("read the default voice", partial(self._places.default, viewer))
 
     async def set_default(self, voice_id: str) -> None:
         """See :meth:`VoiceStore.set_default`."""

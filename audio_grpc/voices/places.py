@@ -2,6 +2,7 @@
 
     <SHA-256 of the name>/   voice.json, and the sample: voice_6f1c0c7be0ab4f2f.sample
     <SHA-256 of an alias>/   alias.json: the alias, and the id of its voice
+                             of a voice that belongs to a key, the id of that key goes before the name
     .unfinished/             what a server is writing or removing right now
     .default                 the id of the voice for those who name none
 
@@ -25,9 +26,16 @@ from tempfile import TemporaryDirectory
 from pydantic import TypeAdapter
 
 from audio_grpc import disk
-from audio_grpc.errors import StorageFailed, VoiceExists, VoiceNotFound, quoted
+from audio_grpc.errors import (
+    InvalidRequest,
+    ScopeMissing,
+    StorageFailed,
+    VoiceExists,
+    VoiceNotFound,
+    quoted,
+)
 from audio_grpc.types import CustomVoice
-from audio_grpc.voices.store import is_id, new_id
+from audio_grpc.voices.store import EVERYBODYS, Viewer, is_id, new_id
 
 PLACE = re.compile(r"[0-9a-f]{64}")
 UNFINISHED = ".unfinished"
@@ -37,6 +45,8 @@ DESCRIPTION = "voice.json"
 JSON = TypeAdapter(CustomVoice)
 ALIAS = "alias.json"
 DEFAULT = ".default"
+UNKNOWN = "?"
+"""The owner of a voice that is damaged, which no key is."""
 
 log = logging.getLogger(__name__)
 
@@ -55,54 +65,61 @@ class Places:
             disk.write(_sample_of(whole, voice.id), sample)
             disk.write(whole / DESCRIPTION, JSON.dump_json(voice, indent=2))
             disk.sync(whole)
-            self._publish(whole, voice.name)
+            self._publish(whole, voice.name, voice.owner)
 
-    def _publish(self, whole: Path, name: str) -> None:
+    def _publish(self, whole: Path, name: str, owner: str) -> None:
         """Give a voice its place, unless another has it."""
-        place = self._place(name)
+        place = self._place(name, owner)
+        if owner and self._place(name).exists():
+            raise _exists(name)
         try:
             whole.rename(place)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            raise VoiceExists(
-                f"there is a custom voice {quoted(name)} already; choose another name, or delete it",
-                field="name",
-            ) from error
+            raise _exists(name) from error
         try:
             disk.sync(self._folder)
         except OSError:
             place.rename(whole)  # whoever is told that it failed must not find it
             raise
 
-    def all(self) -> list[CustomVoice]:
+    def all(self, viewer: Viewer) -> list[CustomVoice]:
         """Oldest first, without damaged ones."""
         voices = []
         for place in self._places():
             if _alias_in(place):
                 continue
             with suppress(StorageFailed):  # and logged
-                if voice := self._read(place):
+                if (voice := self._read(place)) and viewer.sees(voice.owner):
                     voices.append(voice)
         return sorted(voices, key=lambda voice: (voice.create_time.timestamp(), voice.id))
 
-    def find(self, id_or_name: str) -> CustomVoice:
+    def find(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """By id, name or alias; VoiceNotFound, StorageFailed if it is damaged."""
-        voice = self._read(self._locate(id_or_name))
-        if voice is None or (is_id(id_or_name) and id_or_name != voice.id):
+        voice = self._read(self._locate(id_or_name, viewer))
+        if voice is None or (is_id(id_or_name) and id_or_name != voice.id) or not viewer.sees(voice.owner):
             raise _unknown(id_or_name)
+        return voice
+
+    def _to_change(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
+        """The same, of one that the viewer may change; ScopeMissing."""
+        voice = self.find(id_or_name, viewer)
+        _require_change(voice.owner, viewer)
         return voice
 
     def sample(self, voice: CustomVoice) -> bytes:
         """Its sample; VoiceNotFound."""
         try:
-            return _sample_of(self._place(voice.name), voice.id).read_bytes()
+            return _sample_of(self._place(voice.name, voice.owner), voice.id).read_bytes()
         except FileNotFoundError:
             raise _unknown(voice.id) from None
 
-    def remove(self, id_or_name: str) -> None:
-        """By id or name, with its aliases; VoiceNotFound."""
-        place = self._locate(id_or_name, follow=False)
+    def remove(self, id_or_name: str, viewer: Viewer) -> None:
+        """By id or name, with its aliases; VoiceNotFound, ScopeMissing."""
+        place = self._locate(id_or_name, viewer, follow=False)
+        if not viewer.key_id or place != self._place(id_or_name, viewer.key_id):
+            _require_change(self._owner_in(place), viewer)
         ids = {sample.stem for sample in _samples_in(place)}
         self._take_away(place, id_or_name)
         for other in self._places():
@@ -121,40 +138,60 @@ class Places:
         with suppress(FileNotFoundError):  # another server is removing it too
             shutil.rmtree(going)
 
-    def rename(self, id_or_name: str, name: str) -> CustomVoice:
-        """Under both names for a moment; VoiceNotFound, VoiceExists."""
-        voice = self.find(id_or_name)
-        renamed = replace(voice, name=name)
-        if name != voice.name:
-            self.add(renamed, self.sample(voice))
-            self._take_away(self._place(voice.name), voice.name)
-        return renamed
+    def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
+        """Under both names for a moment; VoiceNotFound, VoiceExists, ScopeMissing."""
+        voice = self._to_change(id_or_name, viewer)
+        return self._moved(voice, replace(voice, name=name))
 
-    def aliases(self) -> dict[str, str]:
-        """Each with the id of its voice."""
-        return dict(alias for place in self._places() if (alias := _alias_in(place)))
+    def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
+        """Under both owners for a moment; VoiceNotFound, VoiceExists."""
+        voice = self._to_change(id_or_name, viewer)
+        shared = self._moved(voice, replace(voice, owner=""))
+        for alias in self.aliases().get(voice.id, []) if voice.owner else []:
+            with suppress(VoiceExists):  # the owner keeps it
+                self._publish_alias(alias, shared)
+                self._take_away(self._place(alias, voice.owner), alias)
+        return shared
 
-    def add_alias(self, id_or_name: str, alias: str) -> None:
-        """VoiceNotFound, VoiceExists."""
-        voice = self.find(id_or_name)
+    def _moved(self, voice: CustomVoice, to: CustomVoice) -> CustomVoice:
+        place = self._place(voice.name, voice.owner)
+        if place != self._place(to.name, to.owner):
+            self.add(to, self.sample(voice))
+            self._take_away(place, voice.name)
+        return to
+
+    def aliases(self) -> dict[str, list[str]]:
+        """Of each voice, by its id."""
+        found: dict[str, list[str]] = {}
+        for place in self._places():
+            if alias := _alias_in(place):
+                found.setdefault(alias[1], []).append(alias[0])
+        return {voice_id: sorted(names) for voice_id, names in found.items()}
+
+    def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
+        """VoiceNotFound, VoiceExists, ScopeMissing."""
+        self._publish_alias(alias, self._to_change(id_or_name, viewer))
+
+    def _publish_alias(self, alias: str, voice: CustomVoice) -> None:
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             whole = Path(scratch, "alias")
             whole.mkdir(mode=0o700)
             disk.write(whole / ALIAS, json.dumps([alias, voice.id]).encode())
             disk.sync(whole)
-            self._publish(whole, alias)
+            self._publish(whole, alias, voice.owner)
 
-    def remove_alias(self, id_or_name: str, alias: str) -> None:
-        """VoiceNotFound."""
-        voice, place = self.find(id_or_name), self._place(alias)
+    def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
+        """VoiceNotFound, ScopeMissing."""
+        voice = self._to_change(id_or_name, viewer)
+        place = self._place(alias, voice.owner)
         if _alias_in(place) != (alias, voice.id):
             raise _unknown(alias)
         self._take_away(place, alias)
 
-    def default(self) -> str:
-        """The id of the chosen voice; empty if there is none."""
+    def default(self, viewer: Viewer) -> str:
+        """The id of the chosen voice; empty if there is none that the viewer sees."""
         try:
-            return self.find((self._folder / DEFAULT).read_text()).id
+            return self.find((self._folder / DEFAULT).read_text(), viewer).id
         except (FileNotFoundError, VoiceNotFound):
             return ""
 
@@ -168,7 +205,7 @@ class Places:
 
     def clean(self) -> list[str]:
         """Remove what has lost its sample, or its voice; the names."""
-        known = {voice.id for voice in self.all()}
+        known = {voice.id for voice in self.all(EVERYBODYS)}
         gone = {}
         for place in self._places():
             if (alias := _alias_in(place)) and alias[1] not in known:
@@ -187,29 +224,46 @@ class Places:
         except FileNotFoundError:  # no voice was ever made
             return []
 
-    def _place(self, name: str) -> Path:
-        """Where the voice of that name is, whatever characters it has."""
-        return self._folder / sha256(name.encode()).hexdigest()
+    def _place(self, name: str, owner: str = "") -> Path:
+        """Where the owner's voice of that name is, whatever characters it has; no name has a zero byte."""
+        return self._folder / sha256(f"{owner}\0{name}".encode() if owner else name.encode()).hexdigest()
 
-    def _locate(self, id_or_name: str, *, follow: bool = True) -> Path:
-        """Where the voice is, also if an alias is to be followed to it; VoiceNotFound."""
+    def _locate(self, id_or_name: str, viewer: Viewer, *, follow: bool = True) -> Path:
+        """Where the voice is, also if an alias is to be followed to it; VoiceNotFound, InvalidRequest."""
         if is_id(id_or_name):
             for place in self._places():
-                if _sample_of(place, id_or_name).exists():
+                if _sample_of(place, id_or_name).exists() and viewer.sees(self._owner_in(place)):
                     return place
-        elif (place := self._place(id_or_name)).exists():
-            alias = _alias_in(place)
+        elif found := self._place_of(id_or_name, viewer):
+            alias = _alias_in(found)
             if alias is None:
-                return place
+                return found
             if follow:
-                return self._locate(alias[1])
+                return self._locate(alias[1], viewer)
         raise _unknown(id_or_name)
+
+    def _place_of(self, name: str, viewer: Viewer) -> Path | None:
+        """The viewer's own of that name, else the shared one, else that of another if only one has it."""
+        for owner in (viewer.key_id, ""):
+            if (place := self._place(name, owner)).exists():
+                return place
+        others = [place for place in self._places() if _name_in(place) == name] if viewer.sees_all else []
+        if len(others) > 1:
+            raise InvalidRequest("voices of several keys have this name; give the id of one", field="id")
+        return others[0] if others else None
+
+    def _owner_in(self, place: Path) -> str:
+        """Whose voice is there."""
+        try:
+            return JSON.validate_json((place / DESCRIPTION).read_bytes()).owner
+        except (OSError, ValueError):
+            return UNKNOWN
 
     def _read(self, place: Path) -> CustomVoice | None:
         """None if it was removed meanwhile; StorageFailed if it is damaged."""
         try:
             voice = JSON.validate_json((place / DESCRIPTION).read_bytes())
-            if place != self._place(voice.name) or not _sample_of(place, voice.id).is_file():
+            if place != self._place(voice.name, voice.owner) or not _sample_of(place, voice.id).is_file():
                 raise ValueError("it is not in its place, or has no sample")
         except (OSError, ValueError) as error:
             if not place.exists():
@@ -254,11 +308,27 @@ def _alias_in(place: Path) -> tuple[str, str] | None:
 
 
 def _name_in(place: Path) -> str:
-    """The name of a voice that may be damaged; that of its folder if there is no other."""
+    """The name or alias of what may be damaged; that of its folder if there is no other."""
+    if alias := _alias_in(place):
+        return alias[0]
     try:
         return JSON.validate_json((place / DESCRIPTION).read_bytes()).name
     except (FileNotFoundError, ValueError):
         return place.name
+
+
+def _exists(name: str) -> VoiceExists:
+    return VoiceExists(
+        f"there is a custom voice {quoted(name)} already; choose another name, or delete it", field="name"
+    )
+
+
+def _require_change(owner: str, viewer: Viewer) -> None:
+    if not viewer.may_change(owner):
+        raise ScopeMissing(
+            "the voice is shared with everybody; changing it needs the scope admin, which this key does not "
+            "have. Make a voice of your own, or have the operator give the scope: audio-grpc keys scopes"
+        )
 
 
 def _unknown(id_or_name: str) -> VoiceNotFound:

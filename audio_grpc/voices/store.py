@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from audio_grpc.types import CustomVoice
@@ -19,38 +21,64 @@ def is_id(text: str) -> bool:
     return ID.fullmatch(text) is not None
 
 
+@dataclass(frozen=True)
+class Viewer:
+    """Whose voices somebody sees: those of one key, and the shared ones."""
+
+    key_id: str = ""
+    sees_all: bool = False
+    """Whether those of all other keys as well."""
+
+    def sees(self, owner: str) -> bool:
+        """Whether the voices of this owner are there, for this viewer."""
+        return self.sees_all or owner in ("", self.key_id)
+
+    def may_change(self, owner: str) -> bool:
+        """Whether they are this viewer's to change; what is shared concerns everybody."""
+        return self.sees_all or (owner == self.key_id and owner != "")
+
+
+EVERYBODYS = Viewer(sees_all=True)
+
+
 class VoiceStore(Protocol):
     """Keeps custom voices and their samples. Every method raises StorageFailed if it cannot.
 
-    Names, aliases and ids are never mixed up: no two are the same.
+    Ids are never mixed up with names and aliases, and no two voices have the same id. No two voices of one
+    key have the same name or alias, nor two that are shared, and nobody can give a voice the name of a shared
+    one. A name stands for a voice of the viewer's own before a shared one. What a ``viewer`` does not see is
+    not there, VoiceNotFound; who sees a voice and may not change it gets ScopeMissing.
     """
 
     async def add(self, voice: CustomVoice, sample: bytes) -> None:
         """Keep a voice and its sample whole, or nothing of them. VoiceExists if one has the name."""
 
-    async def all(self) -> list[CustomVoice]:
+    async def all(self, viewer: Viewer) -> list[CustomVoice]:
         """Oldest first."""
 
-    async def find(self, id_or_name: str) -> CustomVoice:
+    async def find(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """One of them, also by an alias. VoiceNotFound."""
 
     async def sample(self, voice: CustomVoice) -> bytes:
         """Its sample, as it came. VoiceNotFound if it was removed meanwhile."""
 
-    async def rename(self, id_or_name: str, name: str) -> CustomVoice:
+    async def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
+        """Let everybody have a voice, with its name and those aliases that are free. See :meth:`add`."""
+
+    async def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
         """Give a voice another name; it keeps its id and its aliases. VoiceNotFound, VoiceExists."""
 
-    async def aliases(self) -> dict[str, str]:
-        """Further names, and the id of the voice that each stands for."""
+    async def aliases(self) -> Mapping[str, Sequence[str]]:
+        """The further names of voices, by the id of each."""
 
-    async def add_alias(self, id_or_name: str, alias: str) -> None:
+    async def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
         """Give a voice a further name. VoiceNotFound, VoiceExists."""
 
-    async def remove_alias(self, id_or_name: str, alias: str) -> None:
+    async def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
         """Take a further name from a voice. VoiceNotFound if it does not have it."""
 
-    async def default(self) -> str:
-        """The id of the voice for those who name none; empty if there is none."""
+    async def default(self, viewer: Viewer) -> str:
+        """The id of the voice for those who name none; empty if there is none that the viewer sees."""
 
     async def set_default(self, voice_id: str) -> None:
         """Make it the voice for those who name none; empty for none."""
@@ -58,5 +86,5 @@ class VoiceStore(Protocol):
     async def clean(self) -> list[str]:
         """Remove what has lost its sample, or the voice that it stood for; the names."""
 
-    async def remove(self, id_or_name: str) -> None:
+    async def remove(self, id_or_name: str, viewer: Viewer) -> None:
         """Forget a voice and its sample. VoiceNotFound."""

@@ -13,7 +13,9 @@ from audio_grpc.client import AsyncClient, ServiceError
 from tests.access.test_keys import answer_to, with_key
 from tests.conftest import Start
 
-OPERATORS_METHODS = {"LoadModel", "UnloadModel", "FreeMemory", "SetDefaultVoice", "CleanUpCustomVoices"}
+OPERATORS_METHODS = {"LoadModel", "UnloadModel", "FreeMemory", "SetDefaultVoice", "CleanUpCustomVoices"} | {
+    "ShareCustomVoice"
+}
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 
 

@@ -51,7 +51,7 @@ class JobNarrator:
 
     async def speak(self, job: Job) -> None:
         """Until it is completed, paused, or not this server's any more. SpeechError if it fails."""
-        current_call.set(Call(SERVICE, "", job.id))  # in the context of this task
+        current_call.set(Call(SERVICE, "", job.id, key_id=job.key_id))  # in the context of this task
         manner = await self._manner(job)
         for _ in range(MOST_ROUNDS):
             while piece := await self._leases.next_piece(job.id):

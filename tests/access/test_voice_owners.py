@@ -1,0 +1,191 @@
+"""Whose custom voices are whose: they belong to the key that made them, until an operator shares them."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from audio_grpc.access import key_file
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.policies import Scope
+from audio_grpc.client import AsyncClient, ServiceError
+from audio_grpc.v1.job_pb2 import SPEECH_JOB_STATE_COMPLETED
+from tests.access.test_keys import with_key
+from tests.conftest import Start
+from tests.test_voices import CLONING, SAMPLE, peak, refused, sample
+
+OTHER = sample(3.0)
+CONFIG = {"options": CLONING, "voice_aliases": {}}
+
+
+@dataclass
+class People:
+    alice: AsyncClient
+    bob: AsyncClient
+    operator: AsyncClient
+
+
+@pytest.fixture
+async def people(start: Start, keys: Path) -> People:
+    """Callers of one server, the operator with a key for everything."""
+    _, client = await start(keys_file=keys, **CONFIG)
+    secrets = [key_file.add(keys, name, KeyLimits())[1] for name in ("alice", "bob")]
+    secrets.append(key_file.add(keys, "operator", KeyLimits(), tuple(Scope))[1])
+    return People(*(with_key(client, secret) for secret in secrets))
+
+
+def unknown(error: ServiceError) -> bool:
+    return (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "VOICE_NOT_FOUND")
+
+
+async def spoken_live(client: AsyncClient, voice: str) -> None:
+    async with client.live_speech(voice=voice) as speech:
+        await speech.start()
+
+
+async def conversed(client: AsyncClient, voice: str) -> None:
+    async with client.converse(speaking={"voice": voice}) as conversation:
+        await conversation.start()
+
+
+WAYS: list[Callable[[AsyncClient, str], Awaitable[Any]]] = [
+    lambda client, voice: client.get_custom_voice(voice),
+    lambda client, voice: client.delete_custom_voice(voice),
+    lambda client, voice: client.rename_voice(voice, "Mine"),
+    lambda client, voice: client.add_voice_alias(voice, "Mine"),
+    lambda client, voice: client.remove_voice_alias(voice, "Annie"),
+    lambda client, voice: client.get_voice_sample(voice),
+    lambda client, voice: peak(client, voice=voice),
+    lambda client, voice: client.create_job("Hi.", voice=voice),
+    spoken_live,
+    conversed,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_others_find_nothing_whatever_they_do(
+    people: People, way: Callable[[AsyncClient, str], Awaitable[Any]]
+) -> None:
+    voice = await people.alice.create_voice("Anna", SAMPLE)
+    await people.alice.add_voice_alias("Anna", "Annie")
+    nobody = await refused(way(people.bob, "Zoe"))
+    for name in (voice.id, "Anna", "Annie"):
+        error = await refused(way(people.bob, name))
+        assert unknown(error), name
+        assert error.message.replace(name, "Zoe") == nobody.message
+    assert [one.id for one in await people.alice.list_custom_voices()] == [voice.id]
+
+
+async def test_only_the_owner_and_the_operator_list_it(people: People) -> None:
+    voice = await people.alice.create_voice("Anna", SAMPLE)
+    key = await people.alice.get_key()
+    assert key is not None
+    assert voice.key_id == key.id
+    for client, seen in ((people.alice, [voice.id]), (people.bob, []), (people.operator, [voice.id])):
+        assert [one.id for one in await client.list_custom_voices()] == seen
+    for client, speaks in ((people.alice, [voice.id]), (people.bob, []), (people.operator, [])):
+        assert [one.name for one in await client.list_voices() if one.custom] == speaks
+
+
+async def test_a_name_of_another_is_free(people: People) -> None:
+    mine = await people.alice.create_voice("Anna", SAMPLE)
+    theirs = await people.bob.create_voice("Anna", OTHER)
+    assert (await people.alice.get_custom_voice("Anna")).id == mine.id
+    assert (await people.bob.get_custom_voice("Anna")).id == theirs.id
+    assert await people.bob.get_voice_sample("Anna") == OTHER
+    assert (await refused(people.bob.create_voice("Anna", SAMPLE))).reason == "VOICE_EXISTS"
+    assert "several keys" in (await refused(people.operator.get_custom_voice("Anna"))).message
+    await people.bob.delete_custom_voice("Anna")
+    assert (await people.alice.get_custom_voice("Anna")).id == mine.id
+    assert (await people.operator.get_custom_voice("Anna")).id == mine.id
+
+
+async def test_a_shared_voice_is_everybodys_to_use_and_the_operators_to_change(people: People) -> None:
+    voice = await people.alice.create_voice("Anna", SAMPLE)
+    await people.alice.add_voice_alias("Anna", "Annie")
+    assert (await refused(people.alice.share_voice("Anna"))).reason == "SCOPE_MISSING"
+    shared = await people.operator.share_voice(voice.id)
+    assert (shared.id, shared.key_id, list(shared.aliases)) == (voice.id, "", ["Annie"])
+    for client in (people.alice, people.bob):
+        assert (await client.get_custom_voice("Annie")).id == voice.id
+        assert await peak(client, voice="Anna")
+        assert await client.get_voice_sample(voice.id) == SAMPLE
+        assert [one.name for one in await client.list_voices() if one.custom] == [voice.id]
+        for change in (
+            client.delete_custom_voice("Anna"),
+            client.delete_custom_voice(voice.id),
+            client.rename_voice("Anna", "Berta"),
+            client.add_voice_alias("Anna", "Berta"),
+            client.remove_voice_alias("Anna", "Annie"),
+        ):
+            assert (await refused(change)).reason == "SCOPE_MISSING"
+        assert (await refused(client.create_voice("Anna", SAMPLE))).reason == "VOICE_EXISTS"
+    await people.operator.rename_voice("Anna", "Berta")
+    await people.operator.delete_custom_voice("Berta")
+    assert await people.alice.list_custom_voices() == []
+
+
+async def test_of_two_voices_of_one_name_one_is_shared_and_the_own_comes_first(people: People) -> None:
+    mine = await people.alice.create_voice("Anna", SAMPLE)
+    theirs = await people.bob.create_voice("Anna", OTHER)
+    await people.operator.share_voice(theirs.id)
+    assert (await refused(people.operator.share_voice(mine.id))).reason == "VOICE_EXISTS"
+    assert (await people.alice.get_custom_voice("Anna")).id == mine.id
+    assert (await people.operator.get_custom_voice("Anna")).id == theirs.id
+
+
+async def test_the_default_voice_is_for_those_who_may_use_it(people: People) -> None:
+    loud = await people.operator.create_voice("Loud", sample(2.0, peak=0.9))
+    await people.operator.set_default_voice("Loud")
+    assert await people.bob.get_default_voice() is None
+    quiet = await peak(people.bob)
+    assert await peak(people.operator) != quiet
+    await people.operator.share_voice("Loud")
+    chosen = await people.bob.get_default_voice()
+    assert chosen is not None
+    assert chosen.id == loud.id
+    assert await peak(people.bob) != quiet
+    assert (await refused(people.bob.set_default_voice(""))).reason == "SCOPE_MISSING"
+
+
+async def test_voices_of_before_are_shared(start: Start, keys: Path, tmp_path: Path) -> None:
+    _, client = await start(**CONFIG)
+    voice = await client.create_voice("Anna", SAMPLE)
+    forget_owners(tmp_path)
+    _, secret = key_file.add(keys, "alice", KeyLimits())
+    _, client = await start(keys_file=keys, **CONFIG)
+    alice = with_key(client, secret)
+    assert (await alice.get_custom_voice("Anna")).id == voice.id
+    assert await peak(alice, voice="Anna")
+    assert (await refused(alice.delete_custom_voice("Anna"))).reason == "SCOPE_MISSING"
+
+
+async def test_where_no_keys_are_asked_for_all_voices_are_everybodys(people: People, start: Start) -> None:
+    voice = await people.alice.create_voice("Anna", SAMPLE)
+    _, client = await start(**CONFIG)
+    assert [one.id for one in await client.list_custom_voices()] == [voice.id]
+    assert await peak(client, voice="Anna")
+    await client.delete_custom_voice("Anna")
+    assert await people.alice.list_custom_voices() == []
+
+
+async def test_a_job_speaks_with_the_voice_of_its_key(people: People) -> None:
+    voice = await people.alice.create_voice("Anna", SAMPLE)
+    job = await people.alice.create_job("Hi.", voice="Anna")
+    assert job.speech.voice == voice.id
+    states = [seen.state async for seen in people.alice.watch_job(job.id)]
+    assert states[-1] == SPEECH_JOB_STATE_COMPLETED
+
+
+def forget_owners(folder: Path) -> None:
+    """Make of the voices what they were before they had owners."""
+    descriptions = list(folder.glob("voices/*/voice.json"))
+    assert descriptions
+    for description in descriptions:
+        content = json.loads(description.read_text())
+        del content["owner"]
+        description.write_text(json.dumps(content))
