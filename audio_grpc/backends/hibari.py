@@ -4,7 +4,6 @@ https://github.com/MMWilliams/hibari (Apache-2.0). It speaks a whole piece of te
 a piece. Further voices of its own are downloaded by the package if the option ``voices`` names them.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, read_options
+from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.types import Audio, Speech, SynthesisOptions, Voice
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hibari import Hibari as Engine
 
 SAMPLE_RATE = 24000
+NO_SOUND = 2
+"""Numbers of phonemes: those around every sentence, and none between."""
+MOST_PHONEMES = 400
+"""At a time: time and memory grow with the square of their number, to gigabytes for some thousands."""
 VOICES = {
     "heart": Voice("heart", ("en-US",), "American English, female"),
     "fenrir": Voice("fenrir", ("en-US",), "American English, male"),
@@ -51,6 +55,7 @@ class Hibari:
         self._voices = tuple(VOICES[name] for name in voices)
         self._path = spec.path
         self._engines: dict[str, Engine] = {}
+        self._readers: dict[str, EnglishReader] = {}
 
     @property
     def info(self) -> SynthesizerInfo:
@@ -67,22 +72,25 @@ class Hibari:
             engine = Engine(voice=voice.name, model=self._path)
             engine("Warm up.")  # its lexicon and its optimised graph are made by the first use
             self._engines[voice.name] = engine
+            self._readers[voice.name] = EnglishReader(engine.phonemize)
 
     def close(self) -> None:
         """Drop the engines."""
         self._engines.clear()
+        self._readers.clear()
 
     def unpronounceable(self, text: str) -> str:
         """Letters of scripts that its phonemizer has no reading for, such as Chinese."""
-        foreign = dict.fromkeys(c for c in text if not c.isascii() and unicodedata.category(c)[0] == "L")
-        engine = next(iter(self._engines.values()))
-        return "".join(letter for letter in foreign if not engine.phonemize(letter))
+        return next(iter(self._readers.values())).unreadable(text)
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
-        """One chunk for each sentence that hibari sees in the text."""
+        """One chunk for each sentence that hibari sees in the text; more for one of over 400 phonemes."""
         engine = self._engines[options.voice]
         noise = np.random.default_rng(options.seed)
-        for phonemes in engine.phonemize(text):
-            ids = engine.ids(phonemes)
-            samples = engine.from_ids(ids, options.speed or 1.0, noise)
-            yield Speech(Audio(samples, SAMPLE_RATE), input_tokens=len(ids))
+        for sentence in self._readers[options.voice].phonemes(text):
+            for phonemes in parts(sentence, MOST_PHONEMES):
+                ids = engine.ids(phonemes)
+                if len(ids) == NO_SOUND:
+                    continue
+                samples = engine.from_ids(ids, options.speed or 1.0, noise)
+                yield Speech(Audio(samples, SAMPLE_RATE), input_tokens=len(ids))

@@ -9,7 +9,6 @@ offered.
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +20,7 @@ from pydantic import ConfigDict
 
 from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, cpus, read_options
 from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
+from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.types import Audio, Samples, Speech, SynthesisOptions, Voice
 
@@ -101,8 +101,7 @@ class Kokoro:
     def load(self) -> None:
         """A few seconds, and about 600 MB."""
         try:
-            from hibari import Hibari
-            from hibari.g2p import G2P
+            import hibari.g2p  # noqa: F401
         except ImportError as error:
             raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[kokoro]'") from error
         names = [voice.name for voice in self._voices]
@@ -116,8 +115,7 @@ class Kokoro:
         self._engine = _Engine(
             session=_session(weights, self._spec.device, threads),
             styles=styles,
-            split=Hibari.split_sentences,
-            readers={accent: G2P(british=accent == "b") for accent in {name[0] for name in names}},
+            readers={accent: EnglishReader(_phonemize(accent)) for accent in {name[0] for name in names}},
             # hibari was made to sound like Kokoro, and writes phonemes as it does.
             alphabet=json.loads((files("hibari") / "assets" / "vocab.json").read_text(encoding="utf-8")),
         )
@@ -130,9 +128,7 @@ class Kokoro:
 
     def unpronounceable(self, text: str) -> str:
         """Letters of scripts that the G2P has no reading for, such as Chinese."""
-        engine, voice = self._loaded, self._voices[0].name
-        foreign = dict.fromkeys(c for c in text if not c.isascii() and unicodedata.category(c)[0] == "L")
-        return "".join(letter for letter in foreign if not any(engine.phonemes(letter, voice)))
+        return self._loaded.readers[self._voices[0].name[0]].unreadable(text)
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
         """One chunk for each sentence; more for one of over 510 phonemes."""
@@ -154,19 +150,16 @@ class _Engine:
 
     session: "InferenceSession"
     styles: Mapping[str, Samples]
-    split: Callable[[str], list[str]]
-    """A text's sentences."""
-    readers: Mapping[str, Callable[[str], str]]
-    """A sentence's phonemes, by accent."""
+    readers: Mapping[str, EnglishReader]
+    """By accent."""
     alphabet: Mapping[str, int]
     """The number of each phoneme."""
 
     def phonemes(self, text: str, voice: str) -> Iterator[str]:
         """What to say, sentence by sentence, in at most 510 phonemes each; nothing without a sound."""
-        read = self.readers[voice[0]]
-        for sentence in self.split(text):
-            known = "".join(phoneme for phoneme in read(sentence) if phoneme in self.alphabet)
-            yield from (part for part in _parts(known) if any(map(str.isalpha, part)))
+        for sentence in self.readers[voice[0]].phonemes(text):
+            known = "".join(phoneme for phoneme in sentence if phoneme in self.alphabet)
+            yield from (part for part in parts(known, MOST_TOKENS) if any(map(str.isalpha, part)))
 
     def tokens(self, phonemes: str) -> list[int]:
         """Their numbers, between the two that every sentence has around it."""
@@ -181,6 +174,15 @@ class _Engine:
         }
         audio: Samples = np.asarray(self.session.run(None, given)[0], np.float32)
         return audio.reshape(-1)
+
+
+def _phonemize(accent: str) -> Callable[[str], list[str]]:
+    """The phonemes of a text, sentence by sentence."""
+    from hibari import Hibari
+    from hibari.g2p import G2P
+
+    read = G2P(british=accent == "b")
+    return lambda text: [read(sentence) for sentence in Hibari.split_sentences(text)]
 
 
 def _voices_in(folder: Path) -> list[str]:
@@ -232,14 +234,3 @@ def _session(weights: bytes, device: str, threads: int) -> "InferenceSession":
             "onnxruntime finds no CUDA; install onnxruntime-gpu in place of onnxruntime, or set device to cpu"
         )
     return session
-
-
-def _parts(phonemes: str) -> Iterator[str]:
-    """As many at a time as the model takes, cut after a clause, else a word, where there is one."""
-    while len(phonemes) > MOST_TOKENS:
-        window = phonemes[:MOST_TOKENS]
-        clause = max(window.rfind(mark + " ") for mark in ",;:—") + 1
-        end = clause or window.rfind(" ") + 1 or MOST_TOKENS
-        yield phonemes[:end]
-        phonemes = phonemes[end:].lstrip()
-    yield phonemes

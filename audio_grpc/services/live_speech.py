@@ -47,7 +47,7 @@ class LiveSpeech:
         self._job = job
         self._limits = limits
         self._call = call
-        self._narrator = Narrator(session.backend, job.speech, started, call)
+        self._narrator = Narrator(session.backend, job, started, call)
         self._changed = asyncio.Event()
         self._active_at = self._written_at = time.monotonic()
         self._passages: asyncio.Queue[Passage] = asyncio.Queue(MAX_CANCELS_WAITING)

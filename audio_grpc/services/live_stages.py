@@ -64,7 +64,7 @@ class SpeakingStage:
 
     @asynccontextmanager
     async def open(
-        self, options: StreamingSynthesisOptions, limits: Limits
+        self, options: StreamingSynthesisOptions, limits: Limits, *, skips_unspeakable: bool = False
     ) -> AsyncIterator[tuple[LiveSpeech, SynthesisStarted, Session[Synthesizer]]]:
         """A place on the model that was asked for. InvalidRequest, ModelNotFound, VoiceNotFound, Busy."""
         call = current_call.get()
@@ -77,7 +77,8 @@ class SpeakingStage:
             call.begin()
             speech, started = settled(session.backend.info, speech, model.spec.voice_aliases, sample)
             call.voice = started.voice
-            live = LiveSpeech(session, replace(job, speech=speech), started, limits, call)
+            job = replace(job, speech=speech, skips_unspeakable=skips_unspeakable)
+            live = LiveSpeech(session, job, started, limits, call)
             yield live, synthesis_started(model, started), session
 
 

@@ -1,17 +1,21 @@
 """What speaks on a model's threads while a text is still being written."""
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from audio_grpc.audio import MAX_PIECE_BYTES, Encoder
 from audio_grpc.backends.base import Synthesizer
+from audio_grpc.errors import TextUnspeakable
 from audio_grpc.services.passage import Passage, Pause, Piece
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, require_pronounceable, say
-from audio_grpc.services.requests import SpeechJob
+from audio_grpc.services.requests import LiveSpeechJob
 from audio_grpc.telemetry.call import Call
 from audio_grpc.text import clean
 from audio_grpc.types import Audio, SpokenAudio
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ Event = SpokenAudio | Spoken | Paused
 class Narrator:
     """Speaks passages into one container; its generators run one after the other."""
 
-    def __init__(self, backend: Synthesizer, job: SpeechJob, started: SpeechStarted, call: Call) -> None:
+    def __init__(self, backend: Synthesizer, job: LiveSpeechJob, started: SpeechStarted, call: Call) -> None:
         self.total = SpeechFinished()
         self._backend = backend
         self._job = job
@@ -70,9 +74,18 @@ class Narrator:
 
     def _sound(self, piece: Piece) -> Generator[Audio, None, None]:
         text = clean(piece.text)
-        if text.strip():
+        if self._job.skips_unspeakable:
+            for letter in self._backend.unpronounceable(text):
+                text = text.replace(letter, " ")
+        if not text.strip():
+            return
+        try:
             require_pronounceable(self._backend, text)
-            yield from say(self._backend, text, self._job, self.total)
+            yield from say(self._backend, text, self._job.speech, self.total)
+        except TextUnspeakable:
+            if not self._job.skips_unspeakable:
+                raise
+            log.warning("a piece of a text is left out, as the model cannot pronounce it")
 
     def _marked(self, data: Iterator[bytes]) -> Iterator[SpokenAudio]:
         for each in data:

@@ -59,6 +59,8 @@ class LiveSpeechJob:
     speech: SpeechJob
     target_size: int
     max_wait_seconds: float
+    skips_unspeakable: bool = False
+    """Whether what the model cannot pronounce is left out; else it ends the stream."""
 
 
 @dataclass(frozen=True)

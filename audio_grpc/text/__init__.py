@@ -4,6 +4,7 @@ from audio_grpc.text.incremental import IncrementalSplitter
 from audio_grpc.text.normalize import clean, encodable, has_words
 from audio_grpc.text.pieces import Pieces
 from audio_grpc.text.split import DEFAULT_TARGET_SIZES, require_target_size, split
+from audio_grpc.text.spoken import spoken
 from audio_grpc.types import Strategy
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "has_words",
     "require_target_size",
     "split",
+    "spoken",
 ]

@@ -2,12 +2,16 @@
 
 import io
 import wave
+from collections.abc import Iterator
 
 import grpc
 import pytest
 
 from audio_grpc.backends.base import ModelSpec
+from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import Encoding, ServiceError
+from audio_grpc.errors import TextUnspeakable
+from audio_grpc.types import Speech, SynthesisOptions
 from audio_grpc.v1.conversation_pb2 import (
     ReplyAudio,
     ReplyDone,
@@ -219,3 +223,24 @@ async def test_the_templates_are_listed(open_house: Open) -> None:
         ("voice-agent-fast", ""),
         ("voice-agent-premium", ""),
     ]
+
+
+async def test_what_the_model_cannot_pronounce_of_a_reply_is_left_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(speaker: ToneSpeaker, text: str, options: SynthesisOptions) -> Iterator[Speech]:
+        if "cm⁻¹" in text:
+            raise TextUnspeakable("the model cannot read that", field="text")
+        yield from synthesize(speaker, text, options)
+
+    synthesize = ToneSpeaker.synthesize
+    monkeypatch.setattr(ToneSpeaker, "synthesize", refuse)
+    monkeypatch.setattr(ToneSpeaker, "unpronounceable", lambda _, text: "ж" if "ж" in text else "")
+    async with house.client.converse(speaking=PCM) as conversation:
+        await conversation.say("Hello?")
+        await (await house.chat.asked()).reply("It is cm⁻¹. Then ж follows. ж ж. And this.")
+        await conversation.end()
+        events, _ = await rest(conversation)
+    assert len(sound(events)) == len("Then   follows.    . And this.") * BYTE
+    assert isinstance(events[-1], TurnFinished)
+    await house.until_free()

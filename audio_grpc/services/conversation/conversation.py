@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
-from audio_grpc.backends.base import Synthesizer
 from audio_grpc.chat import Done, Token
 from audio_grpc.convert import to_seconds
 from audio_grpc.errors import InvalidRequest, SpeechError
@@ -46,7 +45,6 @@ class Conversation:
         thinker: Thinker,
         hearing: LiveHearing | None,
         speech: LiveSpeech,
-        backend: Synthesizer,
         transcribe: Transcribe,
         limits: Limits,
         *,
@@ -58,7 +56,7 @@ class Conversation:
         self._limits = limits
         self._history = History(job.system_prompt, job.llm.history_tokens, job.history)
         self._outbox = Outbox(droppable=droppable, settle=self._settle)
-        self.speaker = Speaker(speech, backend, self._outbox, self._spoken)
+        self.speaker = Speaker(speech, self._outbox, self._spoken)
         self._listener: Listener | None = None
         if hearing is not None:
             is_manual = job.hearing.endpointing.manual

@@ -67,8 +67,8 @@ class Conversations(ConversationServiceServicer):
             if job.is_heard:
                 opened = self._hearing.open(job.hearing, inf)
                 hearing, heard = await stack.enter_async_context(opened)
-            speech, spoken, session = await stack.enter_async_context(
-                self._speaking.open(job.speaking, limits)
+            speech, spoken, _ = await stack.enter_async_context(
+                self._speaking.open(job.speaking, limits, skips_unspeakable=True)
             )
             is_bare = TO_ENCODING[spoken.format.encoding] is Encoding.PCM_S16LE
             conversation = Conversation(
@@ -76,7 +76,6 @@ class Conversations(ConversationServiceServicer):
                 thinker,
                 hearing,
                 speech,
-                session.backend,
                 recordings.transcribe,
                 self._limits,
                 droppable=is_bare,

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from audio_grpc.backends.base import Synthesizer
 from audio_grpc.services.conversation.inbox import Inbox
 from audio_grpc.services.conversation.outbox import BrokenOff, Outbox
 from audio_grpc.services.conversation.turn import Turn
@@ -22,14 +21,11 @@ class Speaker:
     ``on_spoken`` is told of each turn that was spoken to its end.
     """
 
-    def __init__(
-        self, speech: LiveSpeech, backend: Synthesizer, outbox: Outbox, on_spoken: Callable[[Turn], None]
-    ) -> None:
+    def __init__(self, speech: LiveSpeech, outbox: Outbox, on_spoken: Callable[[Turn], None]) -> None:
         self.written = 0
         """Characters that all turns have said."""
         self.total = SpeechFinished()
         self._speech = speech
-        self._backend = backend
         self._outbox = outbox
         self._on_spoken = on_spoken
         self._inbox: Inbox[StreamingSynthesizeRequest] = Inbox()
@@ -41,9 +37,7 @@ class Speaker:
         self._turns.append(turn)
 
     def say(self, text: str) -> None:
-        """The reply goes on. Its letters are not the caller's fault: those without sound become spaces."""
-        for letter in self._backend.unpronounceable(text):
-            text = text.replace(letter, " " * len(letter))
+        """The reply goes on."""
         self.written += len(text)
         self._inbox.send(StreamingSynthesizeRequest(text=text))
 

@@ -1,0 +1,117 @@
+"""Any text is spoken by the default model, or refused with what to do; none fails it."""
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.backends.hibari import MOST_PHONEMES, Hibari
+from audio_grpc.client import Client, Encoding, ServiceError
+from audio_grpc.errors import TextUnspeakable
+from audio_grpc.text import clean
+from audio_grpc.types import SynthesisOptions
+
+AWKWARD = (
+    *("cm⁻¹", "10⁻⁶", "m·s⁻¹", "¹⁴C", "[⁷]", "⑴", "1" * 37, "9" * 5000, "−", "⅓", "₽", "℃", "≤", "√", "‰"),
+    *(
+        "donʼt",
+        "don‑t",
+        "do\u00adnt",
+        "a\u200bb",
+        "Ｆｕｌｌ",
+        "ﬁne",
+        "e\u0301\u0302\u0303",
+        "👩‍👩‍👧",
+        "MOLIÈRE",
+    ),
+    *("שלום", "\ue000", "a\x00b", "\U000e0041\U000e007f", "a\ufe0f", "\u202eabc", "$", "ʰ", "\u3164", "1/0"),
+    *(
+        "0" * 40,
+        "1." * 40,
+        "-" * 50,
+        "'" * 50,
+        "A" * 300,
+        "[a](b)",
+        "[1](/x/)",
+        "[⁷](/⁷/)",
+        "1st2nd",
+        "٣" * 40,
+    ),
+)
+
+
+REFUSALS = [(grpc.StatusCode.INVALID_ARGUMENT, reason) for reason in ("TEXT_UNSPEAKABLE", "TEXT_EMPTY")]
+
+
+@pytest.fixture(scope="module")
+def hibari() -> Iterator[Hibari]:
+    backend = Hibari(ModelSpec("hibari"))
+    backend.load()
+    yield backend
+    backend.close()
+
+
+def phonemes(hibari: Hibari, text: str) -> list[str] | None:
+    """What is said of the text; None if it is refused."""
+    text = clean(text)
+    if hibari.unpronounceable(text):
+        return None
+    try:
+        return list(hibari._readers["heart"].phonemes(text))
+    except TextUnspeakable:
+        return None
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_each_is_spoken_or_refused_at_the_door(embedded: str, text: str) -> None:
+    with Client(embedded) as client:
+        for _ in range(3):
+            refusal = None
+            sound = b""
+            try:
+                sound = b"".join(client.synthesize(text, encoding=Encoding.PCM_S16LE))
+            except ServiceError as error:
+                refusal = (error.code, error.reason)
+            assert sound or refusal in REFUSALS
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_no_text_fails_the_phonemiser(hibari: Hibari, text: str) -> None:
+    phonemes(hibari, text)
+
+
+MEANT = st.characters(categories=["L", "N", "Sc", "Sm"])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sign=MEANT, around=st.sampled_from(["big {} dog", "{}", "5 {} 6", "cat {}"]))
+def test_what_has_a_meaning_is_heard_or_refused(hibari: Hibari, sign: str, around: str) -> None:
+    heard = phonemes(hibari, around.format(sign))
+    assert heard is None or heard != phonemes(hibari, around.format("")), unicodedata.name(sign, sign)
+
+
+def test_what_is_long_in_words_is_spoken_bit_by_bit(hibari: Hibari) -> None:
+    sound = hibari.synthesize("∰" * 50, SynthesisOptions(voice="heart"))
+    sizes = [speech.input_tokens for speech in sound]
+    assert len(sizes) > 1
+    assert max(sizes) <= MOST_PHONEMES + 2
+
+
+def test_forms_that_people_write_are_all_spoken(hibari: Hibari) -> None:
+    file = Path(__file__).parent / "data" / "written_forms.json"
+    for form in json.loads(file.read_text()):
+        assert phonemes(hibari, form["written"]), form["written"]
+
+
+def test_a_language_model_may_write_what_it_likes(hibari: Hibari) -> None:
+    for text in AWKWARD:
+        for letter in hibari.unpronounceable(clean(text)):
+            text = text.replace(letter, " ")
+        phonemes(hibari, text)
