@@ -64,6 +64,7 @@ class Parts:
 
     def __init__(self, settings: Settings, tracer_provider: TracerProvider | None, memory: Memory) -> None:
         self._settings = settings
+        self.watches_ended = asyncio.Event()
         self.keys = KeyStore(settings.keys_file) if settings.keys_file else None
         self.running_calls = RunningCalls(self.keys) if self.keys else None
         self.uploads = Uploads(settings.max_upload_bytes_in_flight)
@@ -105,7 +106,7 @@ class Parts:
         add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(models, limits, hearing), server)
         add_ConversationServiceServicer_to_server(conversations, server)
-        add_ModelServiceServicer_to_server(ModelDirectory(models), server)
+        add_ModelServiceServicer_to_server(ModelDirectory(models, self.watches_ended), server)
         add_VoiceServiceServicer_to_server(CustomVoices(models, limits, self._voices), server)
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)
@@ -123,6 +124,7 @@ class Parts:
 
     async def end_background(self) -> None:
         """What would not end by itself, so that calls which wait for it do."""
+        self.watches_ended.set()
         await self.job_runner.stop()
         self._activities.close()
 

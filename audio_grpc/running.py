@@ -13,6 +13,9 @@ from audio_grpc.server import Server
 
 log = logging.getLogger(__name__)
 
+END_WATCHES = signal.SIGUSR1
+"""Tells a server that the door in front of it closes: who only watches is let go, all else goes on."""
+
 OnReady = Callable[[Server], Awaitable[None]]
 
 
@@ -30,6 +33,9 @@ async def serve(
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    watches = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(END_WATCHES, watches.set)
+    ending_watches = asyncio.create_task(_end_watches(server, watches))
     starting = asyncio.create_task(_start(server, on_ready))
     told_to_stop = asyncio.create_task(signals.get())
     try:
@@ -42,7 +48,7 @@ async def serve(
         told_again = asyncio.create_task(signals.get())
         if told_to_stop.done() and told_to_stop.result() == signal.SIGTERM:
             log.info("draining; calls are taken for %g s more", settings.drain_seconds)
-            await server.drain()
+            server.drain()
             await asyncio.wait((told_again,), timeout=settings.drain_seconds)
         log.info("stopping; running calls have %g s to finish", settings.shutdown_grace_seconds)
         stopping = asyncio.create_task(server.stop(settings.shutdown_grace_seconds))
@@ -50,6 +56,12 @@ async def serve(
         if told_again.done():
             await server.stop(0)
         await stopping
+        ending_watches.cancel()
+
+
+async def _end_watches(server: Server, told: asyncio.Event) -> None:
+    await told.wait()
+    await server.end_watches()
 
 
 async def _start(server: Server, on_ready: OnReady | None) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from opentelemetry.trace import TracerProvider
 
 from audio_grpc.access.exposure import require_protection
@@ -23,6 +23,8 @@ from audio_grpc.interceptors.recorder import Recorder
 from audio_grpc.parts import Parts
 from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.models import AnyModel, Models
+from audio_grpc.services.health import EVERYTHING, NOT_SERVING, SERVING, Health
+from audio_grpc.services.reflection import Reflection
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.v1 import (
     activity_pb2,
@@ -46,9 +48,7 @@ ALWAYS_SERVING = tuple(
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-EVERYTHING = health.OVERALL_HEALTH
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # The transport takes somewhat more than the service, so that an upload which is a little too large gets
 # an answer that says what to do.
 TRANSPORT_MARGIN = 1.25
@@ -86,7 +86,7 @@ class Server:
         )
         self.metrics_url = ""
         self._metrics_endpoint: MetricsEndpoint | None = None
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._server = self._assemble()
 
     @property
@@ -115,9 +115,9 @@ class Server:
         ConfigurationError if the port cannot be had, ModelLoadFailed if a resident model cannot.
         """
         for service in (EVERYTHING, *MODEL_SERVICES):
-            await self._health.set(service, NOT_SERVING)
+            self._health.set(service, NOT_SERVING)
         for service in ALWAYS_SERVING:
-            await self._health.set(service, SERVING)
+            self._health.set(service, SERVING)
         self.port = self._listen(target(self.settings.host, self.settings.port))
         self._publish_metrics()
         self._parts.start()
@@ -127,17 +127,22 @@ class Server:
             self._load_resident(SPEECH_TO_TEXT, self.models.transcribers),
         )
         self._parts.job_runner.start()
-        await self._health.set(EVERYTHING, SERVING)
+        self._health.set(EVERYTHING, SERVING)
         log.info("serving on %s", self.address)
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Say NOT_SERVING, so that calls go elsewhere; those that still come are served."""
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
+
+    async def end_watches(self) -> None:
+        """Let go of those who only watch: they would hold up the end of whatever stands in front, too."""
+        self._health.end_watches()
+        await self._parts.end_background()
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let running ones finish within the grace period, and unload the models."""
-        await self.drain()
-        await self._parts.end_background()
+        self.drain()
+        await self.end_watches()
         await self._server.stop(grace_seconds)
         await self._parts.close()
         # Last, so that the draining can be watched; taken first, as a second signal comes here as well.
@@ -166,7 +171,7 @@ class Server:
 
     async def _load_resident(self, service: str, models: Sequence[AnyModel]) -> None:
         await asyncio.gather(*(model.load() for model in models if model.spec.resident))
-        await self._health.set(service, SERVING)
+        self._health.set(service, SERVING)
 
     def _assemble(self) -> grpc.aio.Server:
         upload = max(self.settings.max_audio_bytes, self.settings.max_voice_sample_bytes)
@@ -190,8 +195,7 @@ class Server:
             ],
         )
         parts.add_services(server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
-        names = (*ALWAYS_SERVING, *MODEL_SERVICES, health.SERVICE_NAME, CHANNELZ)
-        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+        Reflection((*ALWAYS_SERVING, *MODEL_SERVICES, HEALTH, CHANNELZ), parts.watches_ended).add_to(server)
         return server

@@ -1,5 +1,6 @@
 """ModelService."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -9,6 +10,7 @@ from grpc.aio import ServicerContext
 from audio_grpc.backends.base import SynthesizerInfo
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import AnyModel, Models
+from audio_grpc.services.tasks import until
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import model_pb2 as pb
 from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer
@@ -26,8 +28,9 @@ STATES = {
 class ModelDirectory(ModelServiceServicer):
     """Tells about the configured models, and loads and unloads them."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, watches_ended: asyncio.Event) -> None:
         self._models = models
+        self._watches_ended = watches_ended
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """All of them."""
@@ -40,9 +43,9 @@ class ModelDirectory(ModelServiceServicer):
     async def LoadModel(
         self, request: pb.LoadModelRequest, context: Context
     ) -> AsyncIterator[pb.LoadModelResponse]:
-        """Its states and its progress until it is ready."""
+        """Its states and its progress until it is ready. ServerStopping."""
         model = self._find(request.name)
-        async with aclosing(model.load_with_progress()) as changes:
+        async with aclosing(until(self._watches_ended, model.load_with_progress())) as changes:
             async for _ in changes:
                 yield pb.LoadModelResponse(model=describe(model))
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from audio_grpc.config import Settings
 from audio_grpc.envoy import Admin
+from audio_grpc.running import END_WATCHES
 from audio_grpc.supervisor.log import Log
 from audio_grpc.supervisor.plan import Plan, Replica
 from audio_grpc.supervisor.service import Service, ServiceEnded
@@ -74,6 +75,8 @@ class House:
         graceful = number == signal.SIGTERM and self._drain_seconds > 0
         with suppress(OSError, TimeoutError):
             await self._admin.drain(graceful=graceful)
+            for replica in self._plan.replicas:
+                replica.tell(END_WATCHES)  # else nothing would be quiet before the grace period is over
             await asyncio.sleep(self._drain_seconds if graceful else 0)
             await asyncio.wait_for(self._until(self._is_quiet), self._grace_seconds)
         await self._plan.gateway.stop(signal.SIGTERM, END_SECONDS)

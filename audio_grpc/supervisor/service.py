@@ -65,6 +65,11 @@ class Service:
             self._log.say(f"{self.name} has not ended after {grace_seconds:g} s; killing it")
             await self.cut()
 
+    def tell(self, number: int) -> None:
+        """Send it a signal that does not end it, if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
     async def cut(self) -> None:
         """Kill it, if it runs."""
         if self._task is not None:

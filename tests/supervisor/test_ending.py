@@ -6,8 +6,11 @@ import signal
 import socket
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
@@ -37,6 +40,17 @@ async def test_sigterm_lets_running_calls_finish_and_takes_new_ones_meanwhile(st
     assert received == len("Hello there.") * 4800
     assert await asyncio.to_thread(house.ended) == 0
     nobody_is_left(processes)
+
+
+async def test_who_watches_through_envoy_does_not_hold_up_the_end(start: Start) -> None:
+    house = start(settings=["drain_seconds = 0", "shutdown_grace_seconds = 1000"]).ready()
+    async with grpc.aio.insecure_channel(house.address) as channel:
+        watch = HealthStub(channel).Watch(HealthCheckRequest())
+        assert (await watch.read()).status == HealthCheckResponse.SERVING
+        house.process.send_signal(signal.SIGTERM)
+        assert (await watch.read()).status == HealthCheckResponse.NOT_SERVING
+        assert await watch.read() is grpc.aio.EOF
+        assert await asyncio.to_thread(house.ended) == 0
 
 
 async def test_a_second_signal_cuts_what_runs(start: Start) -> None:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-from audio_grpc.errors import JobNotFound, ServerStopping, SpeechError, StorageFailed
+from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.narrator import JobNarrator
-from audio_grpc.services.tasks import end
+from audio_grpc.services.tasks import end, stopping
 from audio_grpc.store import JobStorage, Leases
 from audio_grpc.types import Job, JobState
 
@@ -54,7 +54,7 @@ class JobRunner:
         """Let time pass. ServerStopping once the runner is stopped: nothing more happens here."""
         await _wait(self._stopped, seconds)
         if self._stopped.is_set():
-            raise ServerStopping("the server is ending; call again, for another one, or it once it is back")
+            raise stopping()
 
     def start(self) -> None:
         """From now on run what there is to run."""
