@@ -15,7 +15,7 @@ def without_nulls(value: Any) -> Any:
 class Body(BaseModel):
     """A JSON object of a caller's. Fields that are null count as left out; unlisted ones are ignored."""
 
-    model_config = ConfigDict(strict=True, extra="allow", json_schema_extra={"additionalProperties": True})
+    model_config = ConfigDict(strict=True, extra="allow")
 
     _without_nulls = model_validator(mode="before")(without_nulls)
 

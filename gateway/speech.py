@@ -1,8 +1,10 @@
 """Speech as the body of an answer, in whatever dialect it was asked for."""
 
 import io
+import re
 import wave
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from audio_grpc.client import AsyncClient, Encoding, SpeechOptions
@@ -12,18 +14,25 @@ from gateway.exchange import Answer, Head
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 SAMPLE_BYTES = 2
 IGNORED_FIELDS_HEADER = "x-ignored-fields"
+MAX_IGNORED = 20
+NAMEABLE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+"""What can stand in a header; callers may make names up."""
 
 
-async def streamed(service: AsyncClient, text: str, options: SpeechOptions) -> Answer:
-    """Chunks as they are made."""
+async def streamed(
+    service: AsyncClient, text: str, options: SpeechOptions, unlisted: Iterable[str] = ()
+) -> Answer:
+    """Chunks as they are made; ``unlisted`` are fields of the request that nobody here knows."""
     async with service.synthesize(text, **options) as speech:
         started = await speech.start()
-        yield Head(started.format.media_type, ignored(started.ignored_fields))
+        yield Head(started.format.media_type, ignored([*started.ignored_fields, *unlisted]))
         async for data in speech:
             yield data
 
 
-async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answer:
+async def whole(
+    service: AsyncClient, text: str, options: SpeechOptions, unlisted: Iterable[str] = ()
+) -> Answer:
     """All of it, with its length; a WAV header then has its exact sizes."""
     is_wave = options["encoding"] is Encoding.WAV
     if is_wave:
@@ -34,9 +43,8 @@ async def whole(service: AsyncClient, text: str, options: SpeechOptions) -> Answ
     if is_wave:
         data = wave_file(data, started.format.sample_rate_hertz)
         started.format.media_type = "audio/wav"
-    yield Head(
-        started.format.media_type, {**ignored(started.ignored_fields), "content-length": str(len(data))}
-    )
+    headers = {**ignored([*started.ignored_fields, *unlisted]), "content-length": str(len(data))}
+    yield Head(started.format.media_type, headers)
     yield data
 
 
@@ -50,8 +58,9 @@ def wave_file(samples: bytes, sample_rate_hertz: int) -> bytes:
 
 
 def ignored(fields: Iterable[str]) -> Mapping[str, str]:
-    """A header that names the options which the model has no use for, if there are any."""
-    named = ", ".join(fields)
+    """A header that names fields of the request which have no effect, if there are any: at most 20."""
+    nameable = (name for name in fields if NAMEABLE.fullmatch(name))
+    named = ", ".join(islice(dict.fromkeys(nameable), MAX_IGNORED))
     return {IGNORED_FIELDS_HEADER: named} if named else {}
 
 

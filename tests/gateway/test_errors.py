@@ -26,7 +26,7 @@ def error_of(reply: httpx2.Response) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "status", "param", "code", "advice"),
     [
-        ({"model": None}, 400, "model", "invalid_value", "string"),
+        ({"model": 5}, 400, "model", "invalid_value", "string"),
         ({"model": "gpt"}, 404, "model", "model_not_found", "there are: speaker"),
         ({"model": "listener"}, 404, "model", "model_not_found", "there are: speaker"),
         ({"input": ""}, 400, "input", "invalid_value", "at least 1"),
@@ -88,11 +88,6 @@ async def test_a_body_that_is_no_json_object(door: Door, body: bytes) -> None:
         ([("model", "listener"), ("temperature", "nan")], "temperature", ""),
         ([("model", "listener"), ("stream", "perhaps")], "stream", "boolean"),
         ([("model", "listener"), ("stream", "true"), ("response_format", "srt")], "stream", "json or text"),
-        (
-            [("model", "listener"), ("timestamp_granularities[]", "word")],
-            "timestamp_granularities",
-            "verbose",
-        ),
         ([("model", "listener"), ("timestamp_granularities[]", "day")], "timestamp_granularities", "'word'"),
         ([("model", "listener"), ("include[]", "everything")], "include", "'logprobs'"),
         (

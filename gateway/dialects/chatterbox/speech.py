@@ -4,13 +4,14 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from audio_grpc.client import AsyncClient, Encoding, JobOptions, SpeechOptions, Strategy
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
 from gateway import sse
 from gateway.dialects.chatterbox.errors import translate
 from gateway.exchange import Answer
+from gateway.shapes import Body
 from gateway.speech import SAMPLE_BYTES, Format, ignored, streamed, usage, whole
 
 Quality = Literal["fast", "balanced", "high"]
@@ -21,10 +22,8 @@ PRESETS: dict[Quality, tuple[Strategy, int]] = {
 }
 
 
-class SpokenText(BaseModel):
+class SpokenText(Body):
     """What to say, and how, whether its caller waits for it or not."""
-
-    model_config = ConfigDict(strict=True)
 
     input: Annotated[str, Field(min_length=1, description="The text.")]
     model: str = Field("", description="Name or alias of a model; the server's first if left out.")

@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 from google.protobuf.duration_pb2 import Duration
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from audio_grpc.client import ConverseOptions, Encoding, ListenOptions, LiveSpeechOptions, ThinkOptions
 from audio_grpc.v1.speech_to_text_pb2 import Endpointing
+from gateway.shapes import Body
 from gateway.speech import Format
 
 RATE_HERTZ = 24000
@@ -17,20 +18,14 @@ Name = Annotated[str, Field(max_length=256)]
 Prompt = Annotated[str, Field(max_length=MAX_CONTEXT_CHARACTERS)]
 
 
-class _Part(BaseModel):
-    """Fields that are not listed are ignored, as in OpenAI's requests."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class Stt(_Part):
+class Stt(Body):
     """How the caller is heard."""
 
     model: Name = ""
     language: Name = Field(default="", description="BCP-47; detected if left out.")
 
 
-class Llm(_Part):
+class Llm(Body):
     """How replies are thought of."""
 
     model: Name = ""
@@ -39,7 +34,7 @@ class Llm(_Part):
     temperature: float | None = Field(default=None, ge=0.0, le=2.0)
 
 
-class Tts(_Part):
+class Tts(Body):
     """How they are spoken."""
 
     model: Name = ""
@@ -47,14 +42,14 @@ class Tts(_Part):
     speed: float | None = Field(default=None, ge=0.25, le=4.0)
 
 
-class Vad(_Part):
+class Vad(Body):
     """How the end of an utterance is found."""
 
     enabled: bool = True
     silence_threshold_ms: int = Field(500, ge=100, le=5000)
 
 
-class Overrides(_Part):
+class Overrides(Body):
     """What is to be different from the template."""
 
     stt: Stt = Stt()
@@ -63,7 +58,7 @@ class Overrides(_Part):
     vad: Vad | None = None
 
 
-class PastMessage(_Part):
+class PastMessage(Body):
     """What was said before."""
 
     role: Literal["user", "assistant"]

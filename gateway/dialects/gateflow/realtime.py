@@ -19,13 +19,14 @@ import base64
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from audio_grpc.client import AsyncClient, AsyncConversation, ConversationEvent
 from audio_grpc.v1.conversation_pb2 import ReplyAudio, ReplyDone, TurnFinished
 from gateway.dialects.gateflow import events
 from gateway.dialects.gateflow.options import RATE_HERTZ, PipelineOptions
 from gateway.errors import ApiError
+from gateway.shapes import Body
 from gateway.sockets import Socket, read_message, until_either_ends
 from gateway.speech import Format
 
@@ -43,11 +44,7 @@ class Config(PipelineOptions):
     reports_playback: bool = False
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
-class Audio(_Message):
+class Audio(Body):
     """What the caller says goes on."""
 
     type: Literal["audio"]
@@ -61,33 +58,33 @@ class Audio(_Message):
             raise ApiError(400, f"data: {error}", param="data", code="invalid_message") from error
 
 
-class Text(_Message):
+class Text(Body):
     """A turn in writing."""
 
     type: Literal["text"]
     text: str = Field(max_length=MAX_TEXT_CHARACTERS)
 
 
-class Commit(_Message):
+class Commit(Body):
     """What was said is complete."""
 
     type: Literal["commit"]
 
 
-class Cancel(_Message):
+class Cancel(Body):
     """Drop the reply."""
 
     type: Literal["cancel"]
 
 
-class Playback(_Message):
+class Playback(Body):
     """So much of the sound was played."""
 
     type: Literal["playback"]
     seconds: float = Field(ge=0, le=1e9)
 
 
-class End(_Message):
+class End(Body):
     """Nothing more comes."""
 
     type: Literal["end"]

@@ -23,17 +23,20 @@ seconds from the start of the audio. A stream without ``finished`` was cut.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from audio_grpc.client import Encoding, LiveSpeechOptions, SpeechCancelled, SpokenAudio
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
 from gateway.dialects.openai.speech import PCM_RATE_HERTZ
+from gateway.shapes import without_nulls
 from gateway.sockets import read_message
 from gateway.speech import Format, usage
 
 
 class _Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    _without_nulls = model_validator(mode="before")(without_nulls)
 
 
 class Start(_Message):

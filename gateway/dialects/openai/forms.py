@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from audio_grpc.client import Task, UploadOptions
 from audio_grpc.v1.speech_to_text_pb2 import VoiceActivityParameters
@@ -14,6 +14,7 @@ from gateway.multipart import Fields
 from gateway.problems import from_validation
 
 LISTS = ("include", "timestamp_granularities", "keywords", "languages")
+NESTED = "chunking_strategy["
 SPEAKERS: tuple[str, ...] = ("known_speaker_names", "known_speaker_references")
 
 
@@ -30,13 +31,23 @@ class ServerVad(BaseModel):
 
 
 class TranslationForm(BaseModel):
-    """What to hear, and how to write it down, in English. Fields that are not listed are ignored."""
+    """What to hear, and how to write it down, in English.
+
+    Fields that are not listed are ignored, and named in x-ignored-fields.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     model: str = Field(description="Name or alias of a model, such as whisper-1.")
     prompt: str | None = Field(None, description="Text that came before, or spellings to expect.")
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
     temperature: float | None = Field(None, ge=0.0, le=1.0)
     stream: bool = Field(False, description="Server-sent events, for json and text.")
+
+    @property
+    def ignored_fields(self) -> tuple[str, ...]:
+        """Names of the fields that have no effect."""
+        return tuple(self.model_extra or ())
 
     @property
     def granularities(self) -> tuple[str, ...]:
@@ -73,7 +84,7 @@ class TranslationForm(BaseModel):
 
 
 class TranscriptForm(TranslationForm):
-    """What to hear, and how to write it down. Fields that are not listed are ignored."""
+    """What to hear, and how to write it down."""
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"  # type: ignore[assignment]
     language: str | None = Field(None, description="ISO 639-1, such as en; detected if left out.")
@@ -84,6 +95,13 @@ class TranscriptForm(TranslationForm):
         None, description="auto, or the voice detector's parameters as a JSON object."
     )
     keywords: list[str] = Field([], description="Words to favour.")
+
+    @property
+    def ignored_fields(self) -> tuple[str, ...]:
+        """Names of the fields that have no effect; times come with verbose_json, or with events."""
+        has_times = self.response_format == "verbose_json" or self.stream
+        without_times = self.timestamp_granularities and not has_times
+        return (*super().ignored_fields, *(("timestamp_granularities",) if without_times else ()))
 
     @property
     def granularities(self) -> tuple[str, ...]:
@@ -106,13 +124,18 @@ class TranscriptForm(TranslationForm):
             **super().options(task),
             "language_code": self.language or next(iter(self.languages), ""),
             "hotwords": self.keywords,
-            "word_timestamps": "word" in self.granularities or self.wants_logprobs,
+            "word_timestamps": self._wants_words,
         }
         if self.chunking_strategy is not None:
             options["voice_activity_detection"] = True
         if isinstance(self.chunking_strategy, ServerVad):
             options["voice_activity_parameters"] = _parameters(self.chunking_strategy)
         return options
+
+    @property
+    def _wants_words(self) -> bool:
+        has_times = "timestamp_granularities" not in self.ignored_fields
+        return self.wants_logprobs or (has_times and "word" in self.granularities)
 
     @field_validator("chunking_strategy", mode="before")
     @classmethod
@@ -123,10 +146,6 @@ class TranscriptForm(TranslationForm):
     def _possible(self) -> Self:
         if self.response_format == "diarized_json":
             raise ValueError("response_format: no configured model can tell speakers apart; choose another")
-        if self.timestamp_granularities and self.response_format != "verbose_json" and not self.stream:
-            raise ValueError(
-                "timestamp_granularities: they come with response_format verbose_json, or with stream"
-            )
         if self.include and self.response_format != "json":
             raise ValueError("include: logprobs come with response_format json")
         if len({self.language, *self.languages} - {None, ""}) > 1:
@@ -160,12 +179,18 @@ def read_transcript_form(fields: Fields) -> TranscriptForm:
             raise ApiError(400, "no configured model can tell speakers apart; leave it out", param=name)
     lists = {name: values for name in LISTS if (values := _values(fields, name))}
     nested = {
-        name.removeprefix("chunking_strategy[").removesuffix("]"): values[-1]
+        name.removeprefix(NESTED).removesuffix("]"): values[-1]
         for name, values in fields.items()
-        if name.startswith("chunking_strategy[")
+        if name.startswith(NESTED) and values[-1]
     }
     chunking = {"chunking_strategy": nested} if nested else {}
-    return _validated(TranscriptForm, {**_scalars(fields), **lists, **chunking})
+    brackets = {f"{name}[]" for name in LISTS}
+    scalars = {
+        name: value
+        for name, value in _scalars(fields).items()
+        if name not in brackets and not name.startswith(NESTED)
+    }
+    return _validated(TranscriptForm, {**scalars, **lists, **chunking})
 
 
 def read_translation_form(fields: Fields) -> TranslationForm:
@@ -179,8 +204,11 @@ def read_voice_form(fields: Fields) -> VoiceForm:
 
 
 def _values(fields: Fields, name: str) -> list[str]:
-    """Of an array, with or without brackets: OpenAI's clients send ``name[]``, people ``name``."""
-    return [*fields.get(f"{name}[]", []), *fields.get(name, [])]
+    """Of an array, with or without brackets: OpenAI's clients send ``name[]``, people ``name``.
+
+    Empty ones count as left out.
+    """
+    return [value for value in (*fields.get(f"{name}[]", []), *fields.get(name, [])) if value]
 
 
 def _scalars(fields: Fields) -> dict[str, Any]:

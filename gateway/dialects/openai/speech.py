@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +10,8 @@ from audio_grpc.client import AsyncClient, AsyncSpeech, Encoding, SpeechOptions
 from gateway import sse
 from gateway.dialects.openai.errors import translate
 from gateway.exchange import Answer
-from gateway.speech import Format, streamed, usage, whole
+from gateway.shapes import Body
+from gateway.speech import Format, ignored, streamed, usage, whole
 
 PCM_RATE_HERTZ = 24000
 MAX_INPUT_CHARACTERS = 4096
@@ -24,10 +25,8 @@ class VoiceId(BaseModel):
     id: str
 
 
-class SpeechRequest(BaseModel):
-    """What to say, and how. Fields that are not listed are ignored."""
-
-    model_config = ConfigDict(strict=True)
+class SpeechRequest(Body):
+    """What to say, and how. Fields that are not listed are ignored, and named in x-ignored-fields."""
 
     model: str = Field(description="Name or alias of a model, such as tts-1.")
     input: Annotated[str, Field(min_length=1, max_length=MAX_INPUT_CHARACTERS, description="The text.")]
@@ -61,12 +60,14 @@ def answer(request: SpeechRequest, service: AsyncClient) -> Answer:
     if request.stream_format == "sse":
         return sse.stream(_events(request, service), translate)
     send = streamed if request.stream else whole
-    return send(service, request.input, request.options())
+    return send(service, request.input, request.options(), request.unlisted)
 
 
-async def _events(request: SpeechRequest, service: AsyncClient) -> AsyncGenerator[dict[str, Any], None]:
+async def _events(request: SpeechRequest, service: AsyncClient) -> AsyncGenerator[sse.Event, None]:
     speech: AsyncSpeech
     async with service.synthesize(request.input, **request.options()) as speech:
+        started = await speech.start()
+        yield sse.head(ignored([*started.ignored_fields, *request.unlisted]))
         async for data in speech:
             yield {"type": "speech.audio.delta", "audio": b64encode(data).decode()}
         yield {"type": "speech.audio.done", "usage": usage(speech.finished.usage)}

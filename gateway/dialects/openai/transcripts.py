@@ -1,7 +1,7 @@
 """Transcripts in OpenAI's shapes: json, verbose_json, text, srt, vtt, and server-sent events."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,10 @@ from audio_grpc.client import AsyncTranscript, Segment, Task, Word
 from audio_grpc.client.subtitles import VTT_HEADER, srt_cue, vtt_cue
 from audio_grpc.languages import language_name
 from gateway import sse
-from gateway.dialects.openai.errors import translate
+from gateway.dialects.openai.errors import PARAMS, translate
 from gateway.dialects.openai.forms import TranslationForm
 from gateway.exchange import Answer, Head
+from gateway.speech import ignored
 
 UNDETERMINED = "und"
 SMALLEST_PROBABILITY = 1e-10
@@ -30,15 +31,15 @@ def answer(transcript: AsyncTranscript, form: TranslationForm, task: Task) -> An
     if form.stream:
         return sse.stream(_events(transcript, form), translate)
     if form.response_format in TEXT_TYPES:
-        return _text(transcript, form.response_format)
+        return _text(transcript, form)
     return _json(transcript, form, task)
 
 
-async def _text(transcript: AsyncTranscript, form: str) -> Answer:
+async def _text(transcript: AsyncTranscript, asked: TranslationForm) -> Answer:
     """Line by line or cue by cue, as the segments come."""
+    form = asked.response_format
     async with transcript:
-        await transcript.start()
-        yield Head(TEXT_TYPES[form])
+        yield Head(TEXT_TYPES[form], await _headers(transcript, asked))
         if form == "vtt":
             yield VTT_HEADER.encode()
         number = 0
@@ -57,11 +58,18 @@ def _written(segment: Segment, number: int, form: str) -> str:
 
 async def _json(transcript: AsyncTranscript, form: TranslationForm, task: Task) -> Answer:
     async with transcript:
+        headers = await _headers(transcript, form)
         segments = [segment async for segment in _trimmed(transcript)]
     shape = _verbose if form.response_format == "verbose_json" else _brief
     body = sse.dumps(shape(transcript, segments, form, task))
-    yield Head(JSON, {"content-length": str(len(body))})
+    yield Head(JSON, {**headers, "content-length": str(len(body))})
     yield body
+
+
+async def _headers(transcript: AsyncTranscript, form: TranslationForm) -> Mapping[str, str]:
+    """Once the model hears: which fields have no effect."""
+    started = await transcript.start()
+    return ignored([*(PARAMS.get(name, name) for name in started.ignored_fields), *form.ignored_fields])
 
 
 def _brief(
@@ -95,13 +103,10 @@ def _verbose(
     return body
 
 
-async def _events(
-    transcript: AsyncTranscript, form: TranslationForm
-) -> AsyncGenerator[dict[str, Any] | None, None]:
+async def _events(transcript: AsyncTranscript, form: TranslationForm) -> AsyncGenerator[sse.Event, None]:
     """A delta for each segment; together they are exactly the final text."""
     async with transcript:
-        await transcript.start()
-        yield None
+        yield sse.head(await _headers(transcript, form))
         heard: list[Segment] = []
         async for segment in _trimmed(transcript):
             heard.append(segment)
