@@ -44,7 +44,7 @@ class ServerThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._run(self._start(make))
+        self._server = self.run(self._start(make))
         self.address = self._server.address
 
     async def _start(self, make: Callable[[], Server]) -> Server:
@@ -53,12 +53,13 @@ class ServerThread:
         return server
 
     def stop(self) -> None:
-        self._run(self._server.stop(0))
+        self.run(self._server.stop(0))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Its result, once it has ended in that loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
 

@@ -154,7 +154,7 @@ def test_unknown_methods_are_unimplemented(front: Front, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"content_type": "application/json"}, {"content_type": "application/proto"}, {}]
+    "headers", [{"content_type": "text/plain"}, {"content_type": "application/proto"}, {}]
 )
 def test_what_is_no_grpc_is_told_where_to_go(front: Front, headers: dict[str, str]) -> None:
     answer = front.ask("POST", LIST_MODELS, b"{}", **headers)

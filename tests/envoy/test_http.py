@@ -13,6 +13,7 @@ from tests.envoy.front import Answer, Front, ask, eventually
 HERE, ELSEWHERE = "http://localhost:3000", "https://evil.example"
 LIST_MODELS = "/audio_grpc.v1.ModelService/ListModels"
 GRPC_WEB = "application/grpc-web+proto"
+UNREACHABLE = "the service cannot be reached just now; try again in a second"
 EMPTY = b"\0" * 5
 """The frame of an empty message."""
 
@@ -68,19 +69,16 @@ def test_without_a_server_it_lives_and_is_not_ready_and_says_so() -> None:
         for path in ("/v1/audio/speech", "/api/v1/models"):
             answer = alone.ask("GET", path)
             assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-            assert answer.json["error"] == {
-                "message": "no healthy upstream",
-                "type": "server_error",
-                "param": None,
-                "code": "NoHealthyUpstream",
-            }
+            error = answer.json["error"]
+            assert (error["message"], error["type"]) == (UNREACHABLE, "server_error")
+            assert "UpstreamConnectionFailure" in error["code"]
         web = alone.ask(
             "POST",
             "/audio_grpc.v1.ModelService/ListModels",
             b"\0" * 5,
             content_type="application/grpc-web+proto",
         )
-        assert (web.headers["grpc-status"], web.headers["grpc-message"]) == ("14", "no healthy upstream")
+        assert (web.headers["grpc-status"], web.headers["grpc-message"]) == ("14", UNREACHABLE)
     finally:
         alone.stop()
 
@@ -173,3 +171,22 @@ def test_two_envoys_do_not_share_a_port(front: Front, tmp_path: Path) -> None:
     done = subprocess.run(again, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode != 0
     assert "Address already in use" in done.stderr
+
+
+def test_http_1_0_is_served(front: Front) -> None:
+    """By nginx, unless it is told otherwise, and by `curl -0`; a stream ends with its connection."""
+
+    def ask_old(method: str, path: str, body: bytes = b"") -> bytes:
+        host, _, port = front.address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            head = (
+                f"{method} {path} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+            )
+            connection.sendall(f"{head}\r\n\r\n".encode() + body)
+            return connection.makefile("rb").read()
+
+    assert ask_old("GET", "/v1/models").startswith(b"HTTP/1.0 200 OK")
+    head, _, stream = ask_old("POST", "/api/v1/synthesize", b'{"text": "Hi."}').partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b'"started"' in stream.splitlines()[0]
+    assert b'"finished"' in stream.splitlines()[-1]
