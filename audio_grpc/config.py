@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Ge(0)] = 3.0
     """How long calls are still taken after SIGTERM while health says NOT_SERVING, for whoever sends them to
     notice; after Ctrl-C they are refused at once."""
+    liveness_seconds: Annotated[float, Ge(0)] = 30.0
+    """After how long without an answer `audio-grpc up` kills and replaces a server, the gateway or Envoy; 0:
+    never. A server that is busy, or loads a model, answers."""
     replicas: Annotated[int, Ge(1)] = 1
     """How many servers `audio-grpc up` runs, on ports from `port` on."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000

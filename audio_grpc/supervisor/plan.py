@@ -10,18 +10,27 @@ from audio_grpc import envoy
 from audio_grpc.config import Settings
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.supervisor.liveness import http_probe, server_probe
 from audio_grpc.supervisor.log import Log
 from audio_grpc.supervisor.ports import KeptPort
-from audio_grpc.supervisor.service import Service
+from audio_grpc.supervisor.service import LONGEST_PAUSE_OF_A_DOOR, Service
 
 
 class Replica(Service):
     """A server on a port of the loopback, which Envoy sends calls to."""
 
-    def __init__(self, name: str, port: int, options: Sequence[str], log: Log) -> None:
+    def __init__(
+        self, name: str, port: int, options: Sequence[str], log: Log, *, patience_seconds: float
+    ) -> None:
         self.address = f"{LOOPBACK}:{port}"
         listen = ("--host", LOOPBACK, "--port", str(port))
-        super().__init__(name, [script("audio-grpc"), "serve", *listen, *options], log)
+        super().__init__(
+            name,
+            [script("audio-grpc"), "serve", *listen, *options],
+            log,
+            probe=server_probe(self.address),
+            patience_seconds=patience_seconds,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,14 +55,24 @@ def plan(
             "tls_certificate is of a server that callers reach; here they reach Envoy: move it, tls_key and "
             "tls_client_ca to the table [envoy]"
         )
+    patience = settings.liveness_seconds
     common = _common_options(settings, config_file)
     serve = [*common, *(("--keys-file", str(settings.keys_file)) if settings.keys_file else ())]
     replicas = [
-        Replica(f"server-{number}", port, [*serve, *_metrics(settings, number - 1)], log)
+        Replica(
+            f"server-{number}",
+            port,
+            [*serve, *_metrics(settings, number - 1)],
+            log,
+            patience_seconds=patience,
+        )
         for number, port in enumerate(_ports(settings), 1)
     ]
     spare_port = KeptPort()
-    spare = Replica("spare", spare_port.number, [*serve, *_metrics(settings, settings.replicas)], log)
+    spare = Replica(
+        *("spare", spare_port.number, [*serve, *_metrics(settings, settings.replicas)], log),
+        patience_seconds=patience,
+    )
     servers = tuple(replica.address for replica in (*replicas, spare))
     with_servers = settings.envoy.model_copy(update={"servers": servers})
     envoy_file.write_text(envoy.render(settings.model_copy(update={"envoy": with_servers})))
@@ -61,9 +80,31 @@ def plan(
         replicas=replicas,
         spare=spare,
         spare_port=spare_port,
-        gateway=Service("gateway", [*_gateway(settings), *common], log),
-        envoy=Service("envoy", envoy.command(settings, envoy_file), log),
-        llm=Service("llm", [script("audio-grpc"), "llm", *_config(config_file)], log) if llm else None,
+        gateway=Service(
+            "gateway",
+            [*_gateway(settings), *common],
+            log,
+            probe=http_probe(settings.envoy.gateway, "/livez"),
+            patience_seconds=patience,
+            longest_pause=LONGEST_PAUSE_OF_A_DOOR,
+        ),
+        envoy=Service(
+            "envoy",
+            envoy.command(settings, envoy_file),
+            log,
+            probe=http_probe(f"{LOOPBACK}:{settings.envoy.admin_port}", "/ready"),
+            patience_seconds=patience,
+            longest_pause=LONGEST_PAUSE_OF_A_DOOR,
+        ),
+        llm=Service(
+            "llm",
+            [script("audio-grpc"), "llm", *_config(config_file)],
+            log,
+            probe=http_probe(f"{LOOPBACK}:{settings.llm.port}", "/health"),
+            patience_seconds=patience,
+        )
+        if llm
+        else None,
     )
 
 

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audio_grpc.supervisor import tether
+from audio_grpc.supervisor.liveness import Probe, until_hung
 from audio_grpc.supervisor.log import Log
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+LONGEST_PAUSE_OF_A_DOOR = 1.0
+"""Of what all calls come through: nobody is served meanwhile."""
 STEADY_SECONDS = 60.0
 """Who ran so long before it ended is not in a loop of crashes, and is started again soon."""
 LAST_LINES = 20
@@ -29,17 +32,29 @@ def tethered(command: Sequence[str]) -> list[str]:
 
 
 class Service:
-    """One of the processes of the house: its lines go to the log, and if it ends it is started again.
+    """One process of the house: its lines go to the log, and if it ends or hangs it is started again.
 
-    ``settled`` says that it has been ready once. Before that its end is an error that starting again would
-    not mend.
+    It hangs if ``probe`` has no answer for ``patience_seconds``; 0: it is never asked. ``settled`` says that
+    it has been ready once. Before that its end is an error that starting again would not mend.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Log) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Log,
+        *,
+        probe: Probe | None = None,
+        patience_seconds: float = 0,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
         self.name = name
         self.settled = False
         self._command = command
         self._log = log
+        self._probe = probe
+        self._patience_seconds = patience_seconds
+        self._longest_pause = longest_pause
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -90,7 +105,7 @@ class Service:
                 pause = FIRST_PAUSE
             self._log.say(f"{self.name} ended {_how(status)}; starting it again in {pause:g} s")
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, self._longest_pause)
 
     async def _run(self) -> int:
         """Its exit status, once it has ended and all that it wrote is in the log."""
@@ -103,14 +118,25 @@ class Service:
             start_new_session=True,
         )
         self._process = process
+        watch = asyncio.create_task(self._kill_if_it_hangs(process))
         try:
             assert process.stdout is not None
             await self._copy(process.stdout)
             return await process.wait()
         finally:
+            watch.cancel()
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+    async def _kill_if_it_hangs(self, process: asyncio.subprocess.Process) -> None:
+        if self._probe is None or not self._patience_seconds:
+            return
+        await until_hung(self._probe, self._patience_seconds)
+        # One that ends has a time limit of its own.
+        if not self._leaving:
+            self._log.say(f"{self.name} has not answered for {self._patience_seconds:g} s; killing it")
+            process.kill()
 
     async def _copy(self, output: asyncio.StreamReader) -> None:
         """Every line into the log, however long it is."""

@@ -14,7 +14,7 @@ from tests.conftest import PATIENCE_SECONDS
 from tests.envoy.front import eventually
 from tests.supervisor.conftest import Start
 from tests.supervisor.house import House
-from tests.supervisor.load import calling
+from tests.supervisor.load import HTTP_CALLERS, calling
 
 LONG = "This goes on for longer than the server lives. " * 20
 
@@ -95,13 +95,34 @@ def test_a_configuration_that_cannot_work_leaves_all_as_it_was(house: House) -> 
     assert house.ask("GET", "/readyz").status == 200
 
 
-def test_a_gateway_that_is_killed_comes_back(house: House) -> None:
+async def test_a_gateway_that_is_killed_costs_only_what_it_had_begun(house: House) -> None:
     [gateway] = house.running("audio-gateway")
-    gateway.kill()
-    house.wait_for(r"^up +\| gateway ended by SIGKILL")
-    eventually(lambda: house.ask("GET", "/v1/models").status == 200)
+    async with calling(house) as load:
+        gateway.kill()
+        await asyncio.to_thread(house.wait_for, r"^up +\| gateway ended by SIGKILL")
+        await load.of_each(2)
+    assert load.failed == []
+    assert len(load.broken) <= HTTP_CALLERS, "at most what was running when it was killed"
     [again] = house.running("audio-gateway")
     assert again.pid != gateway.pid
+
+
+def test_the_only_door_is_never_closed_for_long(house: House) -> None:
+    """However often Envoy is killed: its pause does not grow as those of others do."""
+    for _ in range(4):
+        [envoy] = house.running("envoy")
+        envoy.kill()
+        pause = house.wait_for(r"^up +\| envoy ended by SIGKILL; starting it again in ([\d.]+) s").group(1)
+        assert float(pause) <= 1
+        eventually(lambda: bool(house.running("envoy")))
+    eventually(lambda: answers(house))
+
+
+def answers(house: House) -> bool:
+    try:
+        return house.ask("GET", "/v1/models").status == 200
+    except OSError:
+        return False
 
 
 async def until_healthy(house: House, count: int) -> None:

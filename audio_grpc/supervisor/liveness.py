@@ -1,0 +1,57 @@
+"""Signs of life: how a process that hangs is told from one that is busy."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+Probe = Callable[[], Awaitable[None]]
+"""Returns once the process has answered, whatever it says. OSError if it does not listen."""
+MISSES = 3
+"""So many questions in a row stay without an answer; one does when the machine itself slept."""
+# A channel of its own each time: a shared one would remember for minutes that nobody listened.
+FRESH = (("grpc.use_local_subchannel_pool", 1),)
+
+
+async def until_hung(probe: Probe, seconds: float) -> None:
+    """Ask again and again, and return when there was no answer for so long."""
+    wait, missed = seconds / MISSES, 0
+    while missed < MISSES:
+        try:
+            async with asyncio.timeout(wait):
+                await probe()
+        except TimeoutError:
+            missed += 1
+            continue
+        except OSError:  # it does not listen yet
+            pass
+        missed = 0
+        await asyncio.sleep(wait)
+
+
+def server_probe(address: str) -> Probe:
+    """Asks a server for its health, which its event loop answers."""
+
+    async def probe() -> None:
+        async with grpc.aio.insecure_channel(address, options=FRESH) as channel:
+            with suppress(grpc.aio.AioRpcError):
+                await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+
+    return probe
+
+
+def http_probe(address: str, path: str) -> Probe:
+    """Asks over HTTP."""
+    host, _, port = address.rpartition(":")
+
+    async def probe() -> None:
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n".encode())
+            await reader.readline()
+        finally:
+            writer.close()
+
+    return probe
