@@ -114,11 +114,14 @@ async def test_the_only_server_gets_calls_whatever_its_health_says() -> None:
         servers.append(server := Server(tone_settings()))
         return server
 
+    async def drain() -> None:
+        servers[0].drain()
+
     thread = ServerThread(make)
     front = Front([thread.address])
     try:
         eventually(lambda: front.healthy() == 1)
-        thread.run(servers[0].drain())
+        thread.run(drain())
         eventually(lambda: front.healthy() == 0)
         async with AsyncClient(front.address) as client:
             assert await client.list_models()
