@@ -42,7 +42,7 @@ def bounded(deserialize: Deserialize, message: Descriptor, text_bytes: int) -> D
 
     ``text_bytes`` are what a message may have beside its sound. An error in here would become INTERNAL.
     """
-    most = text_bytes if _is_large(message) else SMALL_BYTES
+    most = text_bytes if is_large(message) else SMALL_BYTES
 
     def read(data: bytes) -> Any:
         try:
@@ -50,7 +50,7 @@ def bounded(deserialize: Deserialize, message: Descriptor, text_bytes: int) -> D
             request = deserialize(data)
             require_bounded(request)
         except InvalidRequest as error:
-            return Refused(error)
+            return Refused(error.with_traceback(None))  # its frames would hold the message
         except DecodeError as error:
             return Refused(
                 MalformedMessage(
@@ -105,10 +105,10 @@ def _is_to_check(field: FieldDescriptor) -> bool:
 
 
 @cache
-def _is_large(message: Descriptor) -> bool:
+def is_large(message: Descriptor) -> bool:
     """Whether there is sound or text in such messages, and not only names and numbers."""
     return any(
-        field.name in TEXTS or field.type == FieldDescriptor.TYPE_BYTES or _is_large(field.message_type)
+        field.name in TEXTS or field.type == FieldDescriptor.TYPE_BYTES or is_large(field.message_type)
         for field in message.fields
         if field.name in TEXTS or field.type == FieldDescriptor.TYPE_BYTES or field.message_type is not None
     )
@@ -117,7 +117,7 @@ def _is_large(message: Descriptor) -> bool:
 def _require_size(data: bytes, message: Descriptor, most: int) -> None:
     """MessageTooLarge before anything is parsed: how large the sound may be is the method's to say."""
     size = count = 0
-    if _is_large(message):
+    if is_large(message):
         for part in _parts(memoryview(data), message):
             size += part
             count += 1

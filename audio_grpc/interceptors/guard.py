@@ -13,8 +13,9 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
-from audio_grpc.interceptors.bounds import Deserialize, bounded, checked
-from audio_grpc.interceptors.handlers import is_open
+from audio_grpc.interceptors.arrivals import Arrivals
+from audio_grpc.interceptors.bounds import bounded, checked, is_large
+from audio_grpc.interceptors.handlers import Behaviour, is_open
 from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.observer import REQUEST_ID, Observer
@@ -23,6 +24,8 @@ POOL = descriptor_pool.Default()
 DEADLINE_MARGIN_SECONDS = 0.1
 
 Context = ServicerContext[Any, Any]
+Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
+Take = Callable[[AsyncIterator[Any], Call | None], Awaitable[Any]]
 log = logging.getLogger(__name__)
 
 
@@ -80,16 +83,16 @@ async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield checked(request)
 
 
-async def _only(requests: AsyncIterator[Any], call: Call | None) -> Any:
+def _only(request: Any | None, call: Call | None) -> Any:
     """The request of a call that sends one. InvalidRequest if it sends none.
 
     gRPC's own reading would then leave the call without an answer.
     """
-    async for request in requests:
-        if call is not None:
-            call.arrive()
-        return checked(request)
-    raise errors.InvalidRequest("the call has ended without a message; send the request of this method")
+    if request is None:
+        raise errors.InvalidRequest("the call has ended without a message; send the request of this method")
+    if call is not None:
+        call.arrive()
+    return checked(request)
 
 
 @asynccontextmanager
@@ -110,6 +113,7 @@ class Guard(ServerInterceptor):
     def __init__(self, observer: Observer, text_bytes: int) -> None:
         self._observer = observer
         self._text_bytes = text_bytes
+        self._arrivals = Arrivals()
 
     async def intercept_service(
         self,
@@ -122,9 +126,29 @@ class Guard(ServerInterceptor):
             return None
         method: Any = details.method
         guarded = _answered if is_open(method) else partial(_guarded, self._observer, method)
-        read = bounded(handler.request_deserializer, _request_of(method), self._text_bytes)
-        guard = _stream if handler.response_streaming else _unary
-        return guard(handler, guarded, read)
+        request = _request_of(method)
+        take = self._taking(handler.request_streaming, request)
+        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take)
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        # To gRPC, all take streams: so the first message is read in here, once the caller is let in.
+        read = bounded(handler.request_deserializer, request, self._text_bytes)
+        return make(wrapped, read, handler.response_serializer)
+
+    def _taking(self, streaming: bool, request: Descriptor) -> Take:
+        """What a method's behaviour is given of the messages that come."""
+        small = not is_large(request)
+
+        async def take(messages: AsyncIterator[Any], call: Call | None) -> Any:
+            if streaming:
+                return _each_checked(self._arrivals.each(messages) if small else messages)
+            first = self._arrivals.first(messages) if small else anext(messages, None)
+            return _only(await first, call)
+
+        return take
 
 
 def _request_of(path: str) -> Descriptor:
@@ -134,33 +158,24 @@ def _request_of(path: str) -> Descriptor:
     return found.input_type
 
 
-Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
-
-
-# To gRPC, both take a stream of requests: so the first one is read in here, once the caller is let in.
-
-
-def _unary(handler: Any, guarded: Guarded, read: Deserialize) -> Any:
+def _unary(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
     behaviour = handler.stream_unary or handler.unary_unary
 
     async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
         async with guarded(context) as call:
-            asked = _each_checked(requests) if handler.request_streaming else await _only(requests, call)
-            return await behaviour(asked, context)
+            return await behaviour(await take(requests, call), context)
 
-    return grpc.stream_unary_rpc_method_handler(respond, read, handler.response_serializer)
+    return respond
 
 
-def _stream(handler: Any, guarded: Guarded, read: Deserialize) -> Any:
+def _stream(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
     behaviour = handler.stream_stream or handler.unary_stream
 
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
     async def respond(requests: AsyncIterator[Any], context: Context) -> None:
-        async with guarded(context) as call:
-            asked = _each_checked(requests) if handler.request_streaming else await _only(requests, call)
-            async with aclosing(behaviour(asked, context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+        async with guarded(context) as call, aclosing(behaviour(await take(requests, call), context)) as told:
+            async for response in told:
+                await context.write(response)
 
-    return grpc.stream_stream_rpc_method_handler(respond, read, handler.response_serializer)
+    return respond

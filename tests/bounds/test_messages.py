@@ -1,6 +1,8 @@
 """Messages that do not come, that are too large, or that are made of very many parts."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -77,3 +79,17 @@ async def test_without_a_key_no_request_is_read(start: Start, keys: Path, method
     server, _ = await start(keys_file=keys)
     status = await ended(server.address, method.path, b"\xff" * 100)
     assert status.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_of_two_messages_that_take_their_time_one_is_refused(start: Start) -> None:
+    server, client = await start()
+    data = health_pb2.HealthCheckRequest().SerializeToString()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        method: Any = channel.stream_stream("/grpc.health.v1.Health/Check")
+        calls = {asyncio.create_task(call.code()): call for call in (method(), method())}
+        [first], [second] = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert first.result() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await client.is_serving(), "what comes at once is never refused"
+        await calls[second].write(data)
+        assert await calls[second].read()
+        assert await second is grpc.StatusCode.OK

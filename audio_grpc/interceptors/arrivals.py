@@ -1,0 +1,65 @@
+"""A bound on the memory of messages that are arriving for methods that take small ones only.
+
+gRPC has one limit on the size of messages for all methods of a server, which has to be that of uploads; it
+tells nobody how large a message is before it is here. So few of them may take their time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from audio_grpc.errors import Busy, StreamIdle
+
+AT_ONCE_SECONDS = 0.02
+"""A small message comes with the call, or right after it; a large one takes longer, from wherever."""
+LONGEST_SECONDS = 10.0
+MOST_SLOW = 1
+MOST_OPEN = 4
+"""Streams of questions (reflection) that wait for their next one."""
+
+
+class Arrivals:
+    """Those of one server."""
+
+    def __init__(self) -> None:
+        self._slow = 0
+        self._open = 0
+
+    async def first(self, requests: AsyncIterator[Any]) -> Any | None:
+        """The first message; None if there is none. Busy, StreamIdle."""
+        coming = asyncio.ensure_future(anext(requests, None))
+        try:
+            await asyncio.wait((coming,), timeout=AT_ONCE_SECONDS)
+            if not coming.done():
+                await self._slowly(coming)
+            return coming.result()
+        finally:
+            coming.cancel()
+
+    async def each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """All messages of a stream. Busy, StreamIdle."""
+        request = await self.first(requests)
+        if request is not None and self._open >= MOST_OPEN:
+            raise _busy("streams are open")
+        self._open += 1
+        try:
+            while request is not None:
+                yield request
+                request = await anext(requests, None)
+        finally:
+            self._open -= 1
+
+    async def _slowly(self, coming: asyncio.Future[Any]) -> None:
+        if self._slow >= MOST_SLOW:
+            raise _busy("messages are arriving slowly")
+        self._slow += 1
+        try:
+            await asyncio.wait((coming,), timeout=LONGEST_SECONDS)
+        finally:
+            self._slow -= 1
+        if not coming.done():
+            raise StreamIdle(f"the message has not come within {LONGEST_SECONDS:g} s; send it with the call")
+
+
+def _busy(what: str) -> Busy:
+    return Busy(f"too many {what}; call again, and send the message at once", retry_after_seconds=1.0)
