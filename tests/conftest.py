@@ -31,6 +31,7 @@ from tests import certificates
 COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 GATEWAY_COMMAND = str(Path(sys.executable).with_name("audio-gateway"))
 DATA = Path(__file__).parent / "data"
+RECORDINGS = Path(__file__).parent / "recordings" / "data"
 PATIENCE_SECONDS = 60
 
 

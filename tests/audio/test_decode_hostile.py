@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from audio_grpc.audio import decode, encode
 from audio_grpc.errors import AudioTooLong, AudioUndecodable, InvalidRequest
 from audio_grpc.types import Audio, Encoding
-from tests.audio.files import STREAMED_WAV, WHOLE, decoded, wav
+from tests.audio.files import STREAMED_WAV, WHOLE, chunk, decoded, wav
+from tests.conftest import RECORDINGS
 
 
 def test_hours_of_silence_in_a_small_file_take_no_memory() -> None:
@@ -151,6 +152,73 @@ def test_damaged_files_are_audio_or_refused(
         at = int(place * (min(len(data), 600) if header else len(data)))
         data[at : at + len(replacement)] = replacement
     survives(bytes(data[: int(part * len(data))] if part > 0.5 else data))
+
+
+ODD = sorted(path for path in RECORDINGS.iterdir() if path.suffix != ".md")
+HUGE = st.sampled_from([0, 1, 0x7FFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+SIZES = st.builds(lambda order, size: struct.pack(order + "I", size), st.sampled_from("<>"), HUGE)
+LONG_SIZES = st.sampled_from([1 << 40, 1 << 62, (1 << 64) - 1]).map(lambda size: struct.pack(">Q", size))
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("replace"), st.floats(0, 1), st.one_of(SIZES, LONG_SIZES, st.binary(max_size=9))),
+        st.tuples(st.just("repeat"), st.floats(0, 1), st.integers(1, 4_000)),
+        st.tuples(st.just("remove"), st.floats(0, 1), st.integers(1, 4_000)),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([*WHOLE.values(), *(path.read_bytes() for path in ODD)]),
+    CHANGES,
+    st.sampled_from([200, 1_000, 1 << 30]),
+)
+def test_sizes_that_lie_and_chunks_that_come_twice(
+    whole: bytes, changes: Iterable[tuple[str, float, bytes | int]], within: int
+) -> None:
+    data = bytearray(whole)
+    for kind, place, what in changes:
+        at = int(place * min(len(data), within))
+        if isinstance(what, bytes):
+            data[at : at + len(what)] = what
+        elif kind == "repeat":
+            data[at:at] = data[at : at + what]
+        else:
+            del data[at : at + what]
+    survives(bytes(data))
+
+
+def wave_header(channels: int, bits: int, rate: int = 24_000, tag: int = 1) -> bytes:
+    align = channels * bits // 8
+    layout = struct.pack("<HHIIHH", tag, channels, rate, rate * align & 0xFFFFFFFF, align & 0xFFFF, bits)
+    return chunk(b"RIFF", b"WAVE" + chunk(b"fmt ", layout) + chunk(b"data", bytes(96_000)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(pytest.param(wave_header(count, 16), id=f"{count} channels") for count in (0, 255, 256, 65_535)),
+        *(pytest.param(wave_header(1, bits), id=f"{bits} bits") for bits in (0, 80, 65_535)),
+        *(pytest.param(wave_header(1, 16, rate), id=f"{rate} Hz") for rate in (0, 0xFFFFFFFF)),
+    ],
+)
+def test_formats_that_cannot_be_are_refused(data: bytes) -> None:
+    with pytest.raises(AudioUndecodable, match="; send "):
+        decoded(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(mp3 + filler * (8_000_000 // len(filler)), id=filler[:8].hex())
+        for mp3 in [WHOLE["mp3 stream"]]
+        for filler in (b"\xff", b"\xff\xfb", b"ID3\4\0\0\0\0\0\0", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"\0")
+    ],
+)
+def test_what_follows_the_sound_is_looked_through_in_bounded_steps(data: bytes) -> None:
+    assert decoded(data).seconds == pytest.approx(2, abs=0.1)
 
 
 def survives(data: bytes) -> None:

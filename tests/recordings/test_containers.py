@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import av
 import numpy as np
@@ -12,8 +11,7 @@ from audio_grpc.audio import decode
 from audio_grpc.client import Client, ServiceError
 from audio_grpc.convert import from_seconds
 from audio_grpc.v1.speech_to_text_pb2 import TimeRange
-
-DATA = Path(__file__).parent / "data"
+from tests.conftest import RECORDINGS
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def whisper(embedded: str) -> Iterator[Client]:
 
 
 def recording(name: str) -> bytes:
-    return (DATA / name).read_bytes()
+    return (RECORDINGS / name).read_bytes()
 
 
 def cues(client: Client, data: bytes, **options: object) -> tuple[list[tuple[float, str]], float]:

@@ -12,13 +12,15 @@ from audio_grpc.errors import AudioUndecodable
 
 _MAX_JUNK_BYTES = 512
 """Between two frames, neither a frame nor a tag: players skip a little, and more is a hole in the sound."""
-_MAX_SEARCHED_BYTES = 1 << 20
+_MAX_CANDIDATES = 100_000
+"""Places that are looked at for a frame, however long the junk is."""
 _MAX_TAG_BYTES = 16 << 20
 _SURE_FRAMES = 4
 """So many in a row are no accident."""
 
 _ID3_HEAD, _APE_HEAD, _ID3V1 = 10, 32, 128
-_MARKS = (b"\xff", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
+_MARKS = (b"\xff", b"ID3", b"APETAGEX")
+_MAX_LYRICS_BYTES = 1 << 16
 
 # Kilobits a second by their index: of MPEG-1's Layer III, of both other versions, and of MPEG-1's Layer II.
 _MPEG1_RATES = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -112,8 +114,9 @@ def tag_size(data: bytes, at: int) -> int:
     if data.startswith(b"TAG", at):
         return _ID3V1
     if data.startswith(b"LYRICSBEGIN", at):
-        ends = [end for mark in (b"LYRICS200", b"LYRICSEND") if (end := data.find(mark, at)) >= 0]
-        return min(ends) + 9 - at if ends else 0
+        lyrics = data[at : at + _MAX_LYRICS_BYTES]
+        ends = [end for mark in (b"LYRICS200", b"LYRICSEND") if (end := lyrics.find(mark)) >= 0]
+        return min(ends) + 9 if ends else 0
     return 0
 
 
@@ -141,16 +144,16 @@ def _junk(data: bytes, start: int) -> tuple[int, bool]:
     tag_bytes = int.from_bytes(data[footer + 12 : footer + 16], "little")
     if footer >= 0 and footer + _APE_HEAD - tag_bytes == start:
         return footer - start, False  # it was a tag that says so at its end only
-    far = _next_known(data, start + _MAX_JUNK_BYTES, start + _MAX_SEARCHED_BYTES)
+    far = _next_known(data, start + _MAX_JUNK_BYTES, len(data))
     return (len(data) if far is None else far) - start, far is not None
 
 
 def _next_known(data: bytes, start: int, limit: int) -> int | None:
     """The first tag, or frames that follow each other, in that range."""
     places = {mark: data.find(mark, start, limit) for mark in _MARKS}
-    while following := [place for place in places.values() if place >= 0]:
-        at = min(following)
-        if tag_size(data, at) or _is_sure(data, at):
+    for _ in range(_MAX_CANDIDATES):
+        at = min((place for place in places.values() if place >= 0), default=None)
+        if at is None or tag_size(data, at) or _is_sure(data, at):
             return at
         places |= {mark: data.find(mark, at + 1, limit) for mark, place in places.items() if place == at}
     return None
