@@ -207,6 +207,12 @@ class Settings(BaseSettings):
     share it. None: the user's."""
     max_job_characters: Annotated[int, Gt(0)] = 2_000_000
     """Longest text of one job."""
+    max_waiting_jobs: Annotated[int, Gt(0)] = 100
+    """How many jobs that have not ended a key may have; without keys, all callers together."""
+    max_waiting_job_characters: Annotated[int, Gt(0)] = 20_000_000
+    """How long the texts of a key's jobs may be together that are not completed."""
+    max_kept_jobs: Annotated[int, Gt(0)] = 10_000
+    """How many jobs a key may have, also those that have ended."""
     jobs_at_once: Annotated[int, Ge(0)] = 1
     """How many jobs this server runs at the same time; 0: it leaves them to others."""
     job_retention_days: Annotated[float, Ge(0)] = 30.0

@@ -131,10 +131,13 @@ def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_
 def from_job(job: Job) -> job_pb2.SpeechJob:
     """What is known of a job."""
     remaining = job.remaining_seconds
+    speech = text_to_speech_pb2.SynthesizeRequest.FromString(job.request)
+    if speech.HasField("sample"):
+        speech.sample.ClearField("audio")  # jobs of before have it there
     return job_pb2.SpeechJob(
         id=job.id,
         state=FROM_JOB_STATE[job.state],
-        speech=text_to_speech_pb2.SynthesizeRequest.FromString(job.request),
+        speech=speech,
         text_start=job.text_start,
         characters=job.characters,
         pieces_done=job.pieces_done,

@@ -224,6 +224,18 @@ class RateLimited(Busy):
     reason = "RATE_LIMITED"
 
 
+class TooManyJobs(Busy):
+    """The key has as many jobs as it may, or as much text in them."""
+
+    reason = "TOO_MANY_JOBS"
+
+
+class RequestIdReused(SpeechError):
+    """The id of an earlier request came with another one."""
+
+    reason = "REQUEST_ID_REUSED"
+
+
 class StreamIdle(SpeechError):
     """Nothing came from the caller for longer than a stream may hold its place on a model."""
 

@@ -34,7 +34,7 @@ from audio_grpc.services.tasks import end
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
-from audio_grpc.store import ActivityBoard, Database, JobStorage, PastRequests, open_blobs
+from audio_grpc.store import ActivityBoard, Database, JobBounds, JobStorage, PastRequests, open_blobs
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.history import History, HistoryRules
 from audio_grpc.telemetry.metrics import Metrics
@@ -101,7 +101,10 @@ class Parts:
         hearing, speaking = HearingStage(models, Silero()), SpeakingStage(models, self._samples)
         text_to_speech = TextToSpeech(models, limits, self._voices, self._samples, speaking)
         conversations = Conversations(settings.pipelines, models, limits, hearing, speaking, self._chat)
-        jobs = Jobs(models, self._samples, self.storage, self.job_runner, settings.max_job_characters)
+        jobs = Jobs(
+            *(models, self._samples, self.storage, self.job_runner),
+            *(settings.max_job_characters, _job_bounds(settings)),
+        )
         history = HistoryReports(self._past_requests, self.history.rules)
         add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(models, limits, hearing), server)
@@ -158,6 +161,14 @@ def _job_rules(settings: Settings) -> JobRules:
         at_once=settings.jobs_at_once,
         lease_seconds=settings.job_lease_seconds,
         retention_seconds=settings.job_retention_days * DAY_SECONDS,
+    )
+
+
+def _job_bounds(settings: Settings) -> JobBounds:
+    return JobBounds(
+        waiting=settings.max_waiting_jobs,
+        characters=settings.max_waiting_job_characters,
+        kept=settings.max_kept_jobs,
     )
 
 

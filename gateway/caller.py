@@ -1,6 +1,7 @@
 """What a route needs of the request that it serves: the service on the caller's behalf, and the settings."""
 
 from typing import Annotated, cast
+from uuid import NAMESPACE_OID, uuid5
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -9,6 +10,7 @@ from audio_grpc.client import AsyncClient, trace_metadata
 from gateway.config import Settings
 from gateway.keys import AcceptedKeys
 
+IDEMPOTENCY_KEY = "idempotency-key"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
 
@@ -43,6 +45,12 @@ async def require_key(request: HTTPConnection) -> None:
 def settings_of(request: HTTPConnection) -> Settings:
     """The gateway's."""
     return cast("Settings", request.app.state.settings)
+
+
+def request_id(request: HTTPConnection) -> str:
+    """The ``Idempotency-Key`` of a request that may come again, as a UUID; empty without."""
+    named = request.headers.get(IDEMPOTENCY_KEY, "")
+    return str(uuid5(NAMESPACE_OID, named)) if named else ""
 
 
 Service = Annotated[AsyncClient, Depends(_service)]

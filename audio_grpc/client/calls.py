@@ -1,5 +1,7 @@
 """What the methods of the clients share."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -9,6 +11,10 @@ from audio_grpc.client.credentials import Metadata
 from audio_grpc.client.errors import ServiceError
 
 Reply = TypeVar("Reply")
+
+
+PAUSES_SECONDS = (0.25, 1.0)
+"""How long to wait before a call is repeated that the server could not be reached with."""
 
 
 class AsyncCalls:
@@ -22,6 +28,17 @@ class AsyncCalls:
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
 
+    async def _repeatable(self, method: Callable[..., Awaitable[Reply]], request: object) -> Reply:
+        """The same for a request that does one thing, however often it comes."""
+        for pause in PAUSES_SECONDS:
+            try:
+                return await self._unary(method, request)
+            except ServiceError as error:
+                if error.code is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(pause)
+        return await self._unary(method, request)
+
 
 class Calls:
     """Calls that carry the client's metadata, for threads."""
@@ -33,3 +50,14 @@ class Calls:
             return method(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
+
+    def _repeatable(self, method: Callable[..., Reply], request: object) -> Reply:
+        """The same for a request that does one thing, however often it comes."""
+        for pause in PAUSES_SECONDS:
+            try:
+                return self._unary(method, request)
+            except ServiceError as error:
+                if error.code is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            time.sleep(pause)
+        return self._unary(method, request)

@@ -38,13 +38,22 @@ class AsyncJobs(AsyncCalls):
 
     _jobs: "JobServiceAsyncStub"
 
-    async def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
-        """A job that speaks the text in the background."""
-        return (await self.submit_job(text, **options)).job
+    async def create_job(
+        self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]
+    ) -> SpeechJob:
+        """A job that speaks the text in the background.
 
-    async def submit_job(self, text: str, **options: Unpack[JobOptions]) -> CreateSpeechJobResponse:
+        ``request_id``, a UUID, is for who may have to call again: the same request makes one job. Without,
+        the client takes a random one, so that it can try again by itself if the server cannot be reached.
+        """
+        return (await self.submit_job(text, request_id=request_id, **options)).job
+
+    async def submit_job(
+        self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]
+    ) -> CreateSpeechJobResponse:
         """The same, with the names of the options that the model ignores."""
-        return await self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))
+        request = create_job_request(text, request_id, options)
+        return await self._repeatable(self._jobs.CreateSpeechJob, request)
 
     async def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
         """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
@@ -97,13 +106,15 @@ class Jobs(Calls):
 
     _jobs: JobServiceStub
 
-    def create_job(self, text: str, **options: Unpack[JobOptions]) -> SpeechJob:
-        """A job that speaks the text in the background."""
-        return self.submit_job(text, **options).job
+    def create_job(self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]) -> SpeechJob:
+        """A job that speaks the text in the background; see :meth:`AsyncJobs.create_job`."""
+        return self.submit_job(text, request_id=request_id, **options).job
 
-    def submit_job(self, text: str, **options: Unpack[JobOptions]) -> CreateSpeechJobResponse:
+    def submit_job(
+        self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]
+    ) -> CreateSpeechJobResponse:
         """The same, with the names of the options that the model ignores."""
-        return self._unary(self._jobs.CreateSpeechJob, create_job_request(text, options))
+        return self._repeatable(self._jobs.CreateSpeechJob, create_job_request(text, request_id, options))
 
     def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
         """A page of jobs, newest first; its ``next_page_token`` asks for the next."""

@@ -1,6 +1,7 @@
 """What can be asked for, as keyword arguments, and the messages that ask for it."""
 
 from typing import Any, Literal, TypedDict
+from uuid import uuid4
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
@@ -158,9 +159,10 @@ def synthesize_request(text: str, options: JobOptions) -> SynthesizeRequest:
     return SynthesizeRequest(text=text, splitting=splitting, **fields)
 
 
-def create_job_request(text: str, options: JobOptions) -> CreateSpeechJobRequest:
-    """The message for a long text and options."""
-    return CreateSpeechJobRequest(speech=synthesize_request(text, options))
+def create_job_request(text: str, request_id: str, options: JobOptions) -> CreateSpeechJobRequest:
+    """The message for a long text and options; it makes one job, however often it is sent."""
+    speech = synthesize_request(text, options)
+    return CreateSpeechJobRequest(speech=speech, request_id=request_id or str(uuid4()))
 
 
 def download_job_request(job_id: str, options: DownloadOptions) -> DownloadSpeechJobRequest:

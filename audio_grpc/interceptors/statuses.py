@@ -29,6 +29,7 @@ STATUSES = {
     errors.AudioNotKept: grpc.StatusCode.NOT_FOUND,
     errors.PipelineNotFound: grpc.StatusCode.NOT_FOUND,
     errors.VoiceExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobInOtherState: grpc.StatusCode.FAILED_PRECONDITION,

@@ -11,9 +11,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from audio_grpc.errors import JobInOtherState, JobNotFound, quoted
+from audio_grpc.store.admission import (
+    JobBounds,
+    RequestId,
+    job_of_request,
+    lock_key,
+    remember_request,
+    require_room,
+)
 from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
-from audio_grpc.store.tables import JOBS, PIECES
+from audio_grpc.store.tables import JOB_SAMPLES, JOBS, PIECES
 from audio_grpc.types import Job, JobState
 
 ID = re.compile(r"job_[0-9a-f]{16}")
@@ -29,6 +37,10 @@ class NewJob:
     text_start: str
     pieces: Sequence[str]
     sample_rate_hertz: int
+    sample: bytes = b""
+    """The recording of the speaker whose voice it borrows; empty if it borrows none."""
+    request_id: RequestId | None = None
+    """What its request is known by if that comes again."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +61,26 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, new: NewJob) -> Job:
-        """A new job, which waits for its turn."""
-        return await self._database.run("keep the job", lambda connection: _add(connection, new))
+    async def made_for(self, key_id: str, request: RequestId) -> Job | None:
+        """The job that was made for a request, if one was. RequestIdReused."""
+
+        def work(connection: Connection) -> Job | None:
+            job_id = job_of_request(connection, key_id, request)
+            return None if job_id is None else _find(connection, JOBS.c.id == job_id)
+
+        return await self._database.run("keep the job", work) if self._database.is_there else None
+
+    async def add(self, new: NewJob, bounds: JobBounds) -> Job:
+        """A new job, which waits for its turn, or that of the same request; TooManyJobs, RequestIdReused."""
+
+        def work(connection: Connection) -> Job:
+            lock_key(connection, new.key_id)
+            if new.request_id and (earlier := job_of_request(connection, new.key_id, new.request_id)):
+                return _find(connection, JOBS.c.id == earlier)
+            require_room(connection, new.key_id, sum(map(len, new.pieces)), bounds)
+            return _add(connection, new)
+
+        return await self._database.run("keep the job", work)
 
     async def page(self, key_id: str | None, limit: int, after: Position | None) -> list[Job]:
         """At most so many jobs, newest first, from the one ``after`` that position on."""
@@ -151,6 +180,10 @@ def _add(connection: Connection, new: NewJob) -> Job:
     connection.execute(insert(JOBS).values(job))
     rows = [{"job_id": job_id, "number": number, "text": text} for number, text in enumerate(new.pieces)]
     connection.execute(insert(PIECES), rows)
+    if new.sample:
+        connection.execute(insert(JOB_SAMPLES).values(job_id=job_id, audio=new.sample))
+    if new.request_id is not None:
+        remember_request(connection, new.key_id, new.request_id, job_id)
     return _find(connection, JOBS.c.id == job_id)
 
 

@@ -10,17 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from audio_grpc.errors import ServerCrashed, SpeechError
 from audio_grpc.store.blobs import SAMPLE_BYTES
-from audio_grpc.store.database import Database
+from audio_grpc.store.database import POSTGRESQL, Database
 from audio_grpc.store.jobs import COLUMNS, job_of
-from audio_grpc.store.tables import JOBS, PIECES
+from audio_grpc.store.tables import JOB_SAMPLES, JOB_TURNS, JOBS, PIECES
 from audio_grpc.types import Job, JobState
 
 TO_RUN = (JobState.QUEUED.value, JobState.RUNNING.value)
 UNENDED = (*TO_RUN, JobState.PAUSED.value)
+FORGOTTEN_SECONDS = 86400.0
+"""After how long a key that had a turn counts as one that had none."""
 MOST_CLAIMS = 5
 """So many servers in a row may be killed at one piece of a job; then it is taken for the cause."""
 GIVEN_UP = ServerCrashed(
@@ -59,7 +62,10 @@ class Leases:
         self._owner = owner
 
     async def claim(self) -> Job | None:
-        """The oldest job that nobody runs, to be run here; None if there is none."""
+        """A job that nobody runs, to be run here; None if there is none.
+
+        It is the oldest of the key that has waited longest for a turn.
+        """
         return await self._run("find a job to run", self._claim) if self._database.is_there else None
 
     async def renew(self, job_id: str) -> JobState | None:
@@ -72,6 +78,15 @@ class Leases:
             return None if state is None else JobState(state)
 
         return await self._run("keep the job", work)
+
+    async def sample(self, job_id: str) -> bytes:
+        """The recording of the speaker whose voice a job borrows; empty if it borrows none."""
+        wanted = select(JOB_SAMPLES.c.audio).where(JOB_SAMPLES.c.job_id == job_id)
+        return await self._run("read the job", lambda connection: connection.scalar(wanted) or b"")
+
+    async def gives_way(self, job_id: str) -> bool:
+        """Let go of a job for now if one of another key waits, or if it is not this server's any more."""
+        return await self._run("take turns", lambda connection: self._gives_way(connection, job_id))
 
     async def next_piece(self, job_id: str) -> Piece | None:
         """The first that is not spoken."""
@@ -113,13 +128,17 @@ class Leases:
 
     def _claim(self, connection: Connection) -> Job | None:
         now = time.time()
-        free = and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < now)
+        free = _free(now)
         connection.execute(update(JOBS).where(free, JOBS.c.claims >= MOST_CLAIMS).values(_failure(GIVEN_UP)))
-        oldest = select(JOBS.c.id).where(free).order_by(JOBS.c.created, JOBS.c.id).limit(1)
+        turn = select(JOB_TURNS.c.turn).where(JOB_TURNS.c.key_id == JOBS.c.key_id).scalar_subquery()
+        order = func.coalesce(turn, 0.0), JOBS.c.created, JOBS.c.id
+        first = select(JOBS.c.id, JOBS.c.key_id).where(free).order_by(*order).limit(1)
         # PostgreSQL passes over what another server is claiming; SQLite has one writer at a time anyway.
-        job_id = connection.scalar(oldest.with_for_update(skip_locked=True))
-        if job_id is None:
+        row = connection.execute(first.with_for_update(skip_locked=True)).first()
+        if row is None:
             return None
+        job_id, key_id = row
+        _count_turn(connection, key_id, now)
         claimed = update(JOBS).where(JOBS.c.id == job_id).returning(*COLUMNS)
         values = {
             "state": JobState.RUNNING.value,
@@ -129,6 +148,20 @@ class Leases:
             "claims": JOBS.c.claims + 1,
         }
         return job_of(connection.execute(claimed.values(values)).one())
+
+    def _gives_way(self, connection: Connection, job_id: str) -> bool:
+        key_id = connection.scalar(select(JOBS.c.key_id).where(self._held(job_id)))
+        if key_id is None:
+            return True
+        now = time.time()
+        _count_turn(connection, key_id, now)
+        others = select(JOBS.c.id).where(_free(now), JOBS.c.key_id != key_id).limit(1)
+        if connection.scalar(others) is None:
+            return False
+        # It stays running: with the next turn of its key it goes on, here or on another server.
+        let_go = {"lease_owner": "", "lease_until": 0.0}
+        connection.execute(update(JOBS).where(self._held(job_id)).values(let_go))
+        return True
 
     def _keep(self, connection: Connection, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
         counted = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).returning(*COLUMNS)
@@ -175,6 +208,19 @@ class Leases:
 
     async def _run(self, what: str, work: Callable[[Connection], T]) -> T:
         return await self._database.run(what, work)
+
+
+def _free(now: float) -> ColumnElement[bool]:
+    """To be run, and run by nobody."""
+    return and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < now)
+
+
+def _count_turn(connection: Connection, key_id: str, now: float) -> None:
+    """A key has its turn. Those that had none for long are as good as new, and forgotten."""
+    connection.execute(delete(JOB_TURNS).where(JOB_TURNS.c.turn < now - FORGOTTEN_SECONDS))
+    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    turn = dialect.insert(JOB_TURNS).values(key_id=key_id, turn=now)
+    connection.execute(turn.on_conflict_do_update(index_elements=["key_id"], set_={"turn": now}))
 
 
 def _failure(error: SpeechError) -> dict[str, Any]:

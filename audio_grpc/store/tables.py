@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Of all the tables. Who adds one raises it; a database of an earlier version gets the tables it lacks."""
 
 METADATA = MetaData()
@@ -60,6 +60,34 @@ PIECES = Table(
     Column("text", Text, nullable=False),
     # The name of its sound among the results; none before it is spoken.
     Column("blob", String(64)),
+)
+
+# The recordings that jobs speak with the voices of: apart, since listing jobs needs none of them.
+JOB_SAMPLES = Table(
+    "job_samples",
+    METADATA,
+    Column("job_id", ForeignKey(JOBS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("audio", LargeBinary, nullable=False),
+)
+
+# When a piece was last spoken for each key, so that keys take turns.
+JOB_TURNS = Table(
+    "job_turns",
+    METADATA,
+    Column("key_id", String(64), primary_key=True),
+    Column("turn", Double, nullable=False),
+)
+
+# Which job was made for a request that may come again.
+JOB_REQUESTS = Table(
+    "job_requests",
+    METADATA,
+    Column("key_id", String(64), primary_key=True),
+    Column("request_id", String(36), primary_key=True),
+    # SHA-256 of what was asked for.
+    Column("fingerprint", String(64), nullable=False),
+    Column("job_id", ForeignKey(JOBS.c.id, ondelete="CASCADE"), nullable=False),
+    Column("created", Double, nullable=False),
 )
 
 PAST_REQUESTS = Table(

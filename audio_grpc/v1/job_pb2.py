@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61udio_grpc/v1/job.proto\x12\raudio_grpc.v1\x1a\x19\x61udio_grpc/v1/audio.proto\x1a\"audio_grpc/v1/text_to_speech.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x03\n\tSpeechJob\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.audio_grpc.v1.SpeechJobState\x12\x30\n\x06speech\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesizeRequest\x12\x12\n\ntext_start\x18\x04 \x01(\t\x12\x12\n\ncharacters\x18\x05 \x01(\x05\x12\x13\n\x0bpieces_done\x18\x06 \x01(\x05\x12\x14\n\x0cpieces_total\x18\x07 \x01(\x05\x12\x31\n\x0e\x61udio_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tremaining\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x05\x65rror\x18\r \x01(\x0b\x32\x1d.audio_grpc.v1.SpeechJobError\x12\x0e\n\x06key_id\x18\x0e \x01(\t\"1\n\x0eSpeechJobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"J\n\x16\x43reateSpeechJobRequest\x12\x30\n\x06speech\x18\x01 \x01(\x0b\x32 .audio_grpc.v1.SynthesizeRequest\"X\n\x17\x43reateSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\x12\x16\n\x0eignored_fields\x18\x02 \x03(\t\">\n\x15ListSpeechJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x16ListSpeechJobsResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.audio_grpc.v1.SpeechJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13GetSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x14GetSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15WatchSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16WatchSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15PauseSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16PauseSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16ResumeSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x17ResumeSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15RetrySpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16RetrySpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16\x43\x61ncelSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x17\x43\x61ncelSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16\x44\x65leteSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x19\n\x17\x44\x65leteSpeechJobResponse\"\x9c\x01\n\x18\x44ownloadSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x1e\n\x11sample_rate_hertz\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x42\x14\n\x12_sample_rate_hertz\"\x9f\x01\n\x19\x44ownloadSpeechJobResponse\x12\x32\n\x07started\x18\x01 \x01(\x0b\x32\x1f.audio_grpc.v1.SynthesisStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x34\n\x08\x66inished\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesisFinishedH\x00\x42\x07\n\x05\x65vent*\xe7\x01\n\x0eSpeechJobState\x12 \n\x1cSPEECH_JOB_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPEECH_JOB_STATE_QUEUED\x10\x01\x12\x1c\n\x18SPEECH_JOB_STATE_RUNNING\x10\x02\x12\x1b\n\x17SPEECH_JOB_STATE_PAUSED\x10\x03\x12\x1e\n\x1aSPEECH_JOB_STATE_COMPLETED\x10\x04\x12\x1b\n\x17SPEECH_JOB_STATE_FAILED\x10\x05\x12\x1e\n\x1aSPEECH_JOB_STATE_CANCELLED\x10\x06\x32\xd3\n\n\nJobService\x12\x80\x01\n\x0f\x43reateSpeechJob\x12%.audio_grpc.v1.CreateSpeechJobRequest\x1a&.audio_grpc.v1.CreateSpeechJobResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/speech-jobs:\x01*\x12z\n\x0eListSpeechJobs\x12$.audio_grpc.v1.ListSpeechJobsRequest\x1a%.audio_grpc.v1.ListSpeechJobsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/speech-jobs\x12y\n\x0cGetSpeechJob\x12\".audio_grpc.v1.GetSpeechJobRequest\x1a#.audio_grpc.v1.GetSpeechJobResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/speech-jobs/{id}\x12\x87\x01\n\x0eWatchSpeechJob\x12$.audio_grpc.v1.WatchSpeechJobRequest\x1a%.audio_grpc.v1.WatchSpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/speech-jobs/{id}:watch0\x01\x12\x85\x01\n\x0ePauseSpeechJob\x12$.audio_grpc.v1.PauseSpeechJobRequest\x1a%.audio_grpc.v1.PauseSpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1e/api/v1/speech-jobs/{id}:pause\x12\x89\x01\n\x0fResumeSpeechJob\x12%.audio_grpc.v1.ResumeSpeechJobRequest\x1a&.audio_grpc.v1.ResumeSpeechJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1f/api/v1/speech-jobs/{id}:resume\x12\x85\x01\n\x0eRetrySpeechJob\x12$.audio_grpc.v1.RetrySpeechJobRequest\x1a%.audio_grpc.v1.RetrySpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1e/api/v1/speech-jobs/{id}:retry\x12\x89\x01\n\x0f\x43\x61ncelSpeechJob\x12%.audio_grpc.v1.CancelSpeechJobRequest\x1a&.audio_grpc.v1.CancelSpeechJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1f/api/v1/speech-jobs/{id}:cancel\x12\x82\x01\n\x0f\x44\x65leteSpeechJob\x12%.audio_grpc.v1.DeleteSpeechJobRequest\x1a&.audio_grpc.v1.DeleteSpeechJobResponse\" \x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/speech-jobs/{id}\x12\x93\x01\n\x11\x44ownloadSpeechJob\x12\'.audio_grpc.v1.DownloadSpeechJobRequest\x1a(.audio_grpc.v1.DownloadSpeechJobResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/speech-jobs/{id}:download0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61udio_grpc/v1/job.proto\x12\raudio_grpc.v1\x1a\x19\x61udio_grpc/v1/audio.proto\x1a\"audio_grpc/v1/text_to_speech.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x03\n\tSpeechJob\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.audio_grpc.v1.SpeechJobState\x12\x30\n\x06speech\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesizeRequest\x12\x12\n\ntext_start\x18\x04 \x01(\t\x12\x12\n\ncharacters\x18\x05 \x01(\x05\x12\x13\n\x0bpieces_done\x18\x06 \x01(\x05\x12\x14\n\x0cpieces_total\x18\x07 \x01(\x05\x12\x31\n\x0e\x61udio_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tremaining\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x05\x65rror\x18\r \x01(\x0b\x32\x1d.audio_grpc.v1.SpeechJobError\x12\x0e\n\x06key_id\x18\x0e \x01(\t\"1\n\x0eSpeechJobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"^\n\x16\x43reateSpeechJobRequest\x12\x30\n\x06speech\x18\x01 \x01(\x0b\x32 .audio_grpc.v1.SynthesizeRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"X\n\x17\x43reateSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\x12\x16\n\x0eignored_fields\x18\x02 \x03(\t\">\n\x15ListSpeechJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x16ListSpeechJobsResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.audio_grpc.v1.SpeechJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13GetSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x14GetSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15WatchSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16WatchSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15PauseSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16PauseSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16ResumeSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x17ResumeSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"#\n\x15RetrySpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x16RetrySpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16\x43\x61ncelSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x17\x43\x61ncelSpeechJobResponse\x12%\n\x03job\x18\x01 \x01(\x0b\x32\x18.audio_grpc.v1.SpeechJob\"$\n\x16\x44\x65leteSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x19\n\x17\x44\x65leteSpeechJobResponse\"\x9c\x01\n\x18\x44ownloadSpeechJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x1e\n\x11sample_rate_hertz\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x42\x14\n\x12_sample_rate_hertz\"\x9f\x01\n\x19\x44ownloadSpeechJobResponse\x12\x32\n\x07started\x18\x01 \x01(\x0b\x32\x1f.audio_grpc.v1.SynthesisStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x34\n\x08\x66inished\x18\x03 \x01(\x0b\x32 .audio_grpc.v1.SynthesisFinishedH\x00\x42\x07\n\x05\x65vent*\xe7\x01\n\x0eSpeechJobState\x12 \n\x1cSPEECH_JOB_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPEECH_JOB_STATE_QUEUED\x10\x01\x12\x1c\n\x18SPEECH_JOB_STATE_RUNNING\x10\x02\x12\x1b\n\x17SPEECH_JOB_STATE_PAUSED\x10\x03\x12\x1e\n\x1aSPEECH_JOB_STATE_COMPLETED\x10\x04\x12\x1b\n\x17SPEECH_JOB_STATE_FAILED\x10\x05\x12\x1e\n\x1aSPEECH_JOB_STATE_CANCELLED\x10\x06\x32\xd3\n\n\nJobService\x12\x80\x01\n\x0f\x43reateSpeechJob\x12%.audio_grpc.v1.CreateSpeechJobRequest\x1a&.audio_grpc.v1.CreateSpeechJobResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/speech-jobs:\x01*\x12z\n\x0eListSpeechJobs\x12$.audio_grpc.v1.ListSpeechJobsRequest\x1a%.audio_grpc.v1.ListSpeechJobsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/speech-jobs\x12y\n\x0cGetSpeechJob\x12\".audio_grpc.v1.GetSpeechJobRequest\x1a#.audio_grpc.v1.GetSpeechJobResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/speech-jobs/{id}\x12\x87\x01\n\x0eWatchSpeechJob\x12$.audio_grpc.v1.WatchSpeechJobRequest\x1a%.audio_grpc.v1.WatchSpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/speech-jobs/{id}:watch0\x01\x12\x85\x01\n\x0ePauseSpeechJob\x12$.audio_grpc.v1.PauseSpeechJobRequest\x1a%.audio_grpc.v1.PauseSpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1e/api/v1/speech-jobs/{id}:pause\x12\x89\x01\n\x0fResumeSpeechJob\x12%.audio_grpc.v1.ResumeSpeechJobRequest\x1a&.audio_grpc.v1.ResumeSpeechJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1f/api/v1/speech-jobs/{id}:resume\x12\x85\x01\n\x0eRetrySpeechJob\x12$.audio_grpc.v1.RetrySpeechJobRequest\x1a%.audio_grpc.v1.RetrySpeechJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1e/api/v1/speech-jobs/{id}:retry\x12\x89\x01\n\x0f\x43\x61ncelSpeechJob\x12%.audio_grpc.v1.CancelSpeechJobRequest\x1a&.audio_grpc.v1.CancelSpeechJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1f/api/v1/speech-jobs/{id}:cancel\x12\x82\x01\n\x0f\x44\x65leteSpeechJob\x12%.audio_grpc.v1.DeleteSpeechJobRequest\x1a&.audio_grpc.v1.DeleteSpeechJobResponse\" \x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/speech-jobs/{id}\x12\x93\x01\n\x11\x44ownloadSpeechJob\x12\'.audio_grpc.v1.DownloadSpeechJobRequest\x1a(.audio_grpc.v1.DownloadSpeechJobResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/speech-jobs/{id}:download0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,52 +56,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['DeleteSpeechJob']._serialized_options = b'\202\323\344\223\002\032*\030/api/v1/speech-jobs/{id}'
   _globals['_JOBSERVICE'].methods_by_name['DownloadSpeechJob']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['DownloadSpeechJob']._serialized_options = b'\202\323\344\223\002#\022!/api/v1/speech-jobs/{id}:download'
-  _globals['_SPEECHJOBSTATE']._serialized_start=2078
-  _globals['_SPEECHJOBSTATE']._serialized_end=2309
+  _globals['_SPEECHJOBSTATE']._serialized_start=2098
+  _globals['_SPEECHJOBSTATE']._serialized_end=2329
   _globals['_SPEECHJOB']._serialized_start=201
   _globals['_SPEECHJOB']._serialized_end=705
   _globals['_SPEECHJOBERROR']._serialized_start=707
   _globals['_SPEECHJOBERROR']._serialized_end=756
   _globals['_CREATESPEECHJOBREQUEST']._serialized_start=758
-  _globals['_CREATESPEECHJOBREQUEST']._serialized_end=832
-  _globals['_CREATESPEECHJOBRESPONSE']._serialized_start=834
-  _globals['_CREATESPEECHJOBRESPONSE']._serialized_end=922
-  _globals['_LISTSPEECHJOBSREQUEST']._serialized_start=924
-  _globals['_LISTSPEECHJOBSREQUEST']._serialized_end=986
-  _globals['_LISTSPEECHJOBSRESPONSE']._serialized_start=988
-  _globals['_LISTSPEECHJOBSRESPONSE']._serialized_end=1077
-  _globals['_GETSPEECHJOBREQUEST']._serialized_start=1079
-  _globals['_GETSPEECHJOBREQUEST']._serialized_end=1112
-  _globals['_GETSPEECHJOBRESPONSE']._serialized_start=1114
-  _globals['_GETSPEECHJOBRESPONSE']._serialized_end=1175
-  _globals['_WATCHSPEECHJOBREQUEST']._serialized_start=1177
-  _globals['_WATCHSPEECHJOBREQUEST']._serialized_end=1212
-  _globals['_WATCHSPEECHJOBRESPONSE']._serialized_start=1214
-  _globals['_WATCHSPEECHJOBRESPONSE']._serialized_end=1277
-  _globals['_PAUSESPEECHJOBREQUEST']._serialized_start=1279
-  _globals['_PAUSESPEECHJOBREQUEST']._serialized_end=1314
-  _globals['_PAUSESPEECHJOBRESPONSE']._serialized_start=1316
-  _globals['_PAUSESPEECHJOBRESPONSE']._serialized_end=1379
-  _globals['_RESUMESPEECHJOBREQUEST']._serialized_start=1381
-  _globals['_RESUMESPEECHJOBREQUEST']._serialized_end=1417
-  _globals['_RESUMESPEECHJOBRESPONSE']._serialized_start=1419
-  _globals['_RESUMESPEECHJOBRESPONSE']._serialized_end=1483
-  _globals['_RETRYSPEECHJOBREQUEST']._serialized_start=1485
-  _globals['_RETRYSPEECHJOBREQUEST']._serialized_end=1520
-  _globals['_RETRYSPEECHJOBRESPONSE']._serialized_start=1522
-  _globals['_RETRYSPEECHJOBRESPONSE']._serialized_end=1585
-  _globals['_CANCELSPEECHJOBREQUEST']._serialized_start=1587
-  _globals['_CANCELSPEECHJOBREQUEST']._serialized_end=1623
-  _globals['_CANCELSPEECHJOBRESPONSE']._serialized_start=1625
-  _globals['_CANCELSPEECHJOBRESPONSE']._serialized_end=1689
-  _globals['_DELETESPEECHJOBREQUEST']._serialized_start=1691
-  _globals['_DELETESPEECHJOBREQUEST']._serialized_end=1727
-  _globals['_DELETESPEECHJOBRESPONSE']._serialized_start=1729
-  _globals['_DELETESPEECHJOBRESPONSE']._serialized_end=1754
-  _globals['_DOWNLOADSPEECHJOBREQUEST']._serialized_start=1757
-  _globals['_DOWNLOADSPEECHJOBREQUEST']._serialized_end=1913
-  _globals['_DOWNLOADSPEECHJOBRESPONSE']._serialized_start=1916
-  _globals['_DOWNLOADSPEECHJOBRESPONSE']._serialized_end=2075
-  _globals['_JOBSERVICE']._serialized_start=2312
-  _globals['_JOBSERVICE']._serialized_end=3675
+  _globals['_CREATESPEECHJOBREQUEST']._serialized_end=852
+  _globals['_CREATESPEECHJOBRESPONSE']._serialized_start=854
+  _globals['_CREATESPEECHJOBRESPONSE']._serialized_end=942
+  _globals['_LISTSPEECHJOBSREQUEST']._serialized_start=944
+  _globals['_LISTSPEECHJOBSREQUEST']._serialized_end=1006
+  _globals['_LISTSPEECHJOBSRESPONSE']._serialized_start=1008
+  _globals['_LISTSPEECHJOBSRESPONSE']._serialized_end=1097
+  _globals['_GETSPEECHJOBREQUEST']._serialized_start=1099
+  _globals['_GETSPEECHJOBREQUEST']._serialized_end=1132
+  _globals['_GETSPEECHJOBRESPONSE']._serialized_start=1134
+  _globals['_GETSPEECHJOBRESPONSE']._serialized_end=1195
+  _globals['_WATCHSPEECHJOBREQUEST']._serialized_start=1197
+  _globals['_WATCHSPEECHJOBREQUEST']._serialized_end=1232
+  _globals['_WATCHSPEECHJOBRESPONSE']._serialized_start=1234
+  _globals['_WATCHSPEECHJOBRESPONSE']._serialized_end=1297
+  _globals['_PAUSESPEECHJOBREQUEST']._serialized_start=1299
+  _globals['_PAUSESPEECHJOBREQUEST']._serialized_end=1334
+  _globals['_PAUSESPEECHJOBRESPONSE']._serialized_start=1336
+  _globals['_PAUSESPEECHJOBRESPONSE']._serialized_end=1399
+  _globals['_RESUMESPEECHJOBREQUEST']._serialized_start=1401
+  _globals['_RESUMESPEECHJOBREQUEST']._serialized_end=1437
+  _globals['_RESUMESPEECHJOBRESPONSE']._serialized_start=1439
+  _globals['_RESUMESPEECHJOBRESPONSE']._serialized_end=1503
+  _globals['_RETRYSPEECHJOBREQUEST']._serialized_start=1505
+  _globals['_RETRYSPEECHJOBREQUEST']._serialized_end=1540
+  _globals['_RETRYSPEECHJOBRESPONSE']._serialized_start=1542
+  _globals['_RETRYSPEECHJOBRESPONSE']._serialized_end=1605
+  _globals['_CANCELSPEECHJOBREQUEST']._serialized_start=1607
+  _globals['_CANCELSPEECHJOBREQUEST']._serialized_end=1643
+  _globals['_CANCELSPEECHJOBRESPONSE']._serialized_start=1645
+  _globals['_CANCELSPEECHJOBRESPONSE']._serialized_end=1709
+  _globals['_DELETESPEECHJOBREQUEST']._serialized_start=1711
+  _globals['_DELETESPEECHJOBREQUEST']._serialized_end=1747
+  _globals['_DELETESPEECHJOBRESPONSE']._serialized_start=1749
+  _globals['_DELETESPEECHJOBRESPONSE']._serialized_end=1774
+  _globals['_DOWNLOADSPEECHJOBREQUEST']._serialized_start=1777
+  _globals['_DOWNLOADSPEECHJOBREQUEST']._serialized_end=1933
+  _globals['_DOWNLOADSPEECHJOBRESPONSE']._serialized_start=1936
+  _globals['_DOWNLOADSPEECHJOBRESPONSE']._serialized_end=2095
+  _globals['_JOBSERVICE']._serialized_start=2332
+  _globals['_JOBSERVICE']._serialized_end=3695
 # @@protoc_insertion_point(module_scope)

@@ -90,7 +90,7 @@ class SpeechJob(_message.Message):
     """The public id of the key that made it; empty if the server asked for none."""
     @_builtins.property
     def speech(self) -> _text_to_speech_pb2.SynthesizeRequest:
-        """What was asked for, with the own names of model and voice, and without the text."""
+        """What was asked for, with the own names of model and voice, and without the text and the audio of a sample."""
 
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
@@ -171,6 +171,12 @@ class CreateSpeechJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SPEECH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, best a random one, by which the request is known if it comes again: within a day, the same request with the
+    same id makes no other job, and is answered with the one that it made. With another request: ALREADY_EXISTS
+    (REQUEST_ID_REUSED). Empty: each request makes a job. No UUID: INVALID_ARGUMENT.
+    """
     @_builtins.property
     def speech(self) -> _text_to_speech_pb2.SynthesizeRequest:
         """What a call of Synthesize would ask for. Its `text` may have more characters: as many as the server is
@@ -183,10 +189,11 @@ class CreateSpeechJobRequest(_message.Message):
         self,
         *,
         speech: _text_to_speech_pb2.SynthesizeRequest | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["speech", b"speech"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["speech", b"speech"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "speech", b"speech"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

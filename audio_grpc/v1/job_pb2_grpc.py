@@ -28,7 +28,7 @@ if _version_not_supported:
 class JobServiceStub:
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).
@@ -95,7 +95,7 @@ class JobServiceStub:
 class JobServiceServicer:
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).
@@ -103,7 +103,8 @@ class JobServiceServicer:
 
     def CreateSpeechJob(self, request, context):
         """Makes a job. Its text is cut into pieces here and now, and the model is loaded if need be, so that what
-        can be refused is refused at once.
+        can be refused is refused at once. A key that has too many jobs, or too much text in them, as the server is
+        configured: RESOURCE_EXHAUSTED (TOO_MANY_JOBS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,7 +242,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 class JobService:
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class JobServiceStub:
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).
@@ -41,7 +41,8 @@ class JobServiceStub:
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CreateSpeechJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CreateSpeechJobRequest, _job_pb2.CreateSpeechJobResponse]
     """Makes a job. Its text is cut into pieces here and now, and the model is loaded if need be, so that what
-    can be refused is refused at once.
+    can be refused is refused at once. A key that has too many jobs, or too much text in them, as the server is
+    configured: RESOURCE_EXHAUSTED (TOO_MANY_JOBS).
     """
     ListSpeechJobs: _grpc.UnaryUnaryMultiCallable[_job_pb2.ListSpeechJobsRequest, _job_pb2.ListSpeechJobsResponse]
     """Lists jobs, newest first."""
@@ -76,7 +77,7 @@ class JobServiceStub:
 class JobServiceAsyncStub(JobServiceStub):
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).
@@ -85,7 +86,8 @@ class JobServiceAsyncStub(JobServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSpeechJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CreateSpeechJobRequest, _job_pb2.CreateSpeechJobResponse]  # type: ignore[assignment]
     """Makes a job. Its text is cut into pieces here and now, and the model is loaded if need be, so that what
-    can be refused is refused at once.
+    can be refused is refused at once. A key that has too many jobs, or too much text in them, as the server is
+    configured: RESOURCE_EXHAUSTED (TOO_MANY_JOBS).
     """
     ListSpeechJobs: _aio.UnaryUnaryMultiCallable[_job_pb2.ListSpeechJobsRequest, _job_pb2.ListSpeechJobsResponse]  # type: ignore[assignment]
     """Lists jobs, newest first."""
@@ -119,7 +121,7 @@ class JobServiceAsyncStub(JobServiceStub):
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Speaks long texts in the background, whoever stays connected. Jobs outlive the server: it, or another with
     the same database, goes on with the first piece that is not yet spoken. Calls that somebody waits for come
-    first.
+    first, and jobs of different keys take turns, piece by piece.
 
     Where the server asks for keys, a key sees the jobs that it made, and no others. An id that is unknown, or
     another key's: NOT_FOUND (JOB_NOT_FOUND).
@@ -132,7 +134,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CreateSpeechJobResponse, _abc.Awaitable[_job_pb2.CreateSpeechJobResponse]]:
         """Makes a job. Its text is cut into pieces here and now, and the model is loaded if need be, so that what
-        can be refused is refused at once.
+        can be refused is refused at once. A key that has too many jobs, or too much text in them, as the server is
+        configured: RESOURCE_EXHAUSTED (TOO_MANY_JOBS).
         """
 
     @_abc_1.abstractmethod

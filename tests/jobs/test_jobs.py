@@ -168,7 +168,7 @@ async def test_numbers_that_no_enum_has_are_refused(client: AsyncClient, start: 
             "job_0123456789ABCDEF",
             "job_0123456789abcdef",
         ),
-        *("x" * 5000, "job_0123456789abcdef\n", "job_' OR 1=1 --xx", "\x00"),
+        *("x" * 100, "job_0123456789abcdef\n", "job_' OR 1=1 --xx", "\x00"),
     ],
 )
 async def test_an_id_that_no_job_has_is_not_found(client: AsyncClient, job_id: str, tmp_path: Path) -> None:

@@ -2,38 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import Start
-from tests.jobs import postgresql
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, refused, sound, spoken
 
-PROGRAMS = postgresql.programs()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed")
 COMPLETED = pb.SPEECH_JOB_STATE_COMPLETED
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A database."""
-    assert PROGRAMS is not None
-    with (
-        TemporaryDirectory(prefix="audio-grpc-postgresql-") as folder,
-        postgresql.running(PROGRAMS, Path(folder)) as url,
-    ):
-        yield url
-
-
 @pytest.fixture
-def start_there(start: Start, url: str) -> Start:
+def start_there(start: Start, postgresql_url: str) -> Start:
     """Starts servers that keep their jobs there."""
-    return partial(start, database_url=url)
+    return partial(start, database_url=postgresql_url)
 
 
 async def test_a_jobs_life(start_there: Start, tmp_path: Path) -> None:

@@ -50,11 +50,18 @@ class JobNarrator:
         self._blobs = blobs
 
     async def speak(self, job: Job) -> None:
-        """Until it is completed, paused, or not this server's any more. SpeechError if it fails."""
+        """Until it is completed, paused, another key's turn, or not this server's any more.
+
+        SpeechError if it fails.
+        """
         current_call.set(Call(SERVICE, "", job.id, key_id=job.key_id))  # in the context of this task
         manner = await self._manner(job)
         for _ in range(MOST_ROUNDS):
+            has_spoken = False
             while piece := await self._leases.next_piece(job.id):
+                if has_spoken and await self._leases.gives_way(job.id):
+                    return
+                has_spoken = True
                 if await self._keep(job, piece, manner) is not JobState.RUNNING:
                     break
             if await self._leases.settle(job.id, await self._blobs.sizes(job.id)) is not JobState.RUNNING:
@@ -79,6 +86,8 @@ class JobNarrator:
 
     async def _manner(self, job: Job) -> _Manner:
         request = SynthesizeRequest.FromString(job.request)
+        if borrowed := await self._leases.sample(job.id):
+            request.sample.audio = borrowed
         model = self._models.synthesizer(request.model)
         voice, sample = await self._samples.asked_for(model, request)
         await model.load()  # some models know their voices only then

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -18,6 +19,7 @@ from audio_grpc.services.jobs.requests import (
     cut,
     fields_of_speech,
     read_delivery,
+    read_request_id,
     read_speech,
 )
 from audio_grpc.services.jobs.runner import JobRunner
@@ -25,7 +27,7 @@ from audio_grpc.services.pages import page_token, read_page
 from audio_grpc.services.pipeline import settled
 from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
-from audio_grpc.store import JobStorage, NewJob, Position
+from audio_grpc.store import JobBounds, JobStorage, NewJob, Position
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Encoding, Job, JobState
 from audio_grpc.v1 import job_pb2 as pb
@@ -56,6 +58,7 @@ class Jobs(JobServiceServicer):
         storage: JobStorage,
         runner: JobRunner,
         max_characters: int,
+        bounds: JobBounds,
     ) -> None:
         self._models = models
         self._samples = samples
@@ -64,14 +67,18 @@ class Jobs(JobServiceServicer):
         self._blobs = storage.blobs
         self._runner = runner
         self._max_characters = max_characters
+        self._bounds = bounds
 
     async def CreateSpeechJob(
         self, request: pb.CreateSpeechJobRequest, context: Context
     ) -> pb.CreateSpeechJobResponse:
-        """The job, once it is kept."""
+        """The job, once it is kept; of a request that comes again, the one that it made."""
+        request_id = read_request_id(request)
+        if request_id and (made := await self._store.made_for(current_call.get().key_id, request_id)):
+            return pb.CreateSpeechJobResponse(job=from_job(made))
         with fields_of_speech():
             new, ignored = await self._prepared(request.speech)
-        job = await self._store.add(new)
+        job = await self._store.add(replace(new, request_id=request_id), self._bounds)
         self._runner.wake(job.id)
         return pb.CreateSpeechJobResponse(job=from_job(job), ignored_fields=ignored)
 
@@ -189,12 +196,15 @@ class Jobs(JobServiceServicer):
         kept.CopyFrom(request)
         kept.MergeFrom(SynthesizeRequest(model=model.name, voice=started.voice))
         kept.ClearField("text")
+        if kept.HasField("sample"):
+            kept.sample.ClearField("audio")  # which is kept apart
         new = NewJob(
             key_id=call.key_id,
             request=kept.SerializeToString(),
             text_start="".join(pieces[:SHOWN_CHARACTERS])[:SHOWN_CHARACTERS],
             pieces=pieces,
             sample_rate_hertz=info.sample_rate_hertz,
+            sample=request.sample.audio,
         )
         return new, started.ignored_fields
 

@@ -8,7 +8,7 @@ from audio_grpc.client import AsyncClient
 from audio_grpc.v1.job_pb2 import SpeechJob
 from gateway import sse
 from gateway.bodies import JsonRoute
-from gateway.caller import Service
+from gateway.caller import Service, request_id
 from gateway.dialects.chatterbox import documents, jobs, long_speech
 from gateway.dialects.chatterbox.errors import translate_job
 from gateway.dialects.chatterbox.jobs import State
@@ -44,7 +44,7 @@ async def create_long_speech(
     body: LongSpeechRequest, request: Request, response: Response, service: Service
 ) -> dict[str, Any]:
     """Have a text spoken in the background, however long it is and whoever stays connected."""
-    made = await service.submit_job(body.input, **body.manner())
+    made = await service.submit_job(body.input, request_id=request_id(request), **body.manner())
     response.headers.update(ignored(made.ignored_fields))
     url = f"{_url(request)}/{made.job.id}"
     return jobs.created(made.job, url, "Job submitted for processing")
