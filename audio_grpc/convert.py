@@ -123,6 +123,8 @@ def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_
         consent=voice.consent,
         create_time=create_time,
         sample_duration=from_seconds(voice.sample_seconds),
+        sample_bytes=voice.sample_bytes,
+        sample_media_type=voice.sample_media_type,
         aliases=aliases,
         key_id=voice.owner,
     )

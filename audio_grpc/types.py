@@ -94,6 +94,9 @@ class CustomVoice:
     """Where the speaker's agreement is recorded, as it was told."""
     owner: str = ""
     """The public id of the key that it belongs to; empty: it is shared with everybody."""
+    sample_bytes: int = 0
+    sample_media_type: str = ""
+    """Of IANA; empty if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _add_dialects(app: FastAPI) -> None:
     for router in (gateflow.router, gateflow.own_router, openai.router, openai.speech_router):
         app.include_router(router, prefix=gateflow.PREFIX, include_in_schema=False)
     app.include_router(chatterbox.router)
-    for prefix in (openai.PREFIX, "/chatterbox", f"/chatterbox{openai.PREFIX}"):
+    for prefix in (openai.PREFIX, chatterbox.PREFIX, f"{chatterbox.PREFIX}{openai.PREFIX}"):
         app.include_router(chatterbox.router, prefix=prefix, include_in_schema=False)
 
 
@@ -114,6 +114,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> JSONResponse:
+        if request.url.path.startswith(f"{chatterbox.PREFIX}/"):
+            return JSONResponse(chatterbox.error_body(error), chatterbox.error_status(error), error.headers)
         return JSONResponse(error.body, error.status, error.headers)
 
     @app.exception_handler(ServiceError)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.caller import require_key, settings_of
 from gateway.errors import RATE, RETRY_SOON_SECONDS, ApiError
+from gateway.problems import no_json
 
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_MARKS = MAX_JSON_BYTES // 2
@@ -184,7 +185,7 @@ def _parsed(body: bytearray) -> Any:
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
-        raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
+        raise no_json(error) from error
     finally:
         if collects:
             gc.enable()

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/guides/error-codes; every error body has all fo
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -90,6 +90,8 @@ class ApiError(Exception):
     param: str | None = None
     code: str | None = None
     retry_after_seconds: float | None = None
+    problems: Sequence[Mapping[str, Any]] = ()
+    """Of a request of another shape than its path asks for: ``type``, ``loc`` and ``msg``, as FastAPI has."""
 
     def __post_init__(self) -> None:
         # Both can have in them what a caller sent.

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from gateway.bodies import whole
 from gateway.errors import ApiError
 from gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
-from gateway.problems import from_validation
+from gateway.problems import from_validation, missing
 
 URLENCODED = "application/x-www-form-urlencoded"
 
@@ -24,9 +24,7 @@ async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
         return await read_form(request, files)
     for name, file in files.items():
         if file.required:
-            raise ApiError(
-                400, f"the form has no file {name!r}; send multipart/form-data with one", param=name
-            )
+            raise missing(name, f"the form has no file {name!r}; send multipart/form-data with one")
     body = await whole(request, MAX_FIELD_BYTES)
     try:
         return parse_qs(

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from gateway.bodies import pieces
 from gateway.errors import ApiError
+from gateway.problems import missing
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -66,7 +67,7 @@ async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
         _refuse("the form was cut short: its closing boundary is missing; send it again")
     for name, file in files.items():
         if file.required and not file.seen:
-            _refuse(f"the form has no file {name!r}; send one", param=name)
+            raise missing(name, f"the form has no file {name!r}; send one")
     return parts.fields
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audio_grpc.errors import QUOTED_CHARACTERS, shortened
 from gateway.errors import ApiError
 
 # What pydantic calls a body that is something else than an object.
@@ -11,9 +12,39 @@ WHEREABOUTS = ("body", "query", "path", "openai", "chatterbox")
 BODY_TYPES = ("model_attributes_type", "model_type", "dict_type")
 
 
+MOST = 16
+"""Problems of one request that are told of."""
+
+
 def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     """The first problem; the others would mostly follow from it."""
-    problem = problems[0]
+    error = _first(problems[0])
+    error.problems = [
+        {"type": problem["type"], "loc": _place(problem["loc"]), "msg": problem["msg"]}
+        for problem in problems[:MOST]
+    ]
+    return error
+
+
+def missing(name: str, message: str) -> ApiError:
+    """A form that lacks a file, as pydantic says it of other fields."""
+    problem = {"type": "missing", "loc": ["body", name], "msg": "Field required"}
+    return ApiError(400, message, param=name, code="invalid_form", problems=[problem])
+
+
+def no_json(said: object) -> ApiError:
+    """A body that is no JSON."""
+    problem = {"type": "json_invalid", "loc": ["body"], "msg": f"JSON decode error: {said}"}
+    return ApiError(400, f"the body is not JSON: {said}", code="invalid_json", problems=[problem])
+
+
+def _place(steps: Sequence[int | str]) -> list[int | str]:
+    """Where in the request; what was validated by itself is in the body."""
+    names = [step if isinstance(step, int) else shortened(step, QUOTED_CHARACTERS) for step in steps]
+    return names if names and names[0] in WHEREABOUTS else ["body", *names]
+
+
+def _first(problem: Mapping[str, Any]) -> ApiError:
     place = [step for step in problem["loc"] if step not in WHEREABOUTS]
     # A check over several fields says itself which one is to be changed.
     said = problem["msg"].removeprefix("Value error, ")
@@ -28,7 +59,5 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     if problem["type"] == "missing":
         return ApiError(400, f"{name or 'the body'} is missing; it is required", param=name, code="missing")
     if problem["type"] == "json_invalid":
-        return ApiError(
-            400, f"the body is not JSON: {problem.get('ctx', {}).get('error')}", code="invalid_json"
-        )
+        return no_json(problem.get("ctx", {}).get("error"))
     return ApiError(400, f"{name}: {said}" if name else said, param=name, code="invalid_value")

@@ -16,6 +16,7 @@ from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
 from audio_grpc.telemetry.call import current_call
+from audio_grpc.telemetry.history.sound import media_type_of
 from audio_grpc.text import clean
 from audio_grpc.types import CustomVoice
 from audio_grpc.v1 import voice_pb2 as pb
@@ -55,6 +56,8 @@ class CustomVoices(VoiceServiceServicer):
             transcript=request.transcript,
             consent=request.consent,
             owner=current_call.get().key_id,
+            sample_bytes=len(request.sample),
+            sample_media_type=media_type_of(request.sample),
         )
         await self._voices.add(voice, request.sample)
         return pb.CreateCustomVoiceResponse(voice=from_custom_voice(voice))

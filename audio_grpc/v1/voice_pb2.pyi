@@ -33,6 +33,8 @@ class CustomVoice(_message.Message):
     SAMPLE_DURATION_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    SAMPLE_BYTES_FIELD_NUMBER: _builtins.int
+    SAMPLE_MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Such as "voice_6f1c0c7be0ab4f2f"; what SynthesizeRequest.voice takes."""
     name: _builtins.str
@@ -45,6 +47,10 @@ class CustomVoice(_message.Message):
     """Where the speaker's agreement is recorded, as it was told."""
     key_id: _builtins.str
     """The public id of the key that it belongs to; empty for one that is shared."""
+    sample_bytes: _builtins.int
+    """How large the sample is, as it was sent."""
+    sample_media_type: _builtins.str
+    """The IANA media type of the sample; empty if it is not known."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -67,10 +73,12 @@ class CustomVoice(_message.Message):
         sample_duration: _duration_pb2.Duration | None = ...,
         aliases: _abc.Iterable[_builtins.str] | None = ...,
         key_id: _builtins.str = ...,
+        sample_bytes: _builtins.int = ...,
+        sample_media_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sample_duration", b"sample_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "consent", b"consent", "create_time", b"create_time", "id", b"id", "key_id", b"key_id", "language_code", b"language_code", "name", b"name", "sample_duration", b"sample_duration", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "consent", b"consent", "create_time", b"create_time", "id", b"id", "key_id", b"key_id", "language_code", b"language_code", "name", b"name", "sample_bytes", b"sample_bytes", "sample_duration", b"sample_duration", "sample_media_type", b"sample_media_type", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

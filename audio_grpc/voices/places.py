@@ -263,8 +263,10 @@ class Places:
         """None if it was removed meanwhile; StorageFailed if it is damaged."""
         try:
             voice = JSON.validate_json((place / DESCRIPTION).read_bytes())
-            if place != self._place(voice.name, voice.owner) or not _sample_of(place, voice.id).is_file():
+            sample = _sample_of(place, voice.id)
+            if place != self._place(voice.name, voice.owner) or not sample.is_file():
                 raise ValueError("it is not in its place, or has no sample")
+            voice = replace(voice, sample_bytes=sample.stat().st_size)  # not written down in earlier versions
         except (OSError, ValueError) as error:
             if not place.exists():
                 return None

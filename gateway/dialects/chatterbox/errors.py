@@ -1,5 +1,7 @@
 """Chatterbox's names for the fields of gRPC requests, for errors that name one."""
 
+from typing import Any
+
 from audio_grpc.client import ServiceError
 from gateway.errors import ApiError, from_service
 
@@ -34,3 +36,13 @@ def translate_job(error: ServiceError) -> ApiError:
     told = from_service(error, JOB_NAMES)
     told.param = told.param and told.param.removeprefix("speech.")
     return told
+
+
+def error_status(error: ApiError) -> int:
+    """422 for a request of another shape than its path asks for."""
+    return 422 if error.problems else error.status
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """OpenAI's, and beside it what FastAPI says by itself of such a request."""
+    return {**error.body, "detail": error.problems} if error.problems else error.body

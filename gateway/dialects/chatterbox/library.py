@@ -1,7 +1,7 @@
 """Voices, and the languages that they speak, in Chatterbox's shapes."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
@@ -19,6 +19,7 @@ SIGNATURES = (
 )
 UNKNOWN = ("bin", "application/octet-stream")
 MPEG4 = ("m4a", "audio/mp4")
+ENDINGS = {media_type: ending for _, ending, media_type in SIGNATURES} | {MPEG4[1]: MPEG4[0]}
 LANGUAGES = {
     **{"ar": "Arabic", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish"},
     **{"fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "it": "Italian", "ja": "Japanese"},
@@ -27,38 +28,47 @@ LANGUAGES = {
 }
 
 
+Name = Annotated[str, Field(min_length=1, max_length=100, description="What to call it.")]
+
+
 class UploadForm(BaseModel):
     """A voice for the library. Fields that are not listed are ignored."""
 
-    voice_name: str = Field(description="What to call it.")
+    voice_name: Name
     language: str = Field("", description="BCP-47 code of what the sample says.")
 
 
 class NameForm(BaseModel):
     """The voice to be chosen."""
 
-    voice_name: str
+    voice_name: Name
 
 
 class RenameForm(BaseModel):
     """What to call the voice from now on."""
 
-    new_name: str
+    new_name: Name
 
 
 class AliasForm(BaseModel):
     """What to call the voice as well."""
 
-    alias: str
+    alias: Name
 
 
 def described(voice: CustomVoice) -> dict[str, Any]:
-    """One voice of the library."""
+    """One voice of the library; its files are called by its name, and ``path`` is where to download it."""
+    ending = ENDINGS.get(voice.sample_media_type, UNKNOWN[0])
     return {
         "name": voice.name,
         "id": voice.id,
+        "filename": f"{voice.name}.{ending}",
+        "original_filename": f"{voice.name}.{ending}",
+        "file_extension": f".{ending}",
+        "file_size": voice.sample_bytes,
+        "path": f"voices/{quote(voice.name, safe='')}/download",
         "upload_date": voice.create_time.ToJsonString(),
-        "language": voice.language_code,
+        "language": voice.language_code or "en",
         "aliases": list(voice.aliases),
         "duration_seconds": voice.sample_duration.ToMilliseconds() / 1000,
         "exists": True,
@@ -80,7 +90,7 @@ def names(voices: Iterable[CustomVoice]) -> dict[str, Any]:
 def chosen(voice: CustomVoice | None) -> dict[str, Any]:
     """The default voice; without one each model speaks with its first."""
     if voice is None:
-        return {"default_voice": None, "source": "model", "voice_info": None}
+        return {"default_voice": None, "source": "model", "voice_info": None, "path": None}
     return {"default_voice": voice.name, "source": "voice_library", "voice_info": described(voice)}
 
 

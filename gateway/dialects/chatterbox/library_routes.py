@@ -82,14 +82,44 @@ async def clean_up_voices(service: Service) -> dict[str, Any]:
     return {"message": "Cleanup completed", "removed_voices": removed, "count": len(removed)}
 
 
-@router.get("/voices/{voice_name}")
+@router.get("/voices/{voice_name:path}/download", response_class=Response, responses=documents.SAMPLE)
+async def download_voice(voice_name: str, service: Service) -> Response:
+    """The sample, as it was uploaded."""
+    voice = await service.get_custom_voice(voice_name)
+    sample = await service.get_voice_sample(voice.id)
+    media_type, headers = library.attachment(voice.name, sample)
+    return Response(sample, media_type=media_type, headers=headers)
+
+
+@router.get("/voices/{voice_name:path}/aliases")
+async def list_voice_aliases(voice_name: str, service: Service) -> dict[str, Any]:
+    """Its further names."""
+    return library.aliases(await service.get_custom_voice(voice_name))
+
+
+@router.post("/voices/{voice_name:path}/aliases", status_code=201, openapi_extra=documents.ALIAS_FORM)
+async def add_voice_alias(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
+    """Give it a further name."""
+    form = validated(library.AliasForm, await read_any_form(request, {}))
+    voice = await service.add_voice_alias(voice_name, form.alias)
+    return {"message": "Alias added successfully", "alias": form.alias, **library.aliases(voice)}
+
+
+@router.delete("/voices/{voice_name:path}/aliases/{alias:path}")
+async def remove_voice_alias(voice_name: str, alias: str, service: Service) -> dict[str, Any]:
+    """Take a further name from it."""
+    voice = await service.remove_voice_alias(voice_name, alias)
+    return {"message": "Alias removed successfully", "alias": alias, **library.aliases(voice)}
+
+
+@router.get("/voices/{voice_name:path}")
 async def get_voice(voice_name: str, service: Service) -> dict[str, Any]:
     """One voice, by name, alias or id."""
     return {"voice": library.described(await service.get_custom_voice(voice_name))}
 
 
 @router.put(
-    "/voices/{voice_name}",
+    "/voices/{voice_name:path}",
     openapi_extra=documents.RENAME_FORM,
     dependencies=[Depends(speaks(translate_rename))],
 )
@@ -100,38 +130,8 @@ async def rename_voice(voice_name: str, request: Request, service: Service) -> d
     return {"message": "Voice renamed successfully", "old_name": voice_name, "new_name": voice.name}
 
 
-@router.delete("/voices/{voice_name}")
+@router.delete("/voices/{voice_name:path}")
 async def delete_from_library(voice_name: str, service: Service) -> dict[str, Any]:
     """Forget it, and its sample."""
     await service.delete_custom_voice(voice_name)
     return {"message": "Voice deleted successfully", "voice_name": voice_name}
-
-
-@router.get("/voices/{voice_name}/download", response_class=Response, responses=documents.SAMPLE)
-async def download_voice(voice_name: str, service: Service) -> Response:
-    """The sample, as it was uploaded."""
-    voice = await service.get_custom_voice(voice_name)
-    sample = await service.get_voice_sample(voice.id)
-    media_type, headers = library.attachment(voice.name, sample)
-    return Response(sample, media_type=media_type, headers=headers)
-
-
-@router.get("/voices/{voice_name}/aliases")
-async def list_voice_aliases(voice_name: str, service: Service) -> dict[str, Any]:
-    """Its further names."""
-    return library.aliases(await service.get_custom_voice(voice_name))
-
-
-@router.post("/voices/{voice_name}/aliases", status_code=201, openapi_extra=documents.ALIAS_FORM)
-async def add_voice_alias(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
-    """Give it a further name."""
-    form = validated(library.AliasForm, await read_any_form(request, {}))
-    voice = await service.add_voice_alias(voice_name, form.alias)
-    return {"message": "Alias added successfully", "alias": form.alias, **library.aliases(voice)}
-
-
-@router.delete("/voices/{voice_name}/aliases/{alias}")
-async def remove_voice_alias(voice_name: str, alias: str, service: Service) -> dict[str, Any]:
-    """Take a further name from it."""
-    voice = await service.remove_voice_alias(voice_name, alias)
-    return {"message": "Alias removed successfully", "alias": alias, **library.aliases(voice)}

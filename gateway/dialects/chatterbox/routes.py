@@ -10,6 +10,8 @@ from gateway.dialects.chatterbox import library_routes, long_routes, speech_rout
 from gateway.dialects.chatterbox.errors import translate
 from gateway.errors import speaks
 
+PREFIX = "/chatterbox"
+"""Below it everything is as at Chatterbox; at the root, what OpenAI has as well is as there."""
 PARTS = (speech_routes.router, long_routes.router, library_routes.router, status_routes.router)
 
 router = APIRouter(dependencies=[Depends(speaks(translate))])

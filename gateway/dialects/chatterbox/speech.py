@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from audio_grpc.client import AsyncClient, Encoding, JobOptions, SpeechOptions, Strategy
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
@@ -23,7 +23,9 @@ PRESETS: dict[Quality, tuple[Strategy, int]] = {
 
 
 class SpokenText(Body):
-    """What to say, and how, whether its caller waits for it or not."""
+    """What to say, and how, whether its caller waits for it or not. Numbers may be written as text."""
+
+    model_config = ConfigDict(strict=False, allow_inf_nan=False)
 
     input: Annotated[str, Field(min_length=1, description="The text.")]
     model: str = Field("", description="Name or alias of a model; the server's first if left out.")
@@ -43,6 +45,13 @@ class SpokenText(Body):
         "balanced",
         description="A preset: fast is word and 100, balanced sentence and 200, high paragraph and 300.",
     )
+
+    @field_validator("input")
+    @classmethod
+    def _is_said(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("there is nothing to say; send a text")
+        return text
 
     def manner(self) -> JobOptions:
         """How to say it, as the service takes it."""
@@ -95,9 +104,7 @@ class SpeechRequest(SpokenText):
 
 
 class SpeechForm(SpeechRequest):
-    """The same as a form, where numbers are text."""
-
-    model_config = ConfigDict(strict=False)
+    """The same as a form."""
 
 
 def answer(request: SpeechRequest, service: AsyncClient, sample: bytes = b"") -> Answer:

@@ -8,7 +8,13 @@ from typing import Any
 
 from audio_grpc.v1 import activity_pb2 as pb
 from audio_grpc.v1.activity_pb2 import Activity, GetStatisticsResponse
-from audio_grpc.v1.model_pb2 import MODEL_KIND_SYNTHESIZER, MODEL_STATE_READY, Memory, Model
+from audio_grpc.v1.model_pb2 import (
+    MODEL_KIND_SYNTHESIZER,
+    MODEL_STATE_READY,
+    FreeMemoryResponse,
+    Memory,
+    Model,
+)
 
 SPEECH = ("Synthesize", "StreamingSynthesize")
 STATUSES = {
@@ -32,6 +38,8 @@ STEPS = {
     pb.ACTIVITY_STEP_CANCELLED: "Cancelled by the caller",
 }
 MEGABYTE = 1 << 20
+NO_ALERTS: dict[str, Any] = {"has_alerts": False, "alert_count": 0, "alerts": []}
+"""The server looks after its memory itself."""
 
 
 def speech(activities: Sequence[Activity]) -> tuple[Activity | None, list[Activity]]:
@@ -142,6 +150,19 @@ def memory(found: Memory) -> dict[str, float]:
     if free := [one.free_bytes for one in found.devices if one.HasField("free_bytes")]:
         sizes["gpu_memory_free_mb"] = sum(free)
     return {name: round(size / MEGABYTE, 2) for name, size in sizes.items()}
+
+
+def freed(found: FreeMemoryResponse) -> dict[str, Any]:
+    """What has gone, and the memory after that."""
+    after = memory(found.after)
+    return {
+        "memory_info": after,
+        "memory_info_before": memory(found.before),
+        "memory_info_after_cleanup": after,
+        "cleanup_performed": True,
+        "collected_objects": len(found.unloaded_models),
+        "unloaded_models": list(found.unloaded_models),
+    }
 
 
 def speaker(models: Sequence[Model]) -> Model | None:

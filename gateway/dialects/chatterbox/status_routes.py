@@ -12,10 +12,22 @@ from gateway.caller import Service
 from gateway.dialects.chatterbox import status
 from gateway.dialects.chatterbox.speech import PRESETS, SpeechRequest
 from gateway.dialects.openai import directory
+from gateway.errors import ApiError
 
 NAME = "audio-grpc"
 LOOKED_AT = 100
 RECENT = 5
+BOOLEANS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+    "": False,
+}
 DEFAULTS = {
     "exaggeration": 0.5,
     "cfg_weight": 0.5,
@@ -26,6 +38,8 @@ DEFAULTS = {
     "streaming_quality": "balanced",
 }
 
+CONFIRM = "Confirm it: without, nothing is done."
+Confirmed = Annotated[bool, Query(alias="confirm", description=CONFIRM)]
 Limit = Annotated[int, Query(ge=1, le=LOOKED_AT, description="How many at most.")]
 router = APIRouter(tags=["chatterbox: status"])
 
@@ -37,10 +51,24 @@ async def _speech(service: AsyncClient) -> tuple[Activity | None, list[Activity]
 @router.get("/status")
 @router.get("/processing", include_in_schema=False)
 @router.get("/processing/status", include_in_schema=False)
-async def get_status(service: Service) -> dict[str, Any]:
-    """What is being spoken."""
-    current, _ = await _speech(service)
-    return status.status(current, await service.get_statistics())
+async def get_status(
+    service: Service,
+    include_memory: bool = False,
+    include_history: bool = False,
+    include_stats: bool = False,
+    history_limit: Limit = RECENT,
+) -> dict[str, Any]:
+    """What is being spoken, and if wanted the memory, the last requests and the totals."""
+    current, ended = await _speech(service)
+    totals = await service.get_statistics()
+    found = status.status(current, totals)
+    if include_memory:
+        found["memory_info"] = status.memory(await service.get_memory())
+    if include_history:
+        found["request_history"] = status.history(ended[:history_limit])["request_history"]
+    if include_stats:
+        found["statistics"] = status.statistics(totals)
+    return found
 
 
 @router.get("/status/progress")
@@ -56,21 +84,33 @@ async def get_progress(service: Service) -> dict[str, Any]:
 async def get_history(service: Service, limit: Limit = RECENT) -> dict[str, Any]:
     """What was spoken lately, the last first."""
     _, ended = await _speech(service)
-    return status.history(ended[:limit])
+    return {**status.history(ended[:limit]), "limit": limit}
 
 
 @router.post("/status/history/clear")
 @router.delete("/status/history", include_in_schema=False)
-async def clear_history(service: Service) -> dict[str, Any]:
+async def clear_history(service: Service, confirm: Confirmed = False) -> dict[str, Any]:
     """Forget that."""
-    return {"message": "Request history cleared", "cleared": await service.clear_activities()}
+    if not confirm:
+        return {
+            "message": "History clear requires confirmation. Set confirm=true to proceed.",
+            "warning": "This forgets all requests that have ended.",
+        }
+    return {
+        "success": True,
+        "message": "Request history cleared",
+        "cleared": await service.clear_activities(),
+    }
 
 
 @router.get("/status/statistics")
 @router.get("/stats", include_in_schema=False)
-async def get_statistics(service: Service) -> dict[str, Any]:
+async def get_statistics(service: Service, include_memory: bool = False) -> dict[str, Any]:
     """Totals since the server was started."""
-    return status.statistics(await service.get_statistics())
+    found = status.statistics(await service.get_statistics())
+    if include_memory:
+        found["current_memory"] = status.memory(await service.get_memory())
+    return found
 
 
 @router.get("/info")
@@ -82,33 +122,55 @@ async def get_info(service: Service) -> dict[str, Any]:
     return {
         "api_name": NAME,
         "version": __version__,
+        "api_version": __version__,
         "status": "operational",
         "tts_status": status.status(current, totals),
         "statistics": status.statistics(totals),
         "memory_info": status.memory(await service.get_memory()),
         "recent_requests": status.history(ended[:RECENT])["request_history"],
-        "uptime_info": {"start_time": totals.start_time.ToMilliseconds() / 1000},
+        "uptime_info": {
+            "start_time": totals.start_time.ToMilliseconds() / 1000,
+            "total_requests": totals.requests,
+            "is_processing": current is not None,
+        },
     }
 
 
 @router.get("/memory")
-async def get_memory(service: Service, cleanup: bool = False) -> dict[str, Any]:
-    """What the server takes, in megabytes; with ``cleanup`` after unloading what is idle and may go."""
-    if cleanup:
-        return await free_memory(service)
-    found = await service.get_memory()
-    return {"memory_info": status.memory(found), "cleanup_performed": False}
+async def get_memory(
+    service: Service,
+    cleanup: Annotated[str, Query(description="true: unload what is idle and may go, first.")] = "false",
+    include_alerts: bool = True,
+) -> dict[str, Any]:
+    """What the server takes, in megabytes, and how many requests it has had."""
+    if cleanup.lower() not in BOOLEANS:
+        raise ApiError(400, "cleanup: send true or false", param="cleanup", code="invalid_value")
+    totals = await service.get_statistics()
+    found: dict[str, Any] = {
+        "request_counter": totals.requests,
+        "cleanup_performed": False,
+        "cuda_cache_cleared": False,
+    }
+    if include_alerts:
+        found["alerts"] = status.NO_ALERTS
+    if BOOLEANS[cleanup.lower()]:
+        return {**found, **status.freed(await service.free_memory())}
+    return {"memory_info": status.memory(await service.get_memory()), **found}
 
 
 @router.post("/memory/reset")
-async def free_memory(service: Service) -> dict[str, Any]:
+async def reset_memory(service: Service, confirm: Confirmed = False) -> dict[str, Any]:
     """Unload what is idle and may go, and give back what is unused."""
-    freed = await service.free_memory()
+    if not confirm:
+        message = "this unloads models that are idle; send confirm=true to proceed"
+        raise ApiError(400, message, param="confirm", code="confirmation_required")
+    totals = await service.get_statistics()
+    freed = status.freed(await service.free_memory())
     return {
-        "memory_info": status.memory(freed.after),
-        "memory_info_before": status.memory(freed.before),
-        "cleanup_performed": True,
-        "unloaded_models": list(freed.unloaded_models),
+        "status": "reset",
+        "previous_request_counter": totals.requests,
+        "cuda_stats_reset": False,
+        **freed,
     }
 
 
@@ -120,15 +182,20 @@ async def get_config(service: Service) -> dict[str, Any]:
         "api_info": {"name": NAME, "version": __version__},
         "model": status.capabilities(model) if model else None,
         "defaults": DEFAULTS,
+        "server": {},
+        "memory_management": {},
     }
 
 
 @router.get("/health")
 async def get_health(service: Service, response: Response) -> dict[str, Any]:
     """Whether the service can be asked, and its model is in memory; 503 if it cannot."""
+    memory = None
     try:
         serving = await service.is_serving()
         model = status.speaker(await service.list_models()) if serving else None
+        if serving:
+            memory = status.memory(await service.get_memory())
     except ServiceError:
         serving, model = False, None
     if not serving:
@@ -138,6 +205,10 @@ async def get_health(service: Service, response: Response) -> dict[str, Any]:
         "model_loaded": status.is_loaded(model),
         "device": model.device if model else "unknown",
         "config": DEFAULTS,
+        "memory_info": memory,
+        "initialization_state": "ready" if serving else "unavailable",
+        "initialization_progress": None,
+        "initialization_error": None,
     }
 
 

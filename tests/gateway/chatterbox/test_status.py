@@ -104,22 +104,31 @@ async def test_the_status_has_the_details(open_door: Open, path: str) -> None:
 
 async def test_history_and_statistics(open_door: Open) -> None:
     door = await open_door()
-    assert (await door.http.get("/status/history")).json() == {"request_history": [], "total_records": 0}
+    assert (await door.http.get("/status/history")).json() == {
+        "request_history": [], "total_records": 0, "limit": 5
+    }  # fmt: skip
     for text in ("one", "two!"):
         await door.http.post("/tts", json={"input": text}, headers={"x-request-id": text.strip("!")})
         await ended(door, "completed")
-    await door.http.post("/tts", json={"input": " "})
+    await door.http.post("/tts", json={"input": "x", "voice": "nobody"})
     history = await ended(door, "error")
     shown = [(one["text_preview"], one["status"], one["error_message"]) for one in history["request_history"]]
-    assert shown == [("", "error", "TEXT_EMPTY"), ("two!", "completed", None), ("one", "completed", None)]
+    assert shown == [
+        ("x", "error", "VOICE_NOT_FOUND"),
+        ("two!", "completed", None),
+        ("one", "completed", None),
+    ]
     assert (await door.http.get("/history?limit=1")).json()["total_records"] == 1
     for path in ("/status/statistics", "/stats", "/v1/status/statistics"):
         totals = (await door.http.get(path)).json()
         assert (totals["total_requests"], totals["completed_requests"], totals["error_requests"]) == (3, 2, 1)
         assert totals["success_rate"] == pytest.approx(200 / 3)
-        assert totals["average_text_length"] == pytest.approx(7 / 3)
+        assert totals["average_text_length"] == pytest.approx(8 / 3)
         assert totals["average_duration_seconds"] > 0
-    assert (await door.http.post("/status/history/clear")).json()["cleared"] == 3
+    for path in ("/status/history/clear", "/chatterbox/status/history/clear?confirm=false"):
+        assert "confirm=true" in (await door.http.post(path)).json()["message"]
+    assert (await door.http.get("/status/history")).json()["total_records"] == 3
+    assert (await door.http.post("/status/history/clear?confirm=true")).json()["cleared"] == 3
     assert (await door.http.get("/status/history")).json()["total_records"] == 0
     assert (await door.http.get("/stats")).json()["total_requests"] == 3
 
@@ -141,7 +150,16 @@ async def test_memory_and_its_cleanup(open_door: Open) -> None:
     assert (cleaned["cleanup_performed"], cleaned["unloaded_models"]) == (True, ["speaker"])
     freed = cleaned["memory_info_before"]["cpu_memory_mb"] - cleaned["memory_info"]["cpu_memory_mb"]
     assert freed > 50
-    assert (await door.http.post("/v1/memory/reset")).json()["unloaded_models"] == []
+    assert cleaned["memory_info_after_cleanup"] == cleaned["memory_info"]
+    assert (found["request_counter"], cleaned["request_counter"]) == (1, 1)
+    assert (await door.http.get("/memory?cleanup=perhaps")).status_code == 400
+    for path in ("/v1/memory/reset", "/chatterbox/memory/reset?confirm=false"):
+        await door.http.post("/tts", json={"input": "x"})  # loads the model again
+        await ended(door, "completed")
+        refused = await door.http.post(path)
+        assert (refused.status_code, error_of(refused)["param"]) == (400, "confirm")
+        reset = (await door.http.post(f"{path.partition('?')[0]}?confirm=true")).json()
+        assert (reset["status"], reset["unloaded_models"]) == ("reset", ["speaker"])
 
 
 async def test_what_there_is(door: Door) -> None:

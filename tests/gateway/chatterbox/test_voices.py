@@ -1,5 +1,7 @@
 """Chatterbox's library of voices."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.gateway.conftest import Door, Open
@@ -62,7 +64,7 @@ async def test_a_download_is_what_was_uploaded(open_door: Open) -> None:
 
 async def test_the_default_voice_is_that_of_requests_without_one(open_door: Open) -> None:
     door = await open_door(options={"cloning": True, "wants_transcript": True})
-    none = {"default_voice": None, "source": "model", "voice_info": None}
+    none = {"default_voice": None, "source": "model", "voice_info": None, "path": None}
     assert (await door.http.get("/voices/default")).json() == none
     sample = (await door.http.post("/tts", json={"input": "It is Anna. "})).content
     files = {"voice_file": ("anna.wav", sample)}
@@ -114,7 +116,7 @@ async def test_no_name_is_a_path(open_door: Open) -> None:
     folder = door.server.settings.voices_path
     assert folder is not None
     assert {len(path.name) for path in folder.iterdir() if not path.name.startswith(".")} == {64}
-    for path in ("..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", "voice.json", ".default", ".unfinished"):
+    for path in ("..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", "voice.json", ".default", ".unfinished"):
         for asked in (f"/voices/{path}", f"/voices/{path}/download", f"/chatterbox/voices/{path}/download"):
             reply = await door.http.get(asked)
             assert reply.status_code == 404, asked
@@ -187,3 +189,31 @@ async def test_languages(neural: Door) -> None:
     found = (await neural.http.get("/languages")).json()
     assert {"code": "en-US", "name": "English"} in found["languages"]
     assert found["count"] == len(found["languages"])
+
+
+async def test_what_is_told_of_a_voice(open_door: Open) -> None:
+    door = await open_door(**CLONING)
+    await uploaded(door)
+    voice = (await door.http.get("/chatterbox/voices/Anna")).json()["voice"]
+    assert voice["file_size"] == len(RECORDING)
+    assert (voice["filename"], voice["original_filename"]) == ("Anna.flac", "Anna.flac")
+    assert (voice["file_extension"], voice["exists"], voice["language"]) == (".flac", True, "en")
+    download = await door.http.get(f"/chatterbox/{voice['path']}")
+    assert download.content == RECORDING
+    assert (await door.http.get("/chatterbox/voices")).json()["voices"] == [voice]
+
+
+@pytest.mark.parametrize("name", ["a/b", "/a", "a/", "../x", "default/x"])
+async def test_a_name_may_have_slashes(open_door: Open, name: str) -> None:
+    door = await open_door(**CLONING)
+    await uploaded(door, name)
+    voice = f"/chatterbox/voices/{quote(name, safe='')}"
+    assert (await door.http.get(voice)).json()["voice"]["name"] == name
+    assert (await door.http.get(f"{voice}/download")).content == RECORDING
+    added = await door.http.post(f"{voice}/aliases", data={"alias": "x/y"})
+    assert added.json()["aliases"] == ["x/y"]
+    removed = await door.http.delete(f"{voice}/aliases/{quote('x/y', safe='')}")
+    assert removed.json()["aliases"] == []
+    assert (await door.http.put(voice, data={"new_name": f"{name}/z"})).json()["new_name"] == f"{name}/z"
+    assert (await door.http.delete(f"/chatterbox/voices/{quote(f'{name}/z', safe='')}")).status_code == 200
+    assert (await door.http.get("/chatterbox/voices")).json()["count"] == 0
