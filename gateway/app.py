@@ -22,6 +22,7 @@ from gateway import history, playground
 from gateway.bodies import Bodies, Memory
 from gateway.config import Settings
 from gateway.dialects import chatterbox, gateflow, live, openai, shared
+from gateway.dialects.openai import azure
 from gateway.errors import SERVER, ApiError, translated
 from gateway.keys import AcceptedKeys
 from gateway.metrics import Metrics
@@ -73,6 +74,7 @@ def _add_dialects(app: FastAPI) -> None:
         app.include_router(router, prefix=openai.PREFIX)
     for router in (openai.router, openai.speech_router):
         app.include_router(router, prefix=f"/openai{openai.PREFIX}", include_in_schema=False)
+    app.include_router(azure.router, prefix=azure.PREFIX, include_in_schema=False)
     for router in (gateflow.router, gateflow.own_router, openai.router, openai.speech_router):
         app.include_router(router, prefix=gateflow.PREFIX, include_in_schema=False)
     app.include_router(chatterbox.router)

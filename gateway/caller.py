@@ -12,6 +12,7 @@ from gateway.keys import AcceptedKeys
 
 IDEMPOTENCY_KEY = "idempotency-key"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
+AZURE_KEY = "api-key"
 
 
 def _service(request: HTTPConnection) -> AsyncClient:
@@ -24,8 +25,15 @@ def _service(request: HTTPConnection) -> AsyncClient:
 
 def _authorization(request: HTTPConnection) -> str:
     """As the service takes it: metadata is printable ASCII; a key that is anything else is none of its."""
-    given = request.headers.get("authorization") or _among_subprotocols(request)
+    given = request.headers.get("authorization") or _of_azure(request) or _among_subprotocols(request)
     return given if given.isascii() and given.isprintable() else ""
+
+
+def _of_azure(request: HTTPConnection) -> str:
+    """Where Azure's clients put their key: a header; for WebSockets the query, too."""
+    in_query = request.query_params.get(AZURE_KEY, "") if request.scope["type"] == "websocket" else ""
+    key = request.headers.get(AZURE_KEY) or in_query
+    return f"Bearer {key}" if key else ""
 
 
 def _among_subprotocols(request: HTTPConnection) -> str:

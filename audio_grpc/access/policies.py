@@ -67,6 +67,8 @@ class Policy:
     """The field with sound that is heard and forgotten."""
     charges_reply: bool = False
     """Whether what is spoken is a text that the caller did not send."""
+    is_public: bool = False
+    """Whether a caller who shows no key may call it, too, and is told what everybody may know."""
     counts: bool = True
     """Whether it is one of the calls that a key may make in a minute, and at once."""
     retry: Retry = Retry.SAFE
@@ -103,7 +105,7 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {
     "TextToSpeechService": {
         "Synthesize": _policy(Scope.SPEECH, text="text"),
         "StreamingSynthesize": _policy(Scope.SPEECH, text="text"),
-        "ListVoices": ANY_KEY,
+        "ListVoices": _policy(is_public=True),
     },
     "SpeechToTextService": {
         "Transcribe": _policy(Scope.TRANSCRIPTION),

@@ -53,13 +53,14 @@ class Access(ServerInterceptor):
         policy = policy_of(path)
         key = None
         try:
-            key = self._key(details.invocation_metadata)
+            key = self._key(details.invocation_metadata, policy)
             if key is not None:
                 _require_scopes(key, policy, path)
         except SpeechError as error:
             return _refusal(error, key)
         usage = self._limiter.usage(key.id, key.limits) if key else None
         tab = Tab(policy, key, usage, self._uploads, self._running)
+        tab.is_strangers = self._keys is not None and key is None
         counted = _counted_stream if handler.response_streaming else _counted_unary
         take = tab.take_each if handler.request_streaming else tab.take_first
         return rewrapped(
@@ -68,9 +69,11 @@ class Access(ServerInterceptor):
             tab.weighed(handler.request_deserializer),
         )
 
-    def _key(self, metadata: Any) -> Key | None:
-        """The caller's, None if no keys are asked for. KeyMissing, Unauthenticated, StorageFailed."""
-        return None if self._keys is None else self._keys.find(_secret(metadata))
+    def _key(self, metadata: Any, policy: Policy) -> Key | None:
+        """The caller's; None if none is asked for, or a stranger may call. KeyMissing and others."""
+        if self._keys is None or (policy.is_public and not dict(metadata or ()).get(AUTHORIZATION)):
+            return None
+        return self._keys.find(_secret(metadata))
 
 
 def _require_scopes(key: Key, policy: Policy, path: str) -> None:
@@ -135,9 +138,11 @@ class Tab:
         self._reply = SpokenReply()
         self._counts = False
         self._following = ExitStack()
+        self.is_strangers = False
 
     def __enter__(self) -> Self:
         _name_caller(self._key)
+        current_call.get().is_strangers = self.is_strangers
         task = asyncio.current_task()
         if self._key is not None and self._running is not None and task is not None:
             end = partial(current_call.get().interrupt, task)

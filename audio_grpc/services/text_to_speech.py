@@ -87,11 +87,12 @@ class TextToSpeech(TextToSpeechServiceServicer):
                         yield pb.StreamingSynthesizeResponse(finished=_finished(event, call))
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
-        """The voices of one model, or of all."""
+        """The voices of one model, or of all; strangers are told of the models' own."""
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
         custom: list[CustomVoice] = []
         aliases: Mapping[str, Sequence[str]] = {}
-        if any(model.backend.info.cloning for model in models):
+        is_told = not current_call.get().is_strangers
+        if is_told and any(model.backend.info.cloning for model in models):
             custom, aliases = await self._voices.all(speaker()), await self._voices.aliases()
         voices = [voice for model in models for voice in _voices(model, custom, aliases)]
         return pb.ListVoicesResponse(voices=voices)

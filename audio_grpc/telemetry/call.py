@@ -29,6 +29,8 @@ class Call:
     """Its public id; empty if the server asks for no keys."""
     scopes: frozenset[str] = frozenset()
     """What the key opens."""
+    is_strangers: bool = False
+    """Whether the server asks for keys, and the caller has shown none."""
     model: str = ""
     """The model's own name; empty until one is found, as what callers write would make labels without end."""
     voice: str = ""

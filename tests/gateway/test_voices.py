@@ -16,10 +16,12 @@ async def test_a_voice_is_made_listed_used_and_forgotten(open_door: Open) -> Non
     )
     assert (made.name, made.object, made.type) == ("Elinor", "audio.voice", "audio_sample")
     assert made.created_at > 1_700_000_000
+    assert made.to_dict()["models"] == ["speaker"]
     listed = (await door.http.get("/v1/audio/voices")).json()
     assert listed["object"] == "list"
     assert [voice["id"] for voice in listed["data"]] == ["tone", made.id]
     assert listed["data"][1]["models"] == ["speaker"]
+    assert listed["voices"] == [{"id": voice["id"], "name": voice["name"]} for voice in listed["data"]]
     for voice in ({"id": made.id}, "Elinor"):
         reply = await door.openai.audio.speech.create(
             model="tts-1",
@@ -59,3 +61,8 @@ async def test_without_a_model_that_clones_no_voice_is_kept(door: Door) -> None:
     with pytest.raises(openai.BadRequestError, match="custom voice") as refused:
         await door.openai.audio.voices.create(name="A", audio_sample=("a.flac", RECORDING), consent="")
     assert refused.value.code == "cloning_unavailable"
+
+
+async def test_the_models_that_speak_are_listed_for_open_webui(door: Door) -> None:
+    listed = (await door.http.get("/v1/audio/models")).json()["models"]
+    assert [model["id"] for model in listed] == ["speaker", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"]

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from audio_grpc.v1.model_pb2 import MODEL_KIND_SYNTHESIZER, ModelKind, ModelState
 from audio_grpc.v1.model_pb2 import Model as ServiceModel
-from audio_grpc.v1.model_pb2 import ModelKind, ModelState
 from audio_grpc.v1.text_to_speech_pb2 import Voice as ServiceVoice
 from audio_grpc.v1.voice_pb2 import CustomVoice
 
@@ -54,11 +54,25 @@ class Voice(BaseModel):
     aliases: list[str]
 
 
+class Choice(BaseModel):
+    """What Open WebUI, among others, reads of a voice or a model."""
+
+    id: str
+    name: str
+
+
 class VoiceList(BaseModel):
-    """Every voice of every model."""
+    """Every voice of every model, in two shapes."""
 
     object: Literal["list"] = "list"
     data: list[Voice]
+    voices: list[Choice]
+
+
+class SpeakerList(BaseModel):
+    """The names of the models that speak, as Open WebUI reads them."""
+
+    models: list[Choice]
 
 
 class DeletedVoice(BaseModel):
@@ -89,6 +103,18 @@ def listed(models: list[ServiceModel]) -> ModelList:
     return ModelList(data=[named(model, name) for model in models for name in (model.name, *model.aliases)])
 
 
+def speakers(models: list[ServiceModel]) -> SpeakerList:
+    """Every model that speaks, under each of its names."""
+    speaking = (model for model in models if model.kind == MODEL_KIND_SYNTHESIZER)
+    names = (name for model in speaking for name in (model.name, *model.aliases))
+    return SpeakerList(models=[Choice(id=name, name=name) for name in names])
+
+
+def speakers_of(voices: list[ServiceVoice]) -> SpeakerList:
+    """The models that these voices are of."""
+    return SpeakerList(models=[Choice(id=name, name=name) for name in dict.fromkeys(v.model for v in voices)])
+
+
 def _word(name: str) -> str:
     """The part of an enum's name that is for people: READY of MODEL_STATE_READY."""
     return name.split("_", 2)[2].lower()
@@ -101,7 +127,8 @@ def voices(own: list[ServiceVoice], custom: list[CustomVoice]) -> VoiceList:
         speakers.setdefault(voice.name, []).append(voice.model)
     builtin = {voice.name: builtin_voice(voice, speakers[voice.name]) for voice in own if not voice.custom}
     made = [custom_voice(voice, speakers.get(voice.id, [])) for voice in custom]
-    return VoiceList(data=[*builtin.values(), *made])
+    data = [*builtin.values(), *made]
+    return VoiceList(data=data, voices=[Choice(id=voice.id, name=voice.name) for voice in data])
 
 
 def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:

@@ -1,13 +1,13 @@
 """The paths of OpenAI's audio API, each a translation to one RPC and back."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from audio_grpc.client import AsyncClient, AsyncTranscript, Task
+from audio_grpc.client import AsyncClient, AsyncTranscript, ServiceError, Task
 from gateway.bodies import JsonRoute, Kept
 from gateway.caller import Configured, Service
 from gateway.dialects.openai import directory, documents, speech, transcripts
@@ -48,8 +48,8 @@ async def create_speech(body: speech.SpeechRequest, service: Service) -> Respons
 )
 async def create_transcription(request: Request, service: Service, settings: Configured) -> Response:
     """Write down a recording, in the language that was spoken."""
-    hear = partial(_hear, request, service, settings.max_file_bytes)
-    form, transcript = await hear(read_transcript_form, Task.TRANSCRIBE)
+    listen = partial(hear, request, service, settings.max_file_bytes)
+    form, transcript = await listen(read_transcript_form, Task.TRANSCRIBE)
     return Exchange(transcripts.answer(transcript, form, Task.TRANSCRIBE))
 
 
@@ -62,12 +62,12 @@ async def create_transcription(request: Request, service: Service, settings: Con
 )
 async def create_translation(request: Request, service: Service, settings: Configured) -> Response:
     """Write down a recording, in English."""
-    hear = partial(_hear, request, service, settings.max_file_bytes)
-    form, transcript = await hear(read_translation_form, Task.TRANSLATE)
+    listen = partial(hear, request, service, settings.max_file_bytes)
+    form, transcript = await listen(read_translation_form, Task.TRANSLATE)
     return Exchange(transcripts.answer(transcript, form, Task.TRANSLATE))
 
 
-async def _hear(
+async def hear(
     request: Request,
     service: AsyncClient,
     max_bytes: int,
@@ -95,8 +95,31 @@ async def retrieve_model(model: str, service: Service) -> directory.Model:
 
 @router.get("/audio/voices", tags=["voices"])
 async def list_voices(service: Service) -> directory.VoiceList:
-    """The voices that speech can be made with."""
-    return directory.voices(await service.list_voices(), await service.list_custom_voices())
+    """The voices that speech can be made with; who shows no key is told of the models' own."""
+    own = await service.list_voices()
+    return directory.voices(own, await _or_none(service.list_custom_voices()) or [])
+
+
+@router.get("/audio/models", tags=["voices"])
+async def list_speakers(service: Service) -> directory.SpeakerList:
+    """The models that speech can be made with, as Open WebUI asks for them: it shows no key."""
+    models = await _or_none(service.list_models())
+    if models is None:
+        return directory.speakers_of(await service.list_voices())
+    return directory.speakers(models)
+
+
+Listed = TypeVar("Listed")
+
+
+async def _or_none(listing: Awaitable[Listed]) -> Listed | None:
+    """What is listed; None where the service lists it for nobody without a key, and none was shown."""
+    try:
+        return await listing
+    except ServiceError as error:
+        if error.reason == "API_KEY_MISSING":
+            return None
+        raise
 
 
 @router.post("/audio/voices", tags=["voices"], openapi_extra=documents.VOICE_FORM)
@@ -112,7 +135,8 @@ async def create_voice(request: Request, service: Service) -> directory.Voice:
         language_code=form.language,
         consent=form.consent,
     )
-    return directory.custom_voice(voice, [])
+    models = [one.model for one in await service.list_voices() if one.name == voice.id]
+    return directory.custom_voice(voice, models)
 
 
 @router.delete("/audio/voices/{voice}", tags=["voices"])

@@ -25,11 +25,12 @@ async def transcribe(
     service: Service,
     settings: Configured,
     model: str | None = None,
+    deployment: str | None = None,
     intent: str = INTENT,
 ) -> None:
-    """Write down speech while it is being spoken; the events are OpenAI's."""
+    """Write down speech while it is being spoken; the events are OpenAI's, and Azure names a deployment."""
     subprotocol = SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None
-    conversation = partial(_converse, service, model, intent)
+    conversation = partial(_converse, service, model or deployment, intent)
     await converse(socket, settings, conversation, translate, events.error, subprotocol)
 
 
