@@ -218,6 +218,12 @@ class QueueFull(Busy):
     reason = "QUEUE_FULL"
 
 
+class MemoryShort(Busy):
+    """The server has too little memory left for what the call needs."""
+
+    reason = "MEMORY_SHORT"
+
+
 class RateLimited(Busy):
     """The key has used up what it may use in a minute, or has as many calls in progress as it may."""
 

@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
+import struct
+from collections.abc import Iterator
 
 import grpc
 import pytest
 
-from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer
+from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transcript
 from audio_grpc.backends.cuda import cuda_errors_break
+from audio_grpc.backends.tone import ToneListener, ToneSpeaker
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.runtime import model as runtime
 from audio_grpc.runtime.loaded import FAILURES_IN_A_ROW
 from audio_grpc.server import Server
+from audio_grpc.types import Audio, Speech, SynthesisOptions, TranscriptionOptions
 from audio_grpc.v1.model_pb2 import MODEL_STATE_FAILED, MODEL_STATE_READY
+from audio_grpc.v1.speech_to_text_pb2 import Endpointing
 from tests.conftest import Start
 from tests.test_metrics import scrape
 
@@ -21,6 +26,19 @@ CRASHING = {"crash_on": "boom"}
 
 async def speak(client: AsyncClient, text: str) -> bytes:
     return b"".join([data async for data in client.synthesize(text, encoding=Encoding.PCM_S16LE)])
+
+
+async def transcribe(client: AsyncClient, recording: bytes) -> None:
+    async for _ in client.transcribe(recording):
+        pass
+
+
+async def hear(client: AsyncClient, samples: bytes) -> None:
+    async with client.listen(24000, endpointing=Endpointing(manual=True)) as transcript:
+        await transcript.write(samples)
+        await transcript.end()
+        async for _ in transcript:
+            pass
 
 
 async def failure_of(client: AsyncClient, text: str) -> ServiceError:
@@ -92,10 +110,69 @@ async def test_calls_that_break_one_model_together_reload_it_once(start: Start) 
 
 async def test_failing_again_and_again_counts_as_a_crash(start: Start) -> None:
     server, client = await start(options={"fail_after": 3})
-    for _ in range(FAILURES_IN_A_ROW):
+    for number in range(FAILURES_IN_A_ROW):
         assert server.models.synthesizer("").reloads == 0
-        assert (await failure_of(client, "longer")).reason == "MODEL_FAILED"
+        assert (await failure_of(client, f"longer {number}")).reason == "MODEL_FAILED"
     await until_reloaded(server)
+
+
+async def test_an_input_that_fails_again_and_again_is_one_failure(start: Start) -> None:
+    server, client = await start(options={"fail_after": 3})
+    loaded = await server.models.synthesizer("").load()
+    for _ in range(2 * FAILURES_IN_A_ROW):
+        assert (await failure_of(client, "longer")).reason == "MODEL_FAILED"
+    recording = b"".join([data async for data in client.synthesize("ok!", encoding=Encoding.WAV)])
+    assert recording
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        await failure_of(client, "longer")
+        await failure_of(client, "and another")
+    assert await server.models.synthesizer("").load() is loaded
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_a_recording_that_fails_again_and_again_is_one_failure(
+    start: Start, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    def fail(listener: ToneListener, audio: Audio, options: TranscriptionOptions) -> Transcript:
+        raise RuntimeError("told to fail by a test")
+
+    server, client = await start()
+    model = server.models.transcriber("")
+    loaded = await model.load()
+    spoken = b"".join([data async for data in client.synthesize("Hello.", encoding=Encoding.WAV)])
+    monkeypatch.setattr(ToneListener, "transcribe", fail)
+    for _ in range(2 * FAILURES_IN_A_ROW):
+        with pytest.raises(ServiceError) as failure:
+            await (hear(client, spoken[44:]) if live else transcribe(client, spoken))
+        assert failure.value.reason == "MODEL_FAILED"
+    assert await model.load() is loaded
+
+
+async def test_too_little_memory_is_no_crash(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(speaker: ToneSpeaker, text: str, options: SynthesisOptions) -> Iterator[Speech]:
+        raise MemoryError
+
+    server, client = await start()
+    loaded = await server.models.synthesizer("").load()
+    monkeypatch.setattr(ToneSpeaker, "synthesize", fail)
+    for number in range(FAILURES_IN_A_ROW + 1):
+        failure = await failure_of(client, f"text {number}")
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MEMORY_SHORT")
+        assert failure.retry_after_seconds
+    assert await server.models.synthesizer("").load() is loaded
+
+
+@pytest.mark.parametrize("rate", [1, 10, 999, 1_536_001, 4_000_000_000])
+async def test_a_rate_that_no_recording_has_is_the_callers_fault(start: Start, rate: int) -> None:
+    server, client = await start()
+    loaded = await server.models.transcriber("").load()
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate % 2**32, 2, 16)
+    header = b"RIFF" + struct.pack("<I", 7036) + b"WAVEfmt " + form + b"data" + struct.pack("<I", 7000)
+    for _ in range(FAILURES_IN_A_ROW):
+        with pytest.raises(ServiceError) as failure:
+            await transcribe(client, header + bytes(7000))
+        assert failure.value.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert await server.models.transcriber("").load() is loaded
 
 
 async def test_a_call_that_goes_well_in_between_shows_that_the_model_is_whole(start: Start) -> None:

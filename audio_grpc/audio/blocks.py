@@ -9,11 +9,14 @@ import numpy as np
 from audio_grpc.audio.container import container_seconds
 from audio_grpc.audio.decode import decode_stream, too_long
 from audio_grpc.audio.raw import RawFormat
+from audio_grpc.giving_way import give_way
 from audio_grpc.types import Audio, Samples
 
 BLOCK_SECONDS = 300.0
 _SEARCHED_SECONDS = 30.0
 """How far before its end a block may be cut."""
+_STEP_SECONDS = 10.0
+"""After so much sound, other calls have their turn."""
 _SLACK_SECONDS = 1.0
 """Files count the padding of their encoder, which is not decoded."""
 _PAUSE_FRAMES = 20
@@ -68,7 +71,12 @@ def _cut(chunks: Iterable[Audio], rate: int) -> Iterator[tuple[Audio, bool]]:
     longest = round(BLOCK_SECONDS * rate)
     waiting: list[Samples] = []
     count = 0
+    step = 0.0
     for chunk in chunks:
+        step += chunk.seconds
+        if step > _STEP_SECONDS:
+            step = 0.0
+            give_way()
         waiting.append(chunk.samples)
         count += len(chunk.samples)
         while count > longest:

@@ -30,7 +30,7 @@ _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
 _MAX_ALLOCATION_BYTES = 128 * 1024 * 1024
 
 # Above this the resampler's filter alone takes hundreds of megabytes.
-_MAX_SOURCE_RATE_HERTZ = 1_536_000
+_MIN_SOURCE_RATE_HERTZ, _MAX_SOURCE_RATE_HERTZ = 1_000, 1_536_000
 
 _GATHERED_SAMPLES = 16_384
 _MAX_CHANGES = 1_000
@@ -116,9 +116,11 @@ class _Track:
 
     def _count(self, frame: av.AudioFrame) -> None:
         rate = frame.sample_rate
-        if not 0 < rate <= _MAX_SOURCE_RATE_HERTZ:
+        if not _MIN_SOURCE_RATE_HERTZ <= rate <= _MAX_SOURCE_RATE_HERTZ:
             raise AudioUndecodable(
-                f"the audio has {rate} samples a second; send at most {_MAX_SOURCE_RATE_HERTZ}", field="audio"
+                f"the audio has {rate} samples a second; send {_MIN_SOURCE_RATE_HERTZ} to "
+                f"{_MAX_SOURCE_RATE_HERTZ}",
+                field="audio",
             )
         self.sounded += frame.samples / rate
 

@@ -1,7 +1,7 @@
 """Uploads in: a file, or bare samples, becomes one stretch of mono sound."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from audio_grpc.audio.container import container_chunks
 from audio_grpc.audio.mix import Mixer
 from audio_grpc.audio.raw import RawFormat, raw_audio
 from audio_grpc.audio.resample import resample
-from audio_grpc.errors import AudioEmpty, AudioTooLong, AudioUndecodable
+from audio_grpc.errors import AudioEmpty, AudioTooLong, AudioUndecodable, SpeechError
 from audio_grpc.types import Audio
 
 _MOST_SECONDS = 30
@@ -38,7 +38,7 @@ def decode_stream(
         raise AudioEmpty("there is no audio in the request; send a file", field="audio")
     source = container_chunks(data) if raw is None else _raw_chunks(data, raw)
     sounded = False
-    with closing(source):
+    with closing(source), _blamed_on_audio():
         for chunk in resample(_limited(source, max_seconds), sample_rate_hertz):
             if not np.isfinite(chunk.samples).all():
                 raise AudioUndecodable(
@@ -48,6 +48,19 @@ def decode_stream(
             yield Audio(chunk.samples.clip(-1.0, 1.0), sample_rate_hertz)
     if not sounded:
         raise AudioEmpty("the file has no sound in it; send another", field="audio")
+
+
+@contextmanager
+def _blamed_on_audio() -> Iterator[None]:
+    """Whatever a decoder or a filter throws, the sound is the cause of it."""
+    try:
+        yield
+    except (SpeechError, MemoryError):
+        raise
+    except Exception as error:
+        raise AudioUndecodable(
+            "the audio cannot be decoded; send it converted to WAV or FLAC at 16000 Hz", field="audio"
+        ) from error
 
 
 def _limited(chunks: Iterable[Audio], max_seconds: float) -> Iterator[Audio]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio_grpc.backends.batching import Batcher
+from audio_grpc.giving_way import give_way
 
 Rows = npt.NDArray[Any]
 MARGIN_FRAMES = 300
@@ -79,6 +80,7 @@ class Engine:
         return self._submit("detect_language", (), rows, [None] * len(rows))
 
     def _submit(self, operation: str, options: Hashable, rows: Rows, extras: Sequence[Any]) -> list[Any]:
+        give_way()  # windows of silence have no result, however many there are
         key = (operation, rows.shape[1:], options)
         return self._batcher.submit(key, Job(rows, extras), size=len(rows))
 

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transcriber
 from audio_grpc.errors import SpeechError
+from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.memory import give_back
 from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import Worker
@@ -12,7 +13,7 @@ from audio_grpc.runtime.worker import Worker
 Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
 
 FAILURES_IN_A_ROW = 3
-"""So many calls that fail one after the other, with none between that goes well, are the model's fault."""
+"""So many inputs that fail one after the other, with none between that goes well, are the model's fault."""
 
 
 class Loaded(Generic[Backend]):
@@ -24,7 +25,7 @@ class Loaded(Generic[Backend]):
         self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead)
         self.turns = Turns(threads)
         self.users = 0
-        self._failures = 0
+        self._failed: set[object] = set()
         self._unused = asyncio.Event()
         self._unused.set()
 
@@ -39,18 +40,20 @@ class Loaded(Generic[Backend]):
         if not self.users:
             self._unused.set()
 
-    def is_broken_by(self, error: BaseException | None) -> bool:
-        """Whether the model needs to be loaded again, after a call that ended with ``error`` (None: well).
+    def is_broken_by(self, outcome: Outcome) -> bool:
+        """Whether the model needs to be loaded again, after a call that ended so.
 
-        A call that was refused or left says nothing of the model, neither good nor bad.
+        A call that was refused or left, or that was too much for the memory, says nothing of the model,
+        neither good nor bad. An input that fails again and again is one failure: nothing can be made of it.
         """
+        error = outcome.error
         if error is None:
-            self._failures = 0
+            self._failed.clear()
         elif isinstance(error, ModelBroken):
             return True
-        elif not isinstance(error, SpeechError | GeneratorExit):
-            self._failures += 1
-        return self._failures >= FAILURES_IN_A_ROW
+        elif not isinstance(error, SpeechError | GeneratorExit | MemoryError):
+            self._failed.add(object() if outcome.input is None else outcome.input)
+        return len(self._failed) >= FAILURES_IN_A_ROW
 
     async def retire(self) -> None:
         """Give the memory back once the last call has ended."""

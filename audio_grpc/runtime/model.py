@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ModelLoadFailed
 from audio_grpc.runtime.admission import Admission
+from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.loaded import Backend, Loaded
 from audio_grpc.runtime.loading import Loading, Progress
 from audio_grpc.runtime.memory import Footprint
@@ -130,9 +131,9 @@ class Model(Generic[Backend]):
             self._watch_idleness()
             raise
 
-        def end(error: BaseException | None) -> None:
+        def end(outcome: Outcome) -> None:
             place.leave()
-            self._release(loaded, error)
+            self._release(loaded, outcome)
 
         session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end)
         try:
@@ -207,13 +208,13 @@ class Model(Generic[Backend]):
         loaded.enter()
         return loaded
 
-    def _release(self, loaded: Loaded[Backend], error: BaseException | None) -> None:
-        """Count a call out that ended with ``error``, and replace the model if that has broken it."""
+    def _release(self, loaded: Loaded[Backend], outcome: Outcome) -> None:
+        """Count a call out, and replace the model if it has broken it."""
         self._last_used = time.monotonic()
-        broken = loaded.is_broken_by(error)
+        broken = loaded.is_broken_by(outcome)
         loaded.leave()
         if broken and loaded is self._loaded:
-            log.error("model %s crashed; it is loaded again", self.name, exc_info=error)
+            log.error("model %s crashed; it is loaded again", self.name, exc_info=outcome.error)
             self._replace()
         self._watch_idleness()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Generic, TypeVar
 
+from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import OnEnd, Stream, Worker
 
@@ -24,7 +25,7 @@ class Session(Generic[B]):
         """For calls that want the model again and again, to share it fairly."""
         self._worker = worker
         self._on_end = on_end
-        self._outcome: BaseException | None = GeneratorExit()  # without a generator, as if it was closed
+        self._outcome = Outcome(GeneratorExit())  # without a generator, as if it was closed
         self._users = 1  # the call itself, and each generator until it is closed
 
     def start(
@@ -40,6 +41,6 @@ class Session(Generic[B]):
         if not self._users:
             self._on_end(self._outcome)
 
-    def _end(self, error: BaseException | None) -> None:
-        self._outcome = error
+    def _end(self, outcome: Outcome) -> None:
+        self._outcome = outcome
         self.leave()

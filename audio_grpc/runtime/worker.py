@@ -3,6 +3,9 @@
 A model has a few threads and more calls than threads. A thread takes a call, pulls results from its
 generator until the reader has enough in hand or another call is waiting, and takes the next: so calls
 take turns result by result, and a reader that is slow (somebody listening) holds no thread meanwhile.
+
+Work that has no result for long gives way in between (``giving_way.py``): its thread waits in the queue, and
+another takes its place until it is its turn again. So there are as many threads at work as before.
 """
 
 import asyncio
@@ -10,16 +13,21 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from contextvars import copy_context
+from itertools import count
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from audio_grpc.backends.base import ModelBroken
 from audio_grpc.backends.leaving import Leaving, notice
-from audio_grpc.errors import ModelCrashed, ModelFailed, SpeechError
+from audio_grpc.errors import MemoryShort, ModelCrashed, ModelFailed, SpeechError
+from audio_grpc.giving_way import on_give_way
+from audio_grpc.runtime.blame import Outcome, outcome
 
 T = TypeVar("T")
 Generate = Callable[[], Generator[T, None, None]]
-OnEnd = Callable[[BaseException | None], None]
+OnEnd = Callable[[Outcome], None]
+
+MEMORY_RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +36,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
     """One call's generator as an async iterator of its results: at each step all that are ready.
 
     ``close`` stops the generator at its next result, on a model thread; ``on_end`` is called on the
-    event loop once the generator is finished with: with None if it came to its end, GeneratorExit if it was
-    closed before, else what the model threw. The reader gets that after the results before it: as it is if
-    it is one of our errors, else as ModelCrashed (for ModelBroken) or ModelFailed.
+    event loop once the generator is finished with. The reader gets what it threw after the results before
+    it: as it is if it is one of our errors, else as ModelCrashed (for ModelBroken), MemoryShort (for
+    MemoryError) or ModelFailed.
     """
 
     def __init__(
@@ -39,7 +47,8 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         generate: Generate[T],
         *,
         read_ahead: int,
-        ready: "SimpleQueue[Stream[Any] | None]",
+        ready: "Queue",
+        let_others: Callable[[], None],
         on_end: OnEnd,
     ) -> None:
         self._model = model
@@ -53,6 +62,8 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         # A generator that waits for a network is not to go on doing so when nobody wants what comes.
         self._leaving = Leaving()
         self._context.run(notice, self._leaving)
+        self._let_others = let_others
+        self._context.run(on_give_way, self._give_way)
         self._generator: Generator[T, None, None] | None = None
         # The lock guards what both sides touch: everything below.
         self._lock = threading.Lock()
@@ -82,7 +93,12 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
             raise error or StopAsyncIteration
         raise self._for_caller(error) from error
 
-    def _for_caller(self, error: BaseException) -> ModelFailed:
+    def _for_caller(self, error: BaseException) -> SpeechError:
+        if isinstance(error, MemoryError):
+            return MemoryShort(
+                "the server has too little memory for this call now; retry later, or send less at once",
+                retry_after_seconds=MEMORY_RETRY_SECONDS,
+            )
         if isinstance(error, ModelBroken):
             return ModelCrashed(
                 f"model {self._model!r} crashed while serving this call, and is loaded again; try the call "
@@ -130,6 +146,15 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
             self._end(error)
         return False
 
+    def _give_way(self) -> None:
+        self._require_caller()
+        self._let_others()
+        self._require_caller()
+
+    def _require_caller(self) -> None:
+        if self._closed:
+            raise GeneratorExit("the caller has left")
+
     def _deliver(self, result: T) -> bool:
         """Hand over a result; whether the reader has enough for now and the call is parked."""
         with self._lock:
@@ -148,7 +173,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
             self._wake_reader()
         if self._closed and not isinstance(error, GeneratorExit | None):
             log.warning("a generator failed while it was being closed", exc_info=error)
-        self._call_soon(self._on_end, error)
+        self._call_soon(self._on_end, outcome(error))
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None
@@ -167,40 +192,80 @@ def _resolve(reader: asyncio.Future[None]) -> None:
         reader.set_result(None)
 
 
+class Turn:
+    """A call that gave way waits for its turn."""
+
+    def __init__(self) -> None:
+        self._came = threading.Event()
+
+    def wait(self) -> None:
+        """Until it has come."""
+        self._came.wait()
+
+    def come(self) -> None:
+        """The call goes on, on its own thread."""
+        self._came.set()
+
+
+Queue = SimpleQueue[Stream[Any] | Turn | None]
+
+
 class Worker:
-    """The threads of one loaded model."""
+    """The threads of one loaded model: so many at work at the same time."""
 
     def __init__(self, name: str, *, threads: int, read_ahead: int) -> None:
         self._name = name
         self._read_ahead = read_ahead
-        self._ready: SimpleQueue[Stream[Any] | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._ready: Queue = SimpleQueue()
+        self._at_work = threads
+        self._numbers = count()
+        self._threads: set[threading.Thread] = set()
+        for _ in range(threads):
+            self._start_thread()
 
     def start(self, generate: Generate[T], on_end: OnEnd, read_ahead: int | None = None) -> Stream[T]:
         """Begin a call; ``generate`` makes its generator, on a model thread.
 
         ``read_ahead`` is how far that may be ahead of its reader, if less than usual.
         """
-        allowed = self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead)
-        return Stream(self._name, generate, read_ahead=allowed, ready=self._ready, on_end=on_end)
+        return Stream(
+            self._name,
+            generate,
+            read_ahead=self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead),
+            ready=self._ready,
+            let_others=self._let_others,
+            on_end=on_end,
+        )
 
     async def close(self) -> None:
         """End the threads; every stream must have ended before."""
-        for _ in self._threads:
+        for _ in range(self._at_work):
             self._ready.put(None)
-        for thread in self._threads:
+        for thread in list(self._threads):
             await asyncio.to_thread(thread.join)
 
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{next(self._numbers)}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
     def _work(self) -> None:
-        while (stream := self._ready.get()) is not None:
-            if stream.take_turn(self._others_wait):
-                self._ready.put(stream)
-            del stream  # or it would live until the next call
+        while (taken := self._ready.get()) is not None:
+            if isinstance(taken, Turn):  # its thread goes on in place of this one
+                taken.come()
+                break
+            if taken.take_turn(self._others_wait):
+                self._ready.put(taken)
+            del taken  # or it would live until the next call
+        self._threads.discard(threading.current_thread())
+
+    def _let_others(self) -> None:
+        """Wait behind those that are waiting, while another thread is at work in place of this one."""
+        if self._others_wait():
+            turn = Turn()
+            self._ready.put(turn)
+            self._start_thread()
+            turn.wait()
 
     def _others_wait(self) -> bool:
         return not self._ready.empty()

@@ -19,6 +19,7 @@ from audio_grpc.audio import Mixer, Resampler, resample
 from audio_grpc.backends.base import Transcriber
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Heard, Recording, evenly_timed, settled
+from audio_grpc.runtime.blame import working_on
 from audio_grpc.runtime.session import Session
 from audio_grpc.services.live_context import LiveContext, is_invented
 from audio_grpc.services.live_options import LiveJob, Requests
@@ -221,6 +222,7 @@ def _transcript(
     backend: Transcriber, recording: Recording, options: TranscriptionOptions
 ) -> Generator[Language | Segment, None, None]:
     """On the model's thread: the language, and then the segments."""
+    working_on(lambda: hash(recording.audio.samples.tobytes()))
     rate = backend.info.sample_rate_hertz
     samples = np.concatenate([chunk.samples for chunk in resample([recording.audio], rate)])
     transcript = backend.transcribe(Audio(samples, rate), options)

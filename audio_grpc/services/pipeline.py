@@ -7,12 +7,14 @@ generator closes them all, wherever they are.
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from audio_grpc.audio import MAX_PIECE_BYTES, Block, choose_rate, decode_blocks, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
+from audio_grpc.runtime.blame import working_on
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
@@ -153,6 +155,7 @@ def say(
     backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished
 ) -> Generator[Audio, None, None]:
     """The sound of one piece, or a pause where there is nothing to say. TextUnspeakable."""
+    working_on(partial(hash, piece))
     sounded = False
     for speech in backend.synthesize(piece, job.options):
         sounded = True
@@ -235,6 +238,7 @@ def recognise(
 ) -> Generator[TranscriptEvent, None, None]:
     """The events of a transcript stream. A long recording is decoded and recognised block by block."""
     call.begin()
+    working_on(partial(hash, job.audio))
     info = backend.info
     so_far = Continuation(job.options, info.options)
     tokens = 0

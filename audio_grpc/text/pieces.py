@@ -2,6 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from audio_grpc.giving_way import give_way
+
+_STEP = 50
+"""After so many pieces, other calls have their turn."""
+
 
 class Pieces(Iterator[str]):
     """The pieces in their order."""
@@ -14,6 +19,10 @@ class Pieces(Iterator[str]):
 
     def count(self) -> int:
         """How many are left; finds them all."""
-        rest = list(self._pieces)
+        rest = []
+        for piece in self._pieces:
+            rest.append(piece)
+            if len(rest) % _STEP == 0:
+                give_way()
         self._pieces = iter(rest)
         return len(rest)

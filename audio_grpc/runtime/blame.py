@@ -1,0 +1,30 @@
+"""Which input a model is at work on, to tell a model that fails from an input that nothing can be made of."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+Fingerprint = Callable[[], int]
+
+_input: ContextVar[Fingerprint] = ContextVar("_input")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a generator ended: with None if it came to its end, GeneratorExit if it was closed before."""
+
+    error: BaseException | None = None
+    input: int | None = None
+    """A fingerprint of what the model was at work on; None: not known."""
+
+
+def working_on(fingerprint: Fingerprint) -> None:
+    """From now on, this call's failures are blamed on the input that has this fingerprint."""
+    _input.set(fingerprint)
+
+
+def outcome(error: BaseException | None) -> Outcome:
+    """That of this call."""
+    blames = error is not None and not isinstance(error, GeneratorExit)
+    fingerprint = _input.get(None) if blames else None
+    return Outcome(error, None if fingerprint is None else fingerprint())

@@ -1,0 +1,112 @@
+"""A turn on a model's thread ends after bounded work, though it has no result yet."""
+
+import asyncio
+from collections.abc import Callable, Generator
+
+import numpy as np
+import pytest
+
+from audio_grpc.audio import blocks, encode
+from audio_grpc.backends.base import Transcript
+from audio_grpc.backends.tone import ToneListener
+from audio_grpc.client import AsyncClient
+from audio_grpc.giving_way import give_way
+from audio_grpc.runtime.blame import Outcome
+from audio_grpc.runtime.worker import Stream, Worker
+from audio_grpc.types import Audio, Encoding, Segment, TranscriptionOptions
+from tests.conftest import PATIENCE_SECONDS, Start
+
+
+class House:
+    """A worker with one thread, and what its calls did, in order."""
+
+    def __init__(self) -> None:
+        self.worker = Worker("house", threads=1, read_ahead=8)
+        self.done: list[str] = []
+        self.ends: list[Outcome] = []
+
+    def long(self, name: str, steps: int, begun: Callable[[], object] = lambda: None) -> Stream[str]:
+        def generate() -> Generator[str, None, None]:
+            begun()
+            for step in range(steps):
+                self.done.append(f"{name}{step}")
+                give_way()
+            yield name
+
+        return self.worker.start(generate, self.ends.append)
+
+
+async def collected(stream: Stream[str]) -> list[str]:
+    return [one async for ready in stream for one in ready]
+
+
+@pytest.mark.parametrize("rounds", range(3))
+async def test_calls_without_results_take_turns(rounds: int) -> None:
+    house = House()
+    calls = [house.long(name, 4) for name in "abc"]
+    assert [await collected(call) for call in calls] == [["a"], ["b"], ["c"]]
+    # The first may go a step or two before the others have come.
+    last = [house.done.index(f"{name}3") for name in "abc"]
+    assert min(house.done.index(f"{name}0") for name in "bc") < min(last)
+    assert sorted(last) == last
+    assert max(abs(house.done.index(f"b{step}") - house.done.index(f"c{step}")) for step in range(4)) <= 2
+    await house.worker.close()
+
+
+async def test_whoever_leaves_ends_work_that_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    loop = asyncio.get_running_loop()
+    begun = asyncio.Event()
+    endless = house.long("endless", 10**9, lambda: loop.call_soon_threadsafe(begun.set))
+    await begun.wait()
+    endless.close()
+    assert await collected(house.long("b", 1)) == ["b"]
+    assert [type(outcome.error) for outcome in house.ends][:1] == [GeneratorExit]
+    await house.worker.close()
+
+
+async def test_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    await asyncio.gather(*(collected(house.long(str(number), 5)) for number in range(20)))
+    await house.worker.close()
+    assert not house.worker._threads
+
+
+def silence(seconds: float) -> bytes:
+    samples = np.zeros(round(16000 * seconds), np.float32)
+    return b"".join(encode([Audio(samples, 16000)], Encoding.FLAC, 16000))
+
+
+async def heard(client: AsyncClient, recording: bytes) -> list[Segment]:
+    return [segment async for segment in client.transcribe(recording)]
+
+
+async def test_a_long_silence_is_decoded_in_turns(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, client = await start(concurrency=2)
+    order: list[str] = []
+    under_way = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def counted() -> None:
+        order.append("step")
+        if len(order) == 3:
+            loop.call_soon_threadsafe(under_way.set)
+            while "short" not in order:  # else it might be through before the other has come
+                give_way()
+        give_way()
+
+    def noted(listener: ToneListener, audio: Audio, options: TranscriptionOptions) -> Transcript:
+        order.append("short" if audio.seconds < 100 else "block")
+        return transcribe(listener, audio, options)
+
+    transcribe = ToneListener.transcribe
+    monkeypatch.setattr(ToneListener, "transcribe", noted)
+    monkeypatch.setattr(blocks, "give_way", counted)
+    long = asyncio.create_task(heard(client, silence(600)))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await under_way.wait()
+    assert await heard(client, silence(1)) == []
+    assert "block" not in order, "the other had its turn while the first block was being decoded"
+    await long
+    assert order.count("block") >= 2
+    assert order.count("step") > 50
