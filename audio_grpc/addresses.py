@@ -3,6 +3,7 @@
 import ipaddress
 
 SOCKET_SCHEMES = ("unix:", "unix-abstract:")
+ANY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an address that can be called
 
 
 def is_local(host: str) -> bool:
@@ -21,7 +22,7 @@ def is_local(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def target(host: str, port: int) -> str:
+def target(host: str, port: int | str) -> str:
     """How gRPC is told of an address: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
     if host.startswith(SOCKET_SCHEMES):
         return host

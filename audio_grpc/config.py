@@ -27,11 +27,13 @@ from pydantic_settings import (
 )
 
 from audio_grpc import openai_names
+from audio_grpc.addresses import ANY_ADDRESS, target
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pipelines import DEFAULT_PIPELINES, LOCAL_LLM_PORT, PipelineSpec, with_defaults
 
 PREFIX = "AUDIO_GRPC_"
+GATEWAY_PREFIX = "AUDIO_GATEWAY_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
 """No setting of the server: where a command finds the key that it calls a server with."""
 DEFAULT_FILE = Path("audio-grpc.toml")
@@ -89,7 +91,7 @@ class EnvoySettings(BaseModel):
     servers: tuple[HostAndPort, ...] = ()
     """Replicas of the server; empty for the one that these settings describe."""
     gateway: HostAndPort = "127.0.0.1:8081"
-    """Where the gateway listens."""
+    """Where the gateway listens; if this is not said, where its own settings say."""
     tls_certificate: Path | None = None
     """Certificate chain in PEM, for TLS on the public port."""
     tls_key: Path | None = None
@@ -289,6 +291,8 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     """
     _refuse_unknown_variables()
     from_file = _read(file) if file or DEFAULT_FILE.exists() else {}
+    if gateway := gateway_address(file):
+        from_file["envoy"] = {"gateway": gateway, **from_file.get("envoy", {})}
 
     class WithFile(Settings):
         @classmethod
@@ -305,16 +309,34 @@ def load(file: Path | None = None, **given: Any) -> Settings:
         raise ConfigurationError("; ".join(problems)) from error
 
 
+def gateway_address(file: Path | None = None) -> str | None:
+    """Where the gateway's own settings have it listen: HOST:PORT to call it by; None if they do not say."""
+    table = _read_all(file).get("gateway") if file or DEFAULT_FILE.exists() else None
+    written = table if isinstance(table, dict) else {}  # if it is none, the gateway says so
+    host, port = (
+        os.environ.get(f"{GATEWAY_PREFIX}{name.upper()}") or written.get(name) for name in ("host", "port")
+    )
+    if not host and not port:
+        return None
+    usual_host, _, usual_port = EnvoySettings().gateway.rpartition(":")
+    called = usual_host if host in (None, *ANY_ADDRESS) else host
+    return target(called, port or usual_port)
+
+
 def _read(file: Path | None) -> dict[str, Any]:
+    settings = _read_all(file)
+    settings.pop("gateway", None)  # the gateway reads its table itself
+    return settings
+
+
+def _read_all(file: Path | None) -> dict[str, Any]:
     path = file or DEFAULT_FILE
     try:
-        settings = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
-    settings.pop("gateway", None)  # the gateway reads its table itself
-    return settings
 
 
 def _refuse_unknown_variables() -> None:

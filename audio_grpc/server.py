@@ -166,7 +166,8 @@ class Server:
             return self._server.add_secure_port(wanted, self._credentials)
         except RuntimeError as error:
             raise ConfigurationError(
-                f"cannot listen on {wanted}; is another server running there? Choose another with --port"
+                f"cannot listen on {wanted}; is another server running there? "
+                "Choose another with --port, AUDIO_GRPC_PORT or port"
             ) from error
 
     async def _load_resident(self, service: str, models: Sequence[AnyModel]) -> None:

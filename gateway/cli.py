@@ -12,6 +12,7 @@ from opentelemetry.trace import TracerProvider
 
 from audio_grpc import __version__
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.listening import require_free
 from audio_grpc.telemetry.export import exporting
 from audio_grpc.telemetry.logs import start_logging, stream_handler
 from gateway import config
@@ -101,6 +102,7 @@ def gateway(
 def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
     """Run until SIGTERM or Ctrl-C."""
     require_consent(settings.host, allow_open=settings.allow_open)
+    require_free(settings.host, settings.port, "--port, AUDIO_GATEWAY_PORT or [gateway] port")
     # uvicorn raises a signal again once it has shut down in good order; that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     app = make_app(settings, tracer_provider)

@@ -96,3 +96,23 @@ def test_settings_do_not_change() -> None:
     settings = config.load()
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "variables", "address"),
+    [
+        ("", {}, "127.0.0.1:8081"),
+        ("[gateway]\nport = 9000\n", {}, "127.0.0.1:9000"),
+        ("[gateway]\nport = 9000\n", {"AUDIO_GATEWAY_PORT": "9001"}, "127.0.0.1:9001"),
+        ('[gateway]\nhost = "10.0.0.5"\n', {}, "10.0.0.5:8081"),
+        ('[gateway]\nhost = "0.0.0.0"\nport = 9000\n', {}, "127.0.0.1:9000"),
+        ('[gateway]\nport = 9000\n[envoy]\ngateway = "10.0.0.6:8081"\n', {}, "10.0.0.6:8081"),
+    ],
+)
+def test_envoy_looks_for_the_gateway_where_it_listens(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, lines: str, variables: dict[str, str], address: str
+) -> None:
+    (elsewhere / "audio-grpc.toml").write_text(lines)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert config.load().envoy.gateway == address

@@ -18,6 +18,8 @@ from audio_grpc.cli.console import (
     TlsClientCaOption,
     TlsKeyOption,
 )
+from audio_grpc.envoy.render import LOOPBACK
+from audio_grpc.listening import require_free
 from audio_grpc.supervisor.service import tethered
 
 EXAMPLES = """
@@ -87,6 +89,10 @@ def envoy(
     if print_only:
         sys.stdout.write(sidecar.render(settings))
         return
+    if not validate:
+        require_free(settings.envoy.host, settings.envoy.port, "--port, or [envoy] port")
+        require_free(LOOPBACK, settings.envoy.inside_port, "--inside-port, or [envoy] inside_port")
+        require_free(LOOPBACK, settings.envoy.admin_port, "--admin-port, or [envoy] admin_port")
     with sidecar.written(settings) as file:
         command = sidecar.command(settings, file)
         sys.exit(_run([*command, "--mode", "validate"] if validate else command))

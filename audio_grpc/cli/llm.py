@@ -10,6 +10,7 @@ import typer
 from audio_grpc import config
 from audio_grpc.chat import local
 from audio_grpc.cli.console import ConfigOption, console
+from audio_grpc.listening import require_free
 
 EXAMPLES = """
 Examples:
@@ -35,9 +36,11 @@ def llm(
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # first, as the threads of the server inherit it
     settings = config.load(config_file).llm
+    chosen = settings.port if port is None else port
+    require_free("127.0.0.1", chosen, "--port, or [llm] port")
     server = local.serve(
         path or settings.path,
-        settings.port if port is None else port,
+        chosen,
         context_tokens=settings.context_tokens,
         parallel=settings.parallel,
         threads=settings.threads,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from audio_grpc import config
-from audio_grpc.addresses import target
+from audio_grpc.addresses import ANY_ADDRESS, target
 from audio_grpc.cli.console import (
     AllowOpenOption,
     ConfigOption,
@@ -28,7 +28,7 @@ from audio_grpc.cli.console import (
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.config import Settings
-from audio_grpc.envoy.render import ANY_ADDRESS, LOOPBACK
+from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
 
 EXAMPLES = """

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from audio_grpc.access.exposure import require_protection
+from audio_grpc.addresses import ANY_ADDRESS
 from audio_grpc.config import EnvoySettings, Settings
 from audio_grpc.envoy.files import EXTRA, template
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pem import check_files
 
 LOOPBACK = "127.0.0.1"
-ANY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an address that can be called
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 Node = dict[str, Any]

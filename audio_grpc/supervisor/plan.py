@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_grpc import envoy
-from audio_grpc.config import Settings
+from audio_grpc.config import Settings, gateway_address
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.supervisor.liveness import http_probe, server_probe
 from audio_grpc.supervisor.log import Log
-from audio_grpc.supervisor.ports import KeptPort
+from audio_grpc.supervisor.ports import KeptPort, require_ports
 from audio_grpc.supervisor.service import LONGEST_PAUSE_OF_A_DOOR, Service
 
 
@@ -55,6 +55,8 @@ def plan(
             "tls_certificate is of a server that callers reach; here they reach Envoy: move it, tls_key and "
             "tls_client_ca to the table [envoy]"
         )
+    _require_one_gateway(settings, config_file)
+    require_ports(settings, llm=llm)
     patience = settings.liveness_seconds
     common = _common_options(settings, config_file)
     serve = [*common, *(("--keys-file", str(settings.keys_file)) if settings.keys_file else ())]
@@ -106,6 +108,15 @@ def plan(
         if llm
         else None,
     )
+
+
+def _require_one_gateway(settings: Settings, config_file: Path | None) -> None:
+    said = gateway_address(config_file)
+    if said and said != settings.envoy.gateway:
+        raise ConfigurationError(
+            f"the gateway listens on {said} by its own settings (AUDIO_GATEWAY_HOST, AUDIO_GATEWAY_PORT, "
+            f"[gateway]), and Envoy looks for it on {settings.envoy.gateway} ([envoy] gateway): leave one out"
+        )
 
 
 def _config(config_file: Path | None) -> list[str]:

@@ -170,7 +170,7 @@ def test_two_envoys_do_not_share_a_port(front: Front, tmp_path: Path) -> None:
     again = [COMMAND, "envoy", "--port", taken, "--inside-port", "1", "--admin-port", "2"]
     done = subprocess.run(again, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode != 0
-    assert "Address already in use" in done.stderr
+    assert "in use); change --port, or [envoy] port" in done.stderr
 
 
 def test_http_1_0_is_served(front: Front) -> None:

@@ -43,7 +43,7 @@ class House(CommandProcess):
         self.file = folder / "audio-grpc.toml"
         lines = (
             *("port = 0", *settings, "[envoy]", f"port = {self.port}", f"inside_port = {self.inside_port}"),
-            *(f"admin_port = {self.admin_port}", f'gateway = "{self.gateway}"', *envoy),
+            *(f"admin_port = {self.admin_port}", *envoy, "[gateway]", f"port = {self.gateway_port}"),
         )
         self.file.write_text("\n".join(lines) + models)
         super().__init__(COMMAND, "up", *arguments, cwd=folder, env=env)

@@ -83,9 +83,16 @@ def test_it_does_not_start_beside_another_one(start: Start) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         house = start("--port", str(taken.getsockname()[1]))
-        house.wait_for(r"error: envoy ended with status 1 before it was ready")
-        house.wait_for("Address already in use")
-        assert house.ended() == 1
+        house.wait_for(r"Address already in use\); change \[envoy\] port")
+        assert house.ended() == 2
+
+
+def test_the_gateways_port_has_one_setting(start: Start) -> None:
+    house = start(env={"AUDIO_GATEWAY_PORT": "18099"}, envoy=['gateway = "127.0.0.1:18098"'])
+    house.wait_for(
+        r"listens on 127.0.0.1:18099 .*AUDIO_GATEWAY_PORT.* on 127.0.0.1:18098 \(\[envoy\] gateway\)"
+    )
+    assert house.ended() == 2
 
 
 @pytest.mark.parametrize(
