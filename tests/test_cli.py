@@ -45,6 +45,19 @@ def test_the_name_of_the_file_chooses_the_format(
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+def test_several_may_write_one_file_at_once(at: list[str], tmp_path: Path) -> None:
+    command = [COMMAND, "say", "One of several.", "--out", "same.wav", *at]
+    running = [
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+    assert [path.name for path in tmp_path.iterdir()] == ["same.wav"]
+    with wave.open(str(tmp_path / "same.wav")) as file:
+        assert len(file.readframes(file.getnframes())) == 2 * file.getnframes() > 0
+
+
 def test_say_speaks_standard_input_as_it_comes(at: list[str]) -> None:
     command = [COMMAND, "say", "-", "--out", "-", "--format", "pcm", *at]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as said:

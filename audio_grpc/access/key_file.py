@@ -8,7 +8,6 @@ import hashlib
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from annotated_types import MinLen
 from filelock import FileLock
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
+from audio_grpc import disk
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.access.policies import ORDINARY, Scope
 from audio_grpc.errors import ConfigurationError
@@ -141,17 +141,11 @@ def _changing(path: Path) -> Iterator[list[Key]]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """A server that reads meanwhile sees the file of before or the file of after."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable by its owner only
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    """A server that reads meanwhile sees the file of before or that of after; its owner alone may read it."""
+    with disk.replacing(path, 0o600) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
         if sys.platform != "win32" and path.exists():
             # Root may add a key for a server that runs as somebody else and must still be able to read.
-            os.chown(unfinished, path.stat().st_uid, path.stat().st_gid)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+            os.fchown(file.fileno(), path.stat().st_uid, path.stat().st_gid)

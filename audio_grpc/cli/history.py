@@ -11,6 +11,7 @@ from google.protobuf.json_format import MessageToJson
 from rich.markup import escape
 from rich.table import Table
 
+from audio_grpc import disk
 from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, fail, results
 from audio_grpc.cli.sinks import STANDARD_STREAM
 from audio_grpc.client import Client
@@ -109,7 +110,8 @@ def audio(
             for data in sound:
                 sys.stdout.buffer.write(data)
             return
-        Path(out).write_bytes(b"".join(sound))
+        with disk.replacing(Path(out)) as file:
+            file.writelines(sound)
     console.print(f"wrote {out} ({media_type})")
 
 

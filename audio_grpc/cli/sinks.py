@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from audio_grpc import disk
 from audio_grpc.cli.console import fail
 from audio_grpc.client import Encoding
 
@@ -116,21 +117,10 @@ def opened(out: str | None, encoding: Encoding, play: bool) -> Iterator[Output]:
         if out == STANDARD_STREAM:
             sinks.append(BytesSink(sys.stdout.buffer))
         elif out is not None:
-            file = stack.enter_context(_complete_or_nothing(Path(out)))
+            file = stack.enter_context(disk.replacing(Path(out)))
             is_wave = encoding is Encoding.WAV
             as_samples = as_samples or is_wave
             sinks.append(WaveSink(file, stack) if is_wave else BytesSink(file))
         if play and out is not None and (out == STANDARD_STREAM or encoding not in SAMPLES):
             fail("--play goes together with a wav or pcm file only; leave out one of them", 2)
         yield Output(Encoding.PCM_S16LE if as_samples else encoding, sinks)
-
-
-@contextmanager
-def _complete_or_nothing(path: Path) -> Iterator[IO[bytes]]:
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
