@@ -392,3 +392,5 @@ class TranscriptionOptions:
     short_context: bool = False
     """Whether to look at the sound alone, without the silence that would fill up the model's window, if what
     comes of that does not look wrong."""
+    previous_tokens: tuple[int, ...] = ()
+    """The model's own for what was said right before, times included; they follow the prompt."""

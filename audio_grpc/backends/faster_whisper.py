@@ -6,7 +6,7 @@ packages.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +28,10 @@ from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
 from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
+from audio_grpc.backends.whisper_speech import source
 from audio_grpc.errors import OptionUnsupported, quoted
 from audio_grpc.types import (
     Audio,
-    Samples,
     Task,
     TranscriptionOptions,
 )
@@ -60,6 +60,7 @@ OPTIONS = frozenset(
         "batched",
         "draft",
         "short_context",
+        "previous_tokens",
     }
 )
 
@@ -155,17 +156,20 @@ class FasterWhisper:
         assert self._engine is not None, "load() comes first"
         language_code = self._language(options)
         self._check_tokens(options)
+        # A hypothesis has no times, and is of what a voice detector has found.
+        unfiltered = replace(options, voice_activity_detection=False) if options.draft else options
+        heard = source(audio.samples, unfiltered)
         short_context = self._options.short_context or options.short_context or options.draft
-        model = self._model.for_call(self._engine, short_context=short_context)
+        model = self._model.for_call(self._engine, heard, short_context=short_context)
         with cuda_errors_break(), self._engine.taking_part():
             if options.draft:
                 return whisper_results.draft(model, audio, options, language_code)
-            if options.batched:
-                segments, info = self._batched(model, audio.samples, options, language_code)
-            else:
-                segments, info = model.transcribe(audio.samples, language=language_code, **arguments(options))
+            found, info = self._found(model, options, language_code)
         language = whisper_results.language(info, detected=options.language_code is None)
-        return Transcript(language, whisper_results.segments(iter(segments), self._engine, audio.seconds))
+        segments = whisper_results.segments(
+            iter(found), model, self._engine, with_words=options.word_timestamps
+        )
+        return Transcript(language, segments)
 
     def _warm_up(self) -> None:
         """What is made by the first use (buffers, the voice detector) costs no caller time."""
@@ -182,16 +186,27 @@ class FasterWhisper:
             for _ in self.transcribe(silence, options).segments:
                 pass
 
-    def _batched(
-        self, model: "Whisper", samples: Samples, options: TranscriptionOptions, language_code: str | None
+    def _found(
+        self, model: "Whisper", options: TranscriptionOptions, language_code: str | None
     ) -> tuple[Iterable[Any], Any]:
-        """Several windows of one recording at once, which the voice detector finds."""
+        """The segments of what the model is given, on its own clock."""
+        heard = model.source
+        with_words = {"word_timestamps": options.word_timestamps or heard.has_pauses}
+        result: tuple[Iterable[Any], Any]
+        if not options.batched:
+            asked = arguments(options) | with_words
+            if options.previous_tokens:
+                asked["initial_prompt"] = [*model.prompt_tokens(options.prompt), *options.previous_tokens]
+            result = model.transcribe(heard.samples, language=language_code, **asked)
+            return result
         from faster_whisper import BatchedInferencePipeline
 
-        pipeline = BatchedInferencePipeline(model)  # it keeps state of one recording
-        size = self._batch_size if self._batch_size > 1 else BATCH_SIZE
-        result: tuple[Iterable[Any], Any] = pipeline.transcribe(
-            samples, language=language_code, batch_size=size, **batched_arguments(options)
+        # Several windows of one recording at once; the pipeline keeps state of it.
+        result = BatchedInferencePipeline(model).transcribe(
+            heard.samples,
+            language=language_code,
+            batch_size=self._batch_size if self._batch_size > 1 else BATCH_SIZE,
+            **batched_arguments(options) | with_words | {"clip_timestamps": heard.windows()},
         )
         return result
 

@@ -21,8 +21,6 @@ def arguments(options: TranscriptionOptions) -> dict[str, Any]:
         beam_size=options.beam_size,
         word_timestamps=options.word_timestamps,
         multilingual=options.multilingual,
-        vad_filter=options.voice_activity_detection is not False,
-        vad_parameters=_voice_activity(options.voice_activity_parameters),
         clip_timestamps=_clips(options) or None,
     )
     return asked | _decoding(options.decoding_parameters)
@@ -56,9 +54,10 @@ def _decoding(asked: DecodingParameters | None) -> dict[str, Any]:
     return fields
 
 
-def _voice_activity(asked: VoiceActivityParameters | None) -> dict[str, Any] | None:
+def voice_activity(asked: VoiceActivityParameters | None) -> dict[str, Any]:
+    """The keyword arguments of faster-whisper's ``VadOptions``."""
     if asked is None:
-        return None
+        return {}
     return given(
         threshold=asked.threshold,
         neg_threshold=asked.neg_threshold,

@@ -20,6 +20,7 @@ from audio_grpc.giving_way import give_way
 Rows = npt.NDArray[Any]
 MARGIN_FRAMES = 300
 """Silence that a shortened window keeps after its sound; with less, the model falls into repetition."""
+FRAMES_A_SECOND = 100
 WORTHWHILE = 5 / 6
 """The part of the full window beyond which shortening it is not worth the trouble."""
 
@@ -33,6 +34,11 @@ class Encoded:
     features: Rows
     """What it was made of, of shape [windows, mels, frames]."""
     is_shortened: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long one window sounds, without the silence that fills it up."""
+        return _sounding(self.features) / FRAMES_A_SECOND
 
 
 @dataclass(frozen=True)
@@ -159,11 +165,16 @@ class Session:
 
 def _shortened(features: Rows) -> Rows:
     """One window without most of the zeros that fill it up; the same if that is not worth it."""
-    sounding = np.flatnonzero(features.any(axis=(0, 1)))
-    wanted = (int(sounding[-1]) + 1 if len(sounding) else 0) + MARGIN_FRAMES
+    wanted = _sounding(features) + MARGIN_FRAMES
     if len(features) > 1 or wanted > WORTHWHILE * features.shape[-1]:
         return features
     return features[..., :wanted]
+
+
+def _sounding(features: Rows) -> int:
+    """How many frames come before the zeros that fill the windows up."""
+    sounding = np.flatnonzero(features.any(axis=(0, 1)))
+    return int(sounding[-1]) + 1 if len(sounding) else 0
 
 
 def _on_host(encoded: Any) -> Rows:

@@ -1,5 +1,6 @@
 """faster-whisper's model with what we change of it. Imported by the adapter, once it loads."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,18 +8,23 @@ from typing import Any
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens
+from faster_whisper.transcribe import get_suppressed_tokens
 
 from audio_grpc.backends.whisper_engine import Encoded, Engine, Session
+from audio_grpc.backends.whisper_repetition import repeats
+from audio_grpc.backends.whisper_speech import Source
+from audio_grpc.backends.whisper_times import extend
 from audio_grpc.types import Samples
 
 WINDOW_FRAMES = 3000
 """Of 10 ms."""
-LONGEST_TOKENS_A_SECOND = 12
+END_OF_TEXT = "<|endoftext|>"
+MOST_TOKENS_A_SECOND = 12
 """Nobody speaks so fast; a text that has more repeats itself."""
 TOKENS_TO_SPARE = 15
-COMPRESSION_RATIO_THRESHOLD = 2.4
 LOG_PROB_THRESHOLD = -1.0
+SHORTENED_LOG_PROB_THRESHOLD = -0.8
+"""Stricter, since the same words are mostly surer in full."""
 NO_SPEECH_THRESHOLD = 0.6
 
 
@@ -35,11 +41,27 @@ class Draft:
 class Whisper(WhisperModel):  # type: ignore[misc]
     """The library's model; its loop over the windows of a recording is left as it is."""
 
-    def for_call(self, engine: Engine, *, short_context: bool) -> "Whisper":
+    source: Source
+    """What a call's copy of the model is given."""
+
+    def for_call(self, engine: Engine, source: Source, *, short_context: bool) -> "Whisper":
         """The same model for one call, which meets others in ``engine``."""
         model = copy(self)
         model.model = Session(engine, short_context=short_context)
+        model.source = source
         return model
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Without what is no text, such as times."""
+        end = self.hf_tokenizer.token_to_id(END_OF_TEXT)
+        text: str = self.hf_tokenizer.decode([token for token in tokens if token < end])
+        return text
+
+    def prompt_tokens(self, prompt: str | None) -> list[int]:
+        """A prompt as the library has it; none for none."""
+        text = f" {prompt.strip()}" if prompt else ""
+        tokens: list[int] = self.hf_tokenizer.encode(text, add_special_tokens=False).ids
+        return tokens
 
     def detect_language(self, audio: Any = None, features: Any = None, **options: Any) -> Any:
         """The same, without the last frame, which is padding: so it is the window that is then recognised."""
@@ -56,9 +78,10 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         """
         generate = super().generate_with_fallback
         if encoder_output.is_shortened:
-            first = replace(options, temperatures=options.temperatures[:1])
+            longest = min(_most_tokens(encoder_output.seconds), self.max_length - len(prompt))
+            first = replace(options, temperatures=options.temperatures[:1], max_new_tokens=longest)
             result = generate(encoder_output, prompt, tokenizer, first)
-            if _looks_right(result, encoder_output):
+            if len(result[0].sequences_ids[0]) < longest and _looks_right(result, tokenizer):
                 return result
             self.model.widen(encoder_output)
         return generate(encoder_output, prompt, tokenizer, options)
@@ -83,6 +106,15 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         )
         return prompt
 
+    def add_word_timestamps(
+        self, segments: list[list[dict[str, Any]]], tokenizer: Any, *arguments: Any, **options: Any
+    ) -> Any:
+        """The same, with words that end with the speech before a pause."""
+        last = super().add_word_timestamps(segments, tokenizer, *arguments, **options)
+        for window in segments:
+            extend(window, self.source)
+        return last
+
     def draft(
         self, samples: Samples, *, task: str, language: str | None, prompt: str | None, hotwords: str | None
     ) -> Draft:
@@ -97,15 +129,11 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             token, probability = self.model.detect_language(encoded)[0][0]
             language = token[2:-2]
         tokenizer = Tokenizer(self.hf_tokenizer, self.model.is_multilingual, task=task, language=language)
-        previous = tokenizer.encode(f" {prompt.strip()}") if prompt else []
         # With timestamps, though nobody needs them: without, it says things twice.
-        start = self.get_prompt(tokenizer, previous, hotwords=hotwords)
-        longest = TOKENS_TO_SPARE + LONGEST_TOKENS_A_SECOND * features.shape[-1] // 100
+        start = self.get_prompt(tokenizer, self.prompt_tokens(prompt), hotwords=hotwords)
+        longest = _most_tokens(encoded.seconds)
         tokens = self._read(encoded, start, tokenizer, longest)
-        if (
-            encoded.is_shortened
-            and get_compression_ratio(tokenizer.decode(tokens)) > COMPRESSION_RATIO_THRESHOLD
-        ):
+        if encoded.is_shortened and repeats(tokenizer.decode(tokens)):
             self.model.widen(encoded)
             tokens = self._read(encoded, start, tokenizer, longest)
         return Draft(tokenizer.decode(tokens), tuple(tokens), language, probability)
@@ -126,13 +154,15 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return [token for token in result.sequences_ids[0] if token < tokenizer.eot]
 
 
-def _looks_right(result: Any, encoded: Encoded) -> bool:
+def _most_tokens(seconds: float) -> int:
+    return TOKENS_TO_SPARE + round(MOST_TOKENS_A_SECOND * seconds)
+
+
+def _looks_right(result: Any, tokenizer: Any) -> bool:
     """Whatever the caller tolerates, this has to hold for a shortened window."""
-    generated, avg_logprob, _, compression_ratio = result
-    seconds = 2 * encoded.rows.shape[1] / 100
+    generated, avg_logprob, _, _ = result
     return bool(
-        compression_ratio <= COMPRESSION_RATIO_THRESHOLD
-        and avg_logprob >= LOG_PROB_THRESHOLD
+        avg_logprob >= SHORTENED_LOG_PROB_THRESHOLD
         and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
-        and len(generated.sequences_ids[0]) <= TOKENS_TO_SPARE + LONGEST_TOKENS_A_SECOND * seconds
+        and not repeats(tokenizer.decode(generated.sequences_ids[0]))
     )

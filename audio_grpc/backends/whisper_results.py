@@ -1,15 +1,18 @@
 """What faster-whisper has found, in the types of this service."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from audio_grpc.backends.base import Transcript
 from audio_grpc.backends.cuda import cuda_errors_break
+from audio_grpc.backends.whisper_times import settled
 from audio_grpc.types import Audio, Language, Segment, TranscriptionOptions, Word
 
 if TYPE_CHECKING:
     from audio_grpc.backends.whisper_engine import Engine
     from audio_grpc.backends.whisper_model import Whisper
+    from audio_grpc.backends.whisper_speech import Source
 
 # Whisper's own codes are BCP-47, save one that was withdrawn in 2001.
 TO_BCP47 = {"jw": "jv"}
@@ -44,15 +47,19 @@ def draft(
     return Transcript(language(guess, detected=language_code is None), (one for one in (segment,)))
 
 
-def segments(found: Iterator[Any], engine: "Engine", seconds: float) -> Generator[Segment, None, None]:
-    """The segments of a recording of so many seconds, but for those that cannot be in it.
+def segments(
+    found: Iterator[Any], model: "Whisper", engine: "Engine", *, with_words: bool
+) -> Generator[Segment, None, None]:
+    """The segments of a recording on its own clock, but for those that cannot be in it.
 
     Of the last tenths of a second, which come again in a window of their own, Whisper may make a sentence:
     mostly that which it has just heard, once more or several times.
     """
+    source = model.source
     while (segment := _next(found, engine)) is not None:
-        if _fits(segment, seconds):
-            yield _segment(segment)
+        if _fits(segment, source):
+            for one in settled(_segment(segment), source, model.text_of):
+                yield one if with_words else replace(one, words=())
 
 
 def _next(found: Iterator[Any], engine: "Engine") -> Any:
@@ -61,11 +68,14 @@ def _next(found: Iterator[Any], engine: "Engine") -> Any:
         return next(found, None)
 
 
-def _fits(segment: Any, seconds: float) -> bool:
-    """Whether somebody could have said this in what is left of the recording."""
-    left = seconds - segment.start
-    most = (left + LATENESS_SECONDS) * FASTEST_CHARACTERS_A_SECOND
-    return bool(left > TAIL_SECONDS or len(segment.text.strip()) <= most)
+def _fits(segment: Any, source: "Source") -> bool:
+    """Whether somebody could have said this in what is left, or although nobody seems to speak there."""
+    left = source.seconds - segment.start
+    if left > TAIL_SECONDS:
+        if source.spans_of(segment.start, segment.end):
+            return True
+        left = segment.end - segment.start
+    return bool(len(segment.text.strip()) <= (left + LATENESS_SECONDS) * FASTEST_CHARACTERS_A_SECOND)
 
 
 def _segment(segment: Any) -> Segment:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from audio_grpc.audio import Block
 from audio_grpc.types import DecodingParameters, Language, Segment, TimeRange, TranscriptionOptions
 
-PROMPT_CHARACTERS = 2000
+PROMPT_CHARACTERS, PREVIOUS_TOKENS = 2000, 500
 """More than any model keeps in mind."""
 PROMPT_RESET_ON_TEMPERATURE = 0.5
 """Whisper's own; text that was drawn at a higher temperature is more likely to be wrong."""
@@ -13,7 +13,10 @@ FRAMES_A_SECOND = 100
 
 
 class Continuation:
-    """Carries language and text from block to block, for a model that honours these options."""
+    """Carries language and text from block to block, for a model that honours these options.
+
+    Text goes as the model's own tokens where it takes them: without times, what follows has none either.
+    """
 
     def __init__(self, options: TranscriptionOptions, honoured: frozenset[str]) -> None:
         self.language: Language | None = None
@@ -21,7 +24,8 @@ class Continuation:
         self._asked = options
         self._honoured = honoured
         self._decoding = options.decoding_parameters or DecodingParameters()
-        self._text = options.prompt or ""
+        self._prompt = options.prompt or ""
+        self._tokens: tuple[int, ...] = ()
         self._heard = False
 
     def options(self, block: Block) -> TranscriptionOptions | None:
@@ -38,7 +42,8 @@ class Continuation:
         if block.start and self._heard and self.language and "language_code" in self._honoured:
             options = replace(options, language_code=self.language.code)
         if block.start and self._carries_text:
-            options = replace(options, prompt=self._text[-PROMPT_CHARACTERS:] or None)
+            prompt = self._prompt[-PROMPT_CHARACTERS:] or None
+            options = replace(options, prompt=prompt, previous_tokens=self._tokens)
         return options
 
     def begin(self, language: Language) -> None:
@@ -49,8 +54,13 @@ class Continuation:
     def hear(self, segment: Segment, block: Block) -> Segment:
         """Keep the segment in mind, and put it in its place in the recording."""
         self._heard = True
-        self._text = "" if self._forgets(segment) else self._text + segment.text
-        return _shifted(segment, block.start) if block.start else segment
+        if self._forgets(segment):
+            self._prompt, self._tokens = "", ()
+        elif "previous_tokens" in self._honoured:
+            self._tokens = (self._tokens + segment.tokens)[-PREVIOUS_TOKENS:]
+        else:
+            self._prompt += segment.text
+        return _placed(segment, block)
 
     def _forgets(self, segment: Segment) -> bool:
         """Whether this and what was before it is not to be kept in mind, as between a model's windows."""
@@ -81,13 +91,16 @@ def _shifted_clips(clips: tuple[TimeRange, ...], start: float) -> tuple[TimeRang
     )
 
 
-def _shifted(segment: Segment, seconds: float) -> Segment:
+def _placed(segment: Segment, block: Block) -> Segment:
+    """On the recording's clock; whatever a model says, nothing in it is outside of its block."""
+
+    def on(time: float) -> float:
+        return min(max(time + block.start, block.start), block.end)
+
     return replace(
         segment,
-        start=segment.start + seconds,
-        end=segment.end + seconds,
-        words=tuple(
-            replace(word, start=word.start + seconds, end=word.end + seconds) for word in segment.words
-        ),
-        seek=segment.seek + round(seconds * FRAMES_A_SECOND),
+        start=on(segment.start),
+        end=on(segment.end),
+        words=tuple(replace(word, start=on(word.start), end=on(word.end)) for word in segment.words),
+        seek=segment.seek + round(block.start * FRAMES_A_SECOND),
     )

@@ -1,5 +1,6 @@
 """What an utterance has to know of those before it."""
 
+import re
 from dataclasses import replace
 
 from audio_grpc.services.continuation import PROMPT_RESET_ON_TEMPERATURE
@@ -11,6 +12,8 @@ CERTAIN = 0.8
 """How probable a detected language must be, to be that of the utterances that follow."""
 CROWD, CROWD_SECONDS = 3, 0.1
 """Nobody says so many words in so short a time."""
+ECHO = 3
+"""So many words of an utterance before, or all of them, are seldom said again."""
 
 
 class LiveContext:
@@ -32,11 +35,30 @@ class LiveContext:
         return self._options
 
     @property
+    def careful(self) -> TranscriptionOptions:
+        """How to listen to it again, if what was said before misled the model: on its own, and in full."""
+        return replace(self._options, short_context=False)
+
+    @property
     def carried(self) -> TranscriptionOptions | None:
         """How to listen to it with what was said before in mind; None if nothing was."""
         if not self._carried:
             return None
         return replace(self._options, prompt=(self._options.prompt or "") + self._carried)
+
+    def is_misled(self, words: list[Word]) -> bool:
+        """Whether words repeat what was carried, or are crowded, as where a model repeats itself.
+
+        Somebody may say the same again, so it is a reason to listen again on its own, not to drop anything.
+        """
+        said = _plain("".join(word.text for word in words))
+        carried = _plain(self._carried)
+        size = min(ECHO, len(carried))
+        runs = {tuple(carried[start : start + size]) for start in range(len(carried) - size + 1)} - {()}
+        crowds = zip(words, words[CROWD - 1 :], strict=False)
+        return any(last.end - first.start < CROWD_SECONDS for first, last in crowds) or any(
+            tuple(said[start : start + size]) in runs for start in range(len(said) - size + 1)
+        )
 
     def hear(self, language: Language, segments: list[Segment]) -> None:
         """Keep in mind what an utterance said; not what was drawn at random, which is more likely wrong."""
@@ -56,7 +78,5 @@ def _end_of(text: str) -> str:
     return end[max(end.find(" "), 0) :]
 
 
-def is_invented(words: list[Word]) -> bool:
-    """Whether words are crowded together, as where a model repeats what it was told before."""
-    crowds = zip(words, words[CROWD - 1 :], strict=False)
-    return any(last.end - first.start < CROWD_SECONDS for first, last in crowds)
+def _plain(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())

@@ -21,7 +21,7 @@ from audio_grpc.errors import InvalidRequest
 from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Heard, Recording, evenly_timed, settled
 from audio_grpc.runtime.blame import working_on
 from audio_grpc.runtime.session import Session
-from audio_grpc.services.live_context import LiveContext, is_invented
+from audio_grpc.services.live_context import LiveContext
 from audio_grpc.services.live_options import LiveJob, Requests
 from audio_grpc.services.live_requests import following
 from audio_grpc.services.tasks import end
@@ -185,8 +185,8 @@ class LiveHearing:
     async def _conclude(self, recording: Recording) -> None:
         carried = self._context.carried
         language, segments = await self._transcribe(recording, carried or self._context.fresh)
-        if carried and is_invented(_words(segments, recording)):
-            language, segments = await self._transcribe(recording, self._context.fresh)
+        if carried and self._context.is_misled(_words(segments, recording)):
+            language, segments = await self._transcribe(recording, self._context.careful)
         self._context.hear(language, segments)
         heard = _words(segments, recording)
         words = settled(self._agreement.stable, heard)
@@ -232,9 +232,13 @@ def _transcript(
 
 
 def _words(segments: list[Segment], recording: Recording) -> list[Word]:
-    """With the times of the stream."""
+    """With the times of the stream; whatever a model says, none is after the end of the utterance."""
     return [
-        replace(word, start=word.start + recording.start, end=word.end + recording.start)
+        replace(
+            word,
+            start=min(word.start + recording.start, recording.end),
+            end=min(word.end + recording.start, recording.end),
+        )
         for segment in segments
         for word in segment.words or evenly_timed(segment)
     ]
