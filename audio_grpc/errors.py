@@ -142,6 +142,10 @@ class StorageFailed(SpeechError):
     reason = "STORAGE_FAILED"
 
 
+class StorageUnreachable(StorageFailed):
+    """The database does not answer now; it may later."""
+
+
 class JobNotFound(SpeechError):
     """There is no job of that id, or it is another key's."""
 

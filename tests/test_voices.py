@@ -300,7 +300,7 @@ async def test_any_name_is_kept_as_it_is_and_is_no_path(
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["", "..", "../voices", "*", "x" * 256, "voice_0000000000000000"])
+@pytest.mark.parametrize("name", ["", "..", "../voices", "*", "x" * 100_000, "voice_0000000000000000"])
 async def test_what_names_no_voice_is_not_found(client: AsyncClient, name: str) -> None:
     await client.create_voice("Anna", SAMPLE)
     for call in (client.get_custom_voice(name), client.delete_custom_voice(name)):

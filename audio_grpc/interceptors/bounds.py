@@ -18,7 +18,9 @@ LONGEST_NAME = 256
 TEXTS = frozenset(
     {"text", "prompt", "hotwords", "instructions", "transcript", "consent", "context", "system_prompt"}
 )
-SMALL_BYTES = 1 << 16
+ID = "id"
+"""Finds something, or not: of whatever length, it is kept nowhere."""
+SMALL_BYTES = 1 << 17
 """What a method takes that wants neither sound nor texts."""
 MOST_FIELDS = 20_000
 """In one message, with those within it: parsed, the smallest take a hundred times their bytes."""
@@ -101,7 +103,7 @@ def _fields_to_check(message: Descriptor) -> tuple[FieldDescriptor, ...]:
 def _is_to_check(field: FieldDescriptor) -> bool:
     if field.message_type is not None:
         return field.message_type.full_name in TIMES or bool(_fields_to_check(field.message_type))
-    return field.type == FieldDescriptor.TYPE_STRING and field.name not in TEXTS
+    return field.type == FieldDescriptor.TYPE_STRING and field.name not in TEXTS and field.name != ID
 
 
 @cache

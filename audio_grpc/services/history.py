@@ -1,19 +1,21 @@
 """HistoryService."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
+from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
 from audio_grpc.audio import MAX_PIECE_BYTES
 from audio_grpc.convert import from_moment, from_seconds
-from audio_grpc.errors import AudioNotKept, InvalidRequest, quoted
+from audio_grpc.errors import AudioNotKept, InvalidRequest, StorageFailed, quoted
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.fields import few
 from audio_grpc.services.pages import page_token, read_page
-from audio_grpc.store import PastRequest, PastRequests, Position, Selection
+from audio_grpc.store import PastRequest, PastRequests, Selection
 from audio_grpc.telemetry.history import HistoryRules
 from audio_grpc.v1 import history_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat
@@ -24,8 +26,11 @@ from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesisOptions, Synthesi
 from audio_grpc.v1.timing_pb2 import Timing
 
 Context = ServicerContext[Any, Any]
+log = logging.getLogger(__name__)
 
 MOST_IDS = 1000
+MOST_TOLD = 1000
+"""Past requests of which is remembered that the log tells of them."""
 STATUSES = frozenset(code.name for code in grpc.StatusCode)
 # The field that has a method's options, and their message.
 OPTIONS: Mapping[str, tuple[str, type[Message]]] = {
@@ -44,24 +49,31 @@ class HistoryReports(HistoryServiceServicer):
     def __init__(self, requests: PastRequests, rules: HistoryRules) -> None:
         self._requests = requests
         self._rules = rules
+        self._told: set[str] = set()
 
     async def ListPastRequests(
         self, request: pb.ListPastRequestsRequest, context: Context
     ) -> pb.ListPastRequestsResponse:
         """A page of them."""
         size, after = read_page(request.page_size, request.page_token)
-        found = await self._requests.page(_selection(request), size + 1, after)
-        more = len(found) > size
-        token = page_token(Position(found[size - 1].started, found[size - 1].id)) if more else ""
+        page = await self._requests.page(_selection(request), size, after)
+        shown = [described for past in page.entries if (described := self._shown(past)) is not None]
+        for past_id in page.too_large:
+            self._say_once(past_id, "it is too large")
         return pb.ListPastRequestsResponse(
-            requests=map(_described, found[:size]), next_page_token=token, is_kept=self._rules.is_on
+            requests=shown, next_page_token=page_token(page.next), is_kept=self._rules.is_on
         )
 
     async def GetPastRequest(
         self, request: pb.GetPastRequestRequest, context: Context
     ) -> pb.GetPastRequestResponse:
         """One of them."""
-        return pb.GetPastRequestResponse(request=_described(await self._find(request.id)))
+        described = self._shown(await self._find(request.id))
+        if described is None:
+            raise StorageFailed(
+                "what was kept of this request cannot be shown; DeletePastRequests forgets it"
+            )
+        return pb.GetPastRequestResponse(request=described)
 
     async def GetPastRequestAudio(
         self, request: pb.GetPastRequestAudioRequest, context: Context
@@ -92,6 +104,21 @@ class HistoryReports(HistoryServiceServicer):
             before=_moment(request, "before"),
         )
         return pb.DeletePastRequestsResponse(deleted=await self._requests.remove(which))
+
+    def _shown(self, past: PastRequest) -> pb.PastRequest | None:
+        """None, and a line in the log, for what an earlier version kept and JSON has no form for."""
+        try:
+            described = _described(past)
+            MessageToDict(described)
+        except (ValueError, DecodeError, SerializeToJsonError) as error:
+            self._say_once(past.id, str(error))
+            return None
+        return described
+
+    def _say_once(self, past_id: str, why: str) -> None:
+        if past_id not in self._told:
+            self._told = {*self._told, past_id} if len(self._told) < MOST_TOLD else {past_id}
+            log.warning("the past request %s cannot be shown: %s", past_id, why)
 
     async def _find(self, past_id: str) -> PastRequest:
         return await self._requests.find(past_id, key_of_caller())

@@ -15,8 +15,10 @@ def read_page(page_size: int, page_token: str) -> tuple[int, Position | None]:
     return size, _position(page_token) if page_token else None
 
 
-def page_token(position: Position) -> str:
-    """Stands for the place behind an entry; opaque to callers."""
+def page_token(position: Position | None) -> str:
+    """Stands for the place behind an entry, opaque to callers; empty if nothing is behind it."""
+    if position is None:
+        return ""
     return urlsafe_b64encode(f"{position.created!r} {position.id}".encode()).decode()
 
 

@@ -4,8 +4,9 @@ from audio_grpc.store.activities import ActivityBoard, Board
 from audio_grpc.store.admission import JobBounds, RequestId
 from audio_grpc.store.blobs import SAMPLE_BYTES, Blobs, open_blobs
 from audio_grpc.store.database import Database
-from audio_grpc.store.jobs import JobStorage, JobStore, NewJob, Position
+from audio_grpc.store.jobs import JobStorage, JobStore, NewJob
 from audio_grpc.store.leases import Leases, Piece, Sound
+from audio_grpc.store.pages import Page, Position
 from audio_grpc.store.past_requests import PastRequest, PastRequests, Selection, new_id
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "JobStore",
     "Leases",
     "NewJob",
+    "Page",
     "PastRequest",
     "PastRequests",
     "Piece",

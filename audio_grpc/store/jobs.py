@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from audio_grpc.errors import JobInOtherState, JobNotFound, quoted
 from audio_grpc.store.admission import (
@@ -21,11 +21,13 @@ from audio_grpc.store.admission import (
 )
 from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
+from audio_grpc.store.pages import Listing, Page, Position
 from audio_grpc.store.tables import JOB_SAMPLES, JOBS, PIECES
 from audio_grpc.types import Job, JobState
 
 ID = re.compile(r"job_[0-9a-f]{16}")
 COLUMNS = tuple(JOBS.c[name] for name in Job.__dataclass_fields__)
+LISTING = Listing(JOBS.c.id, JOBS.c.created, func.length(JOBS.c.request), COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,6 @@ class NewJob:
     """The recording of the speaker whose voice it borrows; empty if it borrows none."""
     request_id: RequestId | None = None
     """What its request is known by if that comes again."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """The place of a job in the list."""
-
-    created: float
-    id: str
 
 
 class JobStore:
@@ -82,16 +76,11 @@ class JobStore:
 
         return await self._database.run("keep the job", work)
 
-    async def page(self, key_id: str | None, limit: int, after: Position | None) -> list[Job]:
+    async def page(self, key_id: str | None, limit: int, after: Position | None) -> Page[Job]:
         """At most so many jobs, newest first, from the one ``after`` that position on."""
-        wanted = select(*COLUMNS).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(limit)
-        if key_id is not None:
-            wanted = wanted.where(JOBS.c.key_id == key_id)
-        if after is not None:
-            earlier = and_(JOBS.c.created == after.created, JOBS.c.id < after.id)
-            wanted = wanted.where(or_(JOBS.c.created < after.created, earlier))
+        whose = [] if key_id is None else [JOBS.c.key_id == key_id]
         return await self._database.run(
-            "list the jobs", lambda connection: [job_of(row) for row in connection.execute(wanted)]
+            "list the jobs", lambda connection: LISTING.page(connection, whose, limit, after, job_of)
         )
 
     async def find(self, job_id: str, key_id: str | None) -> Job:

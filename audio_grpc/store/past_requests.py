@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select
 
 from audio_grpc.errors import RequestNotFound, quoted
 from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
-from audio_grpc.store.jobs import Position
+from audio_grpc.store.pages import Listing, Page, Position
 from audio_grpc.store.tables import PAST_REQUESTS
 
 ID = re.compile(r"req_[0-9a-f]{16}")
@@ -21,6 +21,13 @@ BATCH = 500
 """Requests that one transaction forgets."""
 
 ROWS = PAST_REQUESTS.c
+BYTES_OF_CHARACTER = 4
+LISTING = Listing(
+    ROWS.id,
+    ROWS.started,
+    func.length(ROWS.text) * BYTES_OF_CHARACTER + func.coalesce(func.length(ROWS.options), 0),
+    tuple(ROWS),
+)
 
 
 @dataclass(frozen=True)
@@ -111,19 +118,20 @@ class PastRequests:
                 await self._blobs.clear(request.id)
             raise
 
-    async def page(self, which: Selection, limit: int, after: Position | None) -> list[PastRequest]:
+    async def page(self, which: Selection, limit: int, after: Position | None) -> Page[PastRequest]:
         """At most so many requests, the last first, from the one ``after`` that position on."""
-        wanted = select(PAST_REQUESTS).where(*which.clauses)
-        if after is not None:
-            earlier = and_(ROWS.started == after.created, ROWS.id < after.id)
-            wanted = wanted.where(or_(ROWS.started < after.created, earlier))
-        return await self._read(wanted.order_by(ROWS.started.desc(), ROWS.id.desc()).limit(limit))
+        if not self._database.is_there:
+            return Page([], [], None)
+        return await self._database.run(
+            "read the history",
+            lambda connection: LISTING.page(connection, which.clauses, limit, after, _past),
+        )
 
     async def find(self, past_id: str, key_id: str | None) -> PastRequest:
         """One of them. RequestNotFound."""
         which = Selection(key_id, [past_id])
         if found := await self._read(select(PAST_REQUESTS).where(*which.clauses)):
-            return found[0]
+            return _past(found[0])
         raise RequestNotFound(
             f"there is no past request {quoted(past_id)}; ListPastRequests lists them",
             field="id",
@@ -136,11 +144,12 @@ class PastRequests:
     async def remove(self, which: Selection) -> int:
         """Forget requests; how many there were."""
         removed = 0
-        while found := await self._read(select(PAST_REQUESTS).where(*which.clauses).limit(BATCH)):
-            for request in found:
-                if request.audio_bytes:  # first, so that no sound is left that nobody knows of
-                    await self._blobs.clear(request.id)
-            removed += await self._remove_rows([request.id for request in found])
+        wanted = select(ROWS.id, ROWS.audio_bytes).where(*which.clauses).limit(BATCH)
+        while found := await self._read(wanted):
+            for row in found:
+                if row.audio_bytes:  # first, so that no sound is left that nobody knows of
+                    await self._blobs.clear(row.id)
+            removed += await self._remove_rows([row.id for row in found])
         return removed
 
     async def _remove_rows(self, ids: list[str]) -> int:
@@ -149,13 +158,17 @@ class PastRequests:
             "remove requests", lambda connection: connection.execute(gone).rowcount
         )
 
-    async def _read(self, wanted: Select[Any]) -> list[PastRequest]:
+    async def _read(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
         if not self._database.is_there:
             return []
         return await self._database.run(
             "read the history",
-            lambda connection: [PastRequest(**row._mapping) for row in connection.execute(wanted)],
+            lambda connection: connection.execute(wanted).all(),
         )
+
+
+def _past(row: Row[Any]) -> PastRequest:
+    return PastRequest(**row._mapping)
 
 
 def new_id() -> str:

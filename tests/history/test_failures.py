@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audio_grpc.errors import StorageUnreachable
 from audio_grpc.server import Server
 from audio_grpc.store import PastRequests
 from audio_grpc.telemetry.history import history
@@ -76,12 +77,36 @@ async def test_a_broken_database_costs_the_request_and_leaves_no_sound(
     assert files(tmp_path / "results") == []
 
 
-async def test_a_database_that_cannot_be_reached_costs_the_request(keeping: Start) -> None:
+async def test_a_database_that_is_never_reached_costs_the_request_in_the_end(
+    keeping: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     pytest.importorskip("psycopg")
-    url = "postgresql://audio:secret@127.0.0.1:1/none"
-    server, client = await keeping(metrics_port=0, database_url=url)
+    monkeypatch.setattr(history, "FLUSH_SECONDS", 0.01)
+    server, client = await keeping(database_url="postgresql://audio:secret@127.0.0.1:1/none")
     assert await speak(client)
-    await lost(server, "record", "storage_failed")
+    await server.stop(0)
+    assert "the history lost the record of a request: stopping" in caplog.text
+
+
+async def test_while_the_database_does_not_answer_requests_wait(
+    keeping: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, client = await keeping()
+    away, add = [True], PastRequests.add
+    tried = asyncio.Event()
+
+    async def unreachable(requests: PastRequests, past: Any) -> None:
+        tried.set()
+        if away:
+            raise StorageUnreachable("away")
+        await add(requests, past)
+
+    monkeypatch.setattr(PastRequests, "add", unreachable)
+    await speak(client, "One.")
+    await speak(client, "Two.")
+    await tried.wait()
+    away.clear()
+    assert [past.text for past in await kept(client, 2)] == ["Two.", "One."]
 
 
 async def test_a_slow_database_slows_no_call_and_costs_what_does_not_fit_the_queue(

@@ -27,7 +27,7 @@ from audio_grpc.services.pages import page_token, read_page
 from audio_grpc.services.pipeline import settled
 from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
-from audio_grpc.store import JobBounds, JobStorage, NewJob, Position
+from audio_grpc.store import JobBounds, JobStorage, NewJob
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Encoding, Job, JobState
 from audio_grpc.v1 import job_pb2 as pb
@@ -87,10 +87,10 @@ class Jobs(JobServiceServicer):
     ) -> pb.ListSpeechJobsResponse:
         """A page of them."""
         size, after = read_page(request.page_size, request.page_token)
-        jobs = await self._store.page(key_of_caller(), size + 1, after)
-        more = len(jobs) > size
-        token = page_token(Position(jobs[size - 1].created, jobs[size - 1].id)) if more else ""
-        return pb.ListSpeechJobsResponse(jobs=map(from_job, jobs[:size]), next_page_token=token)
+        page = await self._store.page(key_of_caller(), size, after)
+        return pb.ListSpeechJobsResponse(
+            jobs=map(from_job, page.entries), next_page_token=page_token(page.next)
+        )
 
     async def GetSpeechJob(
         self, request: pb.GetSpeechJobRequest, context: Context

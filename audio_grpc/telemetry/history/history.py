@@ -1,7 +1,8 @@
 """Writes requests that have ended into the history, behind the backs of the calls.
 
-A call that ends leaves its record in a queue, which a task empties. A queue that is full, a disk or a
-database that fails costs records, each with a line in the log and a count, and never a call.
+A call that ends leaves its record in a queue, which a task empties. While the database does not answer, they
+wait there. A queue that is full, a disk or a database that fails costs records, each with a line in the log
+and a count, and never a call.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter
 
-from audio_grpc.errors import StorageFailed
+from audio_grpc.errors import StorageFailed, StorageUnreachable
 from audio_grpc.store import Database, PastRequest, PastRequests, Selection, new_id
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.history.messages import METHODS
@@ -20,10 +21,15 @@ from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, Au
 
 LONGEST_QUEUE = 1000
 LARGEST_QUEUE_BYTES = 256 << 20
-"""Of sound that waits to be written."""
+"""Of sound and texts that wait to be written."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+"""Before a database that did not answer is asked again."""
 FLUSH_SECONDS = 5.0
 """How long the end of the server waits for what is in the queue."""
 TIDY_SECONDS = 3600.0
+REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND")
+REFUSED_CHARACTERS = 1000
+"""Of the text of a request that was refused."""
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +79,7 @@ class History:
             return
         if self.rules.asks_for_keys and not call.key_id:
             return
-        size = recording.audio_bytes
+        size = recording.size_bytes
         if self._queue.full() or self._queued_bytes + size > LARGEST_QUEUE_BYTES:
             self._lose("record", "queue_full", call.request_id)
             return
@@ -109,9 +115,12 @@ class History:
     async def _write_all(self) -> None:
         while True:
             past, recording = await self._queue.get()
-            size = recording.audio_bytes
+            size = recording.size_bytes
             try:
-                await self._write(past, recording)
+                await self._write_once_possible(past, recording)
+            except asyncio.CancelledError:
+                self._lose("record", "stopping", past.request_id)
+                raise
             except StorageFailed:  # and logged, with the cause
                 self._lose("record", "storage_failed", past.request_id)
             except Exception:
@@ -120,6 +129,15 @@ class History:
             finally:
                 self._queued_bytes -= size
                 self._queue.task_done()
+
+    async def _write_once_possible(self, past: PastRequest, recording: Recording) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._write(past, recording)
+            except StorageUnreachable:  # and logged
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _write(self, past: PastRequest, recording: Recording) -> None:
         if recording.audio_problem == TOO_LARGE:
@@ -148,6 +166,8 @@ class History:
 def _past(call: Call, recording: Recording) -> PastRequest:
     """What is kept of a call; its sound is added once that is written."""
     assert call.ended is not None, "a call is kept when it has ended"
+    text = recording.text or call.preview
+    refused = call.began is None and call.code in REFUSALS
     return PastRequest(
         id=new_id(),
         request_id=call.request_id,
@@ -170,8 +190,8 @@ def _past(call: Call, recording: Recording) -> PastRequest:
         audio_seconds_out=call.audio_seconds_out,
         input_tokens=recording.input_tokens,
         output_tokens=recording.output_tokens,
-        text=recording.text or call.preview,
-        is_whole_text=recording.is_whole_text,
+        text=text[:REFUSED_CHARACTERS] if refused else text,
+        is_whole_text=recording.is_whole_text and not (refused and len(text) > REFUSED_CHARACTERS),
         audio_format=b"",
         audio_bytes=0,
         audio_problem=recording.audio_problem,

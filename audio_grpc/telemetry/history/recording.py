@@ -11,8 +11,11 @@ from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV, AudioFormat
 TOO_LARGE, STORAGE_FAILED = "TOO_LARGE", "STORAGE_FAILED"
 ENVELOPE_BYTES = 1 << 16
 """What a message may have beside its audio."""
+LARGEST_OPTIONS_BYTES = 1 << 20
 LONGEST_TEXT = 1_000_000
 """Characters of a text that are kept; live streams can last for days."""
+
+BYTES_OF_CHARACTER = 4
 
 AudioKept = Literal["none", "speech", "all"]
 
@@ -50,8 +53,17 @@ class Recording:
         self.audio_problem = ""
 
     def ask(self, message: Any, never: Collection[str], texts: Collection[str]) -> None:
-        """What was asked for, without the fields ``never``, and without ``texts`` if those are not kept."""
-        self.options = _without(message, {*never, *(() if self._keeps_texts else texts)}).SerializeToString()
+        """What was asked for, without the fields ``never``, and without ``texts`` if those are not kept.
+
+        What is too long to be options that are accepted is kept without its texts, or not at all.
+        """
+        kept = {*never, *(() if self._keeps_texts else texts)}
+        self.options = None
+        for without in (kept, {*kept, *texts}):
+            options = _without(message, without).SerializeToString()
+            if len(options) <= LARGEST_OPTIONS_BYTES:
+                self.options = options
+                return
 
     def speak(self, message: Any, name: str = "audio") -> None:
         """The field of the message is sound that was made."""
@@ -81,6 +93,12 @@ class Recording:
     def audio_bytes(self) -> int:
         """How much memory its sound takes."""
         return sum(map(len, self._audio))
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes in all, at most."""
+        texts = BYTES_OF_CHARACTER * sum(map(len, self._texts))
+        return self.audio_bytes + texts + len(self.options or b"")
 
     @property
     def text(self) -> str:
