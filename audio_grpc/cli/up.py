@@ -1,7 +1,10 @@
 """``audio-grpc up``."""
 
 import asyncio
+import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -9,6 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from audio_grpc import config
+from audio_grpc.access import key_file
+from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.policies import Scope
 from audio_grpc.addresses import ANY_ADDRESS, target
 from audio_grpc.cli.console import (
     AllowOpenOption,
@@ -29,6 +35,7 @@ from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.config import Settings
 from audio_grpc.envoy.render import LOOPBACK
+from audio_grpc.errors import ConfigurationError
 from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
 
 EXAMPLES = """
@@ -107,12 +114,35 @@ def up(
 async def _check(settings: Settings, key: str | None) -> None:
     """Through Envoy: by its public port, or, if that speaks TLS, by the one that the gateway calls."""
     envoy = settings.envoy
-    if settings.keys_file and not key:
-        console.print(f"No self-check: give it a key with --key, or in {config.API_KEY_VARIABLE}.")
-    elif envoy.tls_certificate:
-        await self_check(target(LOOPBACK, envoy.inside_port), key=key, http=envoy.gateway)
-    else:
-        await self_check(_public(settings), key=key, http=_public(settings))
+    try:
+        with nullcontext(key) if key or not settings.keys_file else _temporary(settings.keys_file) as usable:
+            if envoy.tls_certificate:
+                await self_check(target(LOOPBACK, envoy.inside_port), key=usable, http=envoy.gateway)
+            else:
+                await self_check(_public(settings), key=usable, http=_public(settings))
+    except NoTemporaryKey as error:
+        console.print(
+            f"No self-check: {error}; give it a key with --key, or in {config.API_KEY_VARIABLE}.",
+            markup=False,
+        )
+
+
+class NoTemporaryKey(Exception):
+    """The key file cannot be changed."""
+
+
+@contextmanager
+def _temporary(keys_file: Path) -> Iterator[str]:
+    """The secret of a key that is in the file as long as the context: the servers are other processes."""
+    try:
+        name = f"self-check {secrets.token_hex(4)}"
+        key, secret = key_file.add(keys_file, name, KeyLimits(), (Scope.SPEECH, Scope.TRANSCRIPTION))
+    except (OSError, ConfigurationError) as error:
+        raise NoTemporaryKey(str(error)) from error
+    try:
+        yield secret
+    finally:
+        key_file.revoke(keys_file, key.id)
 
 
 def _public(settings: Settings) -> str:

@@ -124,13 +124,17 @@ async def test_a_log_of_json_is_json_throughout(start: Start) -> None:
     assert of_the_request == {"server-1", "gateway", "envoy"}
 
 
-async def test_the_self_check_goes_through_envoy_with_a_key(start: Start, tmp_path: Path) -> None:
-    _, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
+@pytest.mark.parametrize("is_given", [True, False], ids=["given", "temporary"])
+async def test_the_self_check_goes_through_envoy_with_a_key(
+    start: Start, tmp_path: Path, is_given: bool
+) -> None:
+    key, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
     options = ("--self-check", "--keys-file", "keys.json")
-    house = start(*options, env={"AUDIO_GRPC_API_KEY": secret})
+    house = start(*options, env={"AUDIO_GRPC_API_KEY": secret} if is_given else {})
     house.wait_for("spoke +through /v1/audio/speech")
     house.ready()
     assert house.ask("GET", "/v1/models").status == 401
     assert house.ask("GET", "/v1/models", authorization=f"Bearer {secret}").status == 200
     assert house.stop() == 0
     assert secret not in "".join(house.log)
+    assert key_file.read(tmp_path / "keys.json") == [key], "one made for the check is gone after it"

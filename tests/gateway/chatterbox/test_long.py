@@ -122,6 +122,23 @@ async def test_a_job_lives_from_its_text_to_its_sound(door: Door, prefix: str) -
     assert (await door.http.get(path)).json()["jobs"] == []
 
 
+async def test_a_request_that_comes_again_makes_one_job(door: Door) -> None:
+    headers = {"idempotency-key": "any text: 17"}
+    replies = [await door.http.post(LONG, json=JOB, headers=headers) for _ in range(2)]
+    first, second = (reply.json()["job_id"] for reply in replies)
+    assert first == second != await made(door)
+    other = await door.http.post(LONG, json={**JOB, "speed": 1.5}, headers=headers)
+    assert (other.status_code, error_of(other)["code"]) == (409, "request_id_reused")
+
+
+async def test_more_jobs_than_a_caller_may_have(open_door: Open) -> None:
+    door = await open_door(jobs_at_once=0, max_waiting_jobs=1)
+    await made(door)
+    reply = await door.http.post(LONG, json=JOB)
+    assert (reply.status_code, error_of(reply)["code"]) == (429, "too_many_jobs")
+    assert int(reply.headers["retry-after"]) > 0
+
+
 async def test_events_count_the_chunks_with_the_fields_of_the_progress(door: Door, speaker: Speaker) -> None:
     job_id = await held(speaker, door)
     progress: list[dict[str, Any]] = []
