@@ -246,6 +246,15 @@ class RequestIdReused(SpeechError):
     reason = "REQUEST_ID_REUSED"
 
 
+def request_id_reused() -> RequestIdReused:
+    """The error of a request whose id is another's."""
+    return RequestIdReused(
+        "this request_id was sent with another request before; send a new one (a random UUID) with each "
+        "request, and the same only to repeat one",
+        field="request_id",
+    )
+
+
 class StreamIdle(SpeechError):
     """Nothing came from the caller for longer than a stream may hold its place on a model."""
 

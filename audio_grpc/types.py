@@ -74,6 +74,16 @@ class Voice:
     description: str = ""
 
 
+@dataclass(frozen=True)
+class RequestId:
+    """By what a request is known that may come again."""
+
+    id: str
+    """A UUID, in lower case."""
+    fingerprint: str
+    """SHA-256 of what it asks for, in hex."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomVoice:
     """What is known of a voice that was made from a sample, beside the sample itself.
@@ -97,6 +107,8 @@ class CustomVoice:
     sample_bytes: int = 0
     sample_media_type: str = ""
     """Of IANA; empty if it is not known."""
+    request_id: RequestId | None = None
+    """By what the request is known that made it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from typing import Self, Unpack
+from uuid import uuid4
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -166,9 +167,14 @@ class Client(Jobs, History):
     ) -> CustomVoice:
         """A voice made from a recording of a speaker; protos/audio_grpc/v1/voice.proto has the ranges."""
         request = CreateCustomVoiceRequest(
-            name=name, sample=sample, transcript=transcript, language_code=language_code, consent=consent
+            name=name,
+            sample=sample,
+            transcript=transcript,
+            language_code=language_code,
+            consent=consent,
+            request_id=str(uuid4()),
         )
-        return self._unary(self._voices.CreateCustomVoice, request).voice
+        return self._repeatable(self._voices.CreateCustomVoice, request).voice
 
     def list_custom_voices(self) -> list[CustomVoice]:
         """The voices that were made from samples, oldest first."""

@@ -1,5 +1,6 @@
 """VoiceService."""
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,16 +10,17 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.convert import from_custom_voice
-from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists, quoted
+from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists, quoted, request_id_reused
 from audio_grpc.runtime.models import Models
-from audio_grpc.services.callers import manager
+from audio_grpc.services.callers import manager, speaker
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
+from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.telemetry.history.sound import media_type_of
 from audio_grpc.text import clean
-from audio_grpc.types import CustomVoice
+from audio_grpc.types import CustomVoice, RequestId
 from audio_grpc.v1 import voice_pb2 as pb
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceServicer
 from audio_grpc.voices import VoiceStore, is_id, new_id
@@ -42,8 +44,11 @@ class CustomVoices(VoiceServiceServicer):
     async def CreateCustomVoice(
         self, request: pb.CreateCustomVoiceRequest, context: Context
     ) -> pb.CreateCustomVoiceResponse:
-        """The voice, once it is kept."""
+        """The voice, once it is kept; of a request that comes again, the one that it made."""
         self._require_cloning()
+        request_id = await asyncio.to_thread(_request_id, request)
+        if request_id and (made := await self._made_for(request_id)):
+            return pb.CreateCustomVoiceResponse(voice=made)
         name = self._new_name(request.name, "name")
         _check_texts(request)
         sample = await checked_sample(request.sample, "sample", max_bytes=self._limits.voice_sample_bytes)
@@ -58,8 +63,14 @@ class CustomVoices(VoiceServiceServicer):
             owner=current_call.get().key_id,
             sample_bytes=len(request.sample),
             sample_media_type=media_type_of(request.sample),
+            request_id=request_id,
         )
-        await self._voices.add(voice, request.sample)
+        try:
+            await self._voices.add(voice, request.sample)
+        except VoiceExists:
+            if request_id and (made := await self._made_for(request_id)):  # at the same moment
+                return pb.CreateCustomVoiceResponse(voice=made)
+            raise
         return pb.CreateCustomVoiceResponse(voice=from_custom_voice(voice))
 
     async def ListCustomVoices(
@@ -140,6 +151,16 @@ class CustomVoices(VoiceServiceServicer):
         """What was removed."""
         return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
 
+    async def _made_for(self, request: RequestId) -> pb.CustomVoice | None:
+        """The voice that was made for a request, if one was. RequestIdReused if for another one."""
+        owner = current_call.get().key_id
+        for voice in await self._voices.all(speaker()):
+            if voice.owner == owner and voice.request_id and voice.request_id.id == request.id:
+                if voice.request_id != request:
+                    raise request_id_reused()
+                return await self._find(voice.id)
+        return None
+
     async def _find(self, id_or_name: str) -> pb.CustomVoice:
         return _described(await self._voices.find(id_or_name, manager()), await self._voices.aliases())
 
@@ -165,6 +186,14 @@ class CustomVoices(VoiceServiceServicer):
                     f"model {model.name!r} has a voice {quoted(name)} of its own; choose another name",
                     field=field,
                 )
+
+
+def _request_id(request: pb.CreateCustomVoiceRequest) -> RequestId | None:
+    """By what the request is known; of a large sample, that takes some time. InvalidRequest."""
+    asked = pb.CreateCustomVoiceRequest()
+    asked.CopyFrom(request)
+    asked.ClearField("request_id")
+    return read_request_id(request.request_id, asked)
 
 
 def _described(voice: CustomVoice, aliases: Mapping[str, Sequence[str]]) -> pb.CustomVoice:

@@ -1,7 +1,7 @@
 """Keeping what outlives the server: rows in a database, and sound beside it."""
 
 from audio_grpc.store.activities import ActivityBoard, Board
-from audio_grpc.store.admission import JobBounds, RequestId
+from audio_grpc.store.admission import JobBounds
 from audio_grpc.store.blobs import SAMPLE_BYTES, Blobs, open_blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import JobStorage, JobStore, NewJob
@@ -25,7 +25,6 @@ __all__ = [
     "PastRequests",
     "Piece",
     "Position",
-    "RequestId",
     "Selection",
     "Sound",
     "new_id",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, func, insert, select, text
 
-from audio_grpc.errors import RequestIdReused, TooManyJobs
+from audio_grpc.errors import TooManyJobs, request_id_reused
 from audio_grpc.store.database import POSTGRESQL
 from audio_grpc.store.tables import JOB_REQUESTS, JOBS
-from audio_grpc.types import JobState
+from audio_grpc.types import JobState, RequestId
 
 REMEMBERED_SECONDS = 86400.0
 """How long a request may come again and be told of the job that it made."""
@@ -31,15 +31,6 @@ class JobBounds:
     """Jobs, also those that have ended."""
 
 
-@dataclass(frozen=True)
-class RequestId:
-    """What a request is known by if it comes again."""
-
-    id: str
-    fingerprint: str
-    """SHA-256 of what it asks for, in hex."""
-
-
 def lock_key(connection: Connection, key_id: str) -> None:
     """Let nobody else add a job of this key before the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == POSTGRESQL:
@@ -56,11 +47,7 @@ def job_of_request(connection: Connection, key_id: str, request: RequestId) -> s
     if row is None:
         return None
     if row.fingerprint != request.fingerprint:
-        raise RequestIdReused(
-            "this request_id was sent with another request before; send a new one (a random UUID) with each "
-            "request, and the same only to repeat one",
-            field="request_id",
-        )
+        raise request_id_reused()
     found: str = row.job_id
     return found
 

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from audio_grpc.errors import JobInOtherState, JobNotFound, quoted
 from audio_grpc.store.admission import (
     JobBounds,
-    RequestId,
     job_of_request,
     lock_key,
     remember_request,
@@ -23,7 +22,7 @@ from audio_grpc.store.blobs import Blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.pages import Listing, Page, Position
 from audio_grpc.store.tables import JOB_SAMPLES, JOBS, PIECES
-from audio_grpc.types import Job, JobState
+from audio_grpc.types import Job, JobState, RequestId
 
 ID = re.compile(r"job_[0-9a-f]{16}")
 COLUMNS = tuple(JOBS.c[name] for name in Job.__dataclass_fields__)

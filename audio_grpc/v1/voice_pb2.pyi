@@ -93,6 +93,7 @@ class CreateCustomVoiceRequest(_message.Message):
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 64 characters, not only white space, no control character; else INVALID_ARGUMENT. A name that
     another voice has already, of the caller's, shared or a model's own: ALREADY_EXISTS (VOICE_EXISTS).
@@ -107,6 +108,10 @@ class CreateCustomVoiceRequest(_message.Message):
     """BCP-47."""
     consent: _builtins.str
     """Where the speaker's agreement is recorded. At most 256 characters."""
+    request_id: _builtins.str
+    """A UUID, best a random one, by which the request is known if it comes again: as long as its voice is kept, the same
+    request with the same id is answered with that. With another request: ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
     def __init__(
         self,
         *,
@@ -115,10 +120,11 @@ class CreateCustomVoiceRequest(_message.Message):
         transcript: _builtins.str = ...,
         language_code: _builtins.str = ...,
         consent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "language_code", b"language_code", "name", b"name", "sample", b"sample", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "language_code", b"language_code", "name", b"name", "request_id", b"request_id", "sample", b"sample", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

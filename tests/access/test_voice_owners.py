@@ -1,10 +1,12 @@
 """Whose custom voices are whose: they belong to the key that made them, until an operator shares them."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -14,6 +16,7 @@ from audio_grpc.access.limits import KeyLimits
 from audio_grpc.access.policies import Scope
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.v1.job_pb2 import SPEECH_JOB_STATE_COMPLETED
+from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
 from tests.access.test_keys import with_key
 from tests.conftest import Start
 from tests.test_voices import CLONING, SAMPLE, peak, refused, sample
@@ -179,6 +182,27 @@ async def test_a_job_speaks_with_the_voice_of_its_key(people: People) -> None:
     assert job.speech.voice == voice.id
     states = [seen.state async for seen in people.alice.watch_job(job.id)]
     assert states[-1] == SPEECH_JOB_STATE_COMPLETED
+
+
+async def repeated(client: AsyncClient, request_id: str, **changes: Any) -> str:
+    """The id of the voice that a request makes, sent as a client does that got no answer."""
+    fields = {"name": "Anna", "sample": SAMPLE, **changes}
+    request = CreateCustomVoiceRequest(request_id=request_id, **fields)
+    return (await client._unary(client._voices.CreateCustomVoice, request)).voice.id
+
+
+async def test_a_request_that_comes_again_makes_one_voice(people: People) -> None:
+    request_id = str(uuid4())
+    made = await asyncio.gather(*(repeated(people.alice, request_id) for _ in range(4)))
+    assert len(set(made)) == 1
+    await people.alice.rename_voice("Anna", "Berta")
+    assert await repeated(people.alice, request_id) == made[0]
+    for changes in ({"name": "Zoe"}, {"sample": OTHER}, {"transcript": "What she says."}):
+        error = await refused(repeated(people.alice, request_id, **changes))
+        assert (error.code, error.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    assert await repeated(people.bob, request_id) not in made
+    assert [one.name for one in await people.alice.list_custom_voices()] == ["Berta"]
+    assert (await refused(repeated(people.alice, "x"))).field == "request_id"
 
 
 def forget_owners(folder: Path) -> None:

@@ -1,22 +1,17 @@
 """Reading the requests of JobService."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 
 from audio_grpc.audio import choose_rate
 from audio_grpc.convert import TO_ENCODING
-from audio_grpc.errors import InvalidRequest, SpeechError, TextTooLong, quoted
+from audio_grpc.errors import SpeechError, TextTooLong
 from audio_grpc.services.fields import given, known
 from audio_grpc.services.requests import SpeechJob, require_text, speech_job
-from audio_grpc.store import RequestId
 from audio_grpc.text import clean, split
 from audio_grpc.types import Encoding, Job
 from audio_grpc.v1 import job_pb2 as pb
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @contextmanager
@@ -40,20 +35,6 @@ def read_speech(request: SynthesizeRequest, max_characters: int) -> SpeechJob:
             field="text",
         )
     return speech_job(request)
-
-
-def read_request_id(request: pb.CreateSpeechJobRequest) -> RequestId | None:
-    """What the request is known by if it comes again: https://google.aip.dev/155. InvalidRequest."""
-    if not request.request_id:
-        return None
-    if not UUID.fullmatch(request.request_id):
-        raise InvalidRequest(
-            f"{quoted(request.request_id)} is no UUID; send a random one, such as "
-            "2f1c9b1e-8d0a-4c39-9e0b-5b6a7c8d9e0f, or leave it out",
-            field="request_id",
-        )
-    asked = request.speech.SerializeToString(deterministic=True)
-    return RequestId(request.request_id.lower(), sha256(asked).hexdigest())
 
 
 def cut(job: SpeechJob, max_piece_size: int) -> list[str]:

@@ -19,12 +19,12 @@ from audio_grpc.services.jobs.requests import (
     cut,
     fields_of_speech,
     read_delivery,
-    read_request_id,
     read_speech,
 )
 from audio_grpc.services.jobs.runner import JobRunner
 from audio_grpc.services.pages import page_token, read_page
 from audio_grpc.services.pipeline import settled
+from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
 from audio_grpc.store import JobBounds, JobStorage, NewJob
@@ -73,7 +73,7 @@ class Jobs(JobServiceServicer):
         self, request: pb.CreateSpeechJobRequest, context: Context
     ) -> pb.CreateSpeechJobResponse:
         """The job, once it is kept; of a request that comes again, the one that it made."""
-        request_id = read_request_id(request)
+        request_id = read_request_id(request.request_id, request.speech)
         if request_id and (made := await self._store.made_for(current_call.get().key_id, request_id)):
             return pb.CreateSpeechJobResponse(job=from_job(made))
         with fields_of_speech():
