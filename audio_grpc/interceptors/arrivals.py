@@ -10,8 +10,8 @@ from typing import Any
 
 from audio_grpc.errors import Busy, StreamIdle
 
-AT_ONCE_SECONDS = 0.02
-"""A small message comes with the call, or right after it; a large one takes longer, from wherever."""
+AT_ONCE_SECONDS = 0.25
+"""A small message comes with the call, or soon after on a busy machine; a large one takes longer."""
 LONGEST_SECONDS = 10.0
 MOST_SLOW = 1
 MOST_OPEN = 4
