@@ -12,6 +12,8 @@ from audio_grpc.client import AsyncClient, ServiceError
 SECONDS = 5.0
 """How long the service is not asked again. It checks the key of every call of its own anyhow."""
 MOST = 4096
+NO_ANSWERS = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""Of a server of before, which does not know the question, and of a busy one, which has found the key first."""
 
 
 class AcceptedKeys:
@@ -29,9 +31,7 @@ class AcceptedKeys:
         try:
             await service.get_key()
         except ServiceError as error:
-            if (
-                error.code is not grpc.StatusCode.UNIMPLEMENTED
-            ):  # a server of before does not know the question
+            if error.code not in NO_ANSWERS:
                 raise
         self._until[name] = self._clock() + SECONDS
         self._until.move_to_end(name)
