@@ -1,18 +1,22 @@
 // Asks the server: the key, errors as the server words them, events and WebSockets.
 
+import * as words from "./words.js";
+
 const KEY = "audio-grpc-key";
 // How a browser sends a key with a WebSocket, which takes no headers; it is OpenAI's way.
 const KEY_PROTOCOL = "openai-insecure-api-key.";
 
 export const apiKey = () => sessionStorage.getItem(KEY) ?? "";
 
-/** Use this key from now on; an empty one forgets it. */
+/** Use this key from now on; an empty one forgets it. Throws an Error that says what is wrong with it. */
 export function useApiKey(key) {
+  const problem = words.keyProblem(key);
+  if (problem) throw new Error(problem);
   if (key) sessionStorage.setItem(KEY, key);
   else sessionStorage.removeItem(KEY);
 }
 
-/** What the server refused, in its words. */
+/** What the server refused, in words for people. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);
@@ -30,7 +34,7 @@ export async function request(path, options = {}) {
     answer = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "The server cannot be reached; is it running?");
+    throw new Refused(0, words.unreachable(options.body instanceof FormData));
   }
   if (answer.ok) return answer;
   if (answer.status === 401 && apiKey() !== key) return request(path, options); // another was given meanwhile
@@ -51,12 +55,19 @@ export function post(path, body, signal) {
 }
 
 function refused(status, text) {
-  if (status === 401) document.dispatchEvent(new CustomEvent("key-needed"));
+  let error;
   try {
-    return new Refused(status, JSON.parse(text).error.message);
+    ({ error } = JSON.parse(text));
   } catch {
-    return new Refused(status, text || `the server answered ${status}`);
+    error = { message: text };
   }
+  return new Refused(status, said({ ...error, status }));
+}
+
+/** An error in words for people; one about the key asks for another. */
+export function said(error) {
+  if (words.isAboutKey(error)) document.dispatchEvent(new CustomEvent("key-needed"));
+  return words.failure(error, Boolean(apiKey()));
 }
 
 /** The pieces of a body as they come. A failure in the middle is Refused. */
@@ -70,7 +81,7 @@ export async function* pieces(body) {
     }
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "The answer was cut short; the server's log says why.");
+    throw new Refused(0, words.CUT);
   } finally {
     reader.releaseLock();
   }
@@ -86,7 +97,7 @@ export async function* events(body) {
     text = whole.pop();
     for (const event of whole) {
       const data = JSON.parse(event.replace(/^(event: .*\n)?data: /, ""));
-      if (data.error) throw new Refused(500, data.error.message);
+      if (data.error) throw new Refused(500, said(data.error));
       yield data;
     }
   }

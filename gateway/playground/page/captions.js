@@ -1,11 +1,12 @@
 // Live captions: the microphone over OpenAI's Realtime API for transcription.
 
-import { openSocket } from "./api.js";
+import { openSocket, said } from "./api.js";
 import { byId, complain, element } from "./dom.js";
 import * as jobs from "./jobs.js";
 import { Microphone } from "./microphone.js";
 import { base64, DEFAULT_RATE, toInt16 } from "./pcm.js";
 import * as snippets from "./snippets.js";
+import { unreachable } from "./words.js";
 
 const PATH = "/v1/realtime?intent=transcription";
 const PROTOCOL = "realtime";
@@ -73,11 +74,11 @@ class Captions {
         break;
       case `${TRANSCRIPTION}failed`:
         this.write(item, "");
-        complain(event.error.message);
+        complain(said(event.error));
         break;
       case "error":
         if (event.error.code === NOTHING_TO_COMMIT) this.answered = this.finishing;
-        else this.fail(event.error.message);
+        else this.fail(said(event.error));
         break;
     }
     byId("captions-partial").textContent = [...this.partial.values()].join(" ");
@@ -99,7 +100,7 @@ class Captions {
   }
 
   end() {
-    if (!this.finishing && !this.failed) this.fail("The connection was lost; is the server running?");
+    if (!this.finishing && !this.failed) this.fail(unreachable());
     byId("captions-partial").textContent = "";
     byId("captions-status").textContent = this.failed ? "It failed." : "Done.";
     snippets.show(snippets.captions(this.session));

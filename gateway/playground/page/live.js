@@ -1,12 +1,13 @@
 // Speaks a text while it is being typed, over a WebSocket.
 
-import { openSocket } from "./api.js";
+import { openSocket, said } from "./api.js";
 import { byId, complain, seconds } from "./dom.js";
 import * as jobs from "./jobs.js";
 import { DEFAULT_RATE } from "./pcm.js";
 import * as snippets from "./snippets.js";
 import { SoundView } from "./sound.js";
 import { speechRequest } from "./speak.js";
+import { unreachable } from "./words.js";
 
 const PATH = "/v1/audio/speech/stream";
 const PROTOCOL = "speech";
@@ -58,7 +59,7 @@ class LiveSpeech {
   hear(event) {
     if (event.type === "audio") byId("live-spoken").textContent = [...this.text].slice(0, event.text_end).join("");
     if (event.type === "finished") this.finished = true;
-    if (event.type === "error") this.trouble = event.error.message;
+    if (event.type === "error") this.trouble = said(event.error);
   }
 
   /** Be silent, and have the server stop. */
@@ -74,7 +75,8 @@ class LiveSpeech {
     snippets.show(snippets.liveSpeech(this.start, this.text));
     if (state === "stopped") return this.job.end(state, { title: this.text, blob: this.sound.stop(), name: "speech.wav" });
     if (state === "failed") {
-      complain(this.trouble ?? "The connection was lost; is the server running?");
+      this.trouble ??= unreachable();
+      complain(this.trouble);
       this.sound.fail();
       return this.job.end(state, { title: this.text, text: this.trouble });
     }

@@ -76,7 +76,13 @@ function startKey() {
   });
   form.onsubmit = async (event) => {
     event.preventDefault();
-    useApiKey(field.value.trim());
+    try {
+      useApiKey(field.value.trim());
+    } catch (error) {
+      byId("key-why").textContent = error.message;
+      field.focus();
+      return;
+    }
     open(false);
     toggle.focus();
     await load();

@@ -1,18 +1,19 @@
 // The microphone as blocks of samples.
 
 import { DEFAULT_RATE } from "./pcm.js";
+import * as words from "./words.js";
 
 /** An open microphone, 24 kHz, mono. `onblock` gets samples from -1 to 1; `meter` shows how loud they are. */
 export class Microphone {
   /** Asks for permission. Throws an Error that says what to do. `processed`: with the browser's own noise suppression. */
   static async open({ processed, meter, onblock }) {
-    if (!navigator.mediaDevices) throw new Error("Browsers open the microphone only for https:// and for localhost.");
+    if (!navigator.mediaDevices) throw new Error(words.NO_MICROPHONE_HERE);
     const wanted = { channelCount: 1, echoCancellation: processed, noiseSuppression: processed, autoGainControl: processed };
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
     } catch (error) {
-      throw new Error(`The microphone cannot be used (${error.message}); allow it in the browser's settings.`);
+      throw new Error(words.microphone(error));
     }
     const context = new AudioContext({ sampleRate: DEFAULT_RATE });
     await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
