@@ -9,6 +9,7 @@ import pytest
 
 from audio_grpc.backends.embedded_whisper import PREPARED, SHA256, whisper_base
 from audio_grpc.backends.progress import listening
+from audio_grpc.errors import ConfigurationError
 
 JOIN = "import sys, pathlib; from audio_grpc.backends.embedded_whisper import whisper_base; " + (
     "print(whisper_base(pathlib.Path(sys.argv[1])))"
@@ -56,3 +57,16 @@ def test_packages_that_hold_something_else_are_refused(
     with pytest.raises(RuntimeError, match="reinstall them"):
         whisper_base(tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_a_whole_model_is_only_read(tmp_path: Path) -> None:
+    """Its folder may be read-only, as that of an image is."""
+    folder = whisper_base(tmp_path)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
+    folder.with_suffix(".lock").mkdir()  # so that it cannot be locked
+    assert whisper_base(tmp_path) == folder
+
+
+def test_where_it_cannot_be_put_is_said_in_one_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be put there \(.+\): name a folder .* cache_path"):
+        whisper_base(Path("/proc/self/nowhere"))

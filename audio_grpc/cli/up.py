@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +33,7 @@ from audio_grpc.cli.console import (
 from audio_grpc.cli.how_to_call import Door, show_how_to_call
 from audio_grpc.cli.self_check import self_check
 from audio_grpc.config import Settings
+from audio_grpc.envoy import scratch
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
@@ -102,8 +102,8 @@ def up(
             await _check(settings, key)
         show_how_to_call(_door(settings))
 
-    with TemporaryDirectory(prefix="audio-grpc-") as folder:
-        planned = plan(settings, Path(folder) / "envoy.yaml", log, config_file, llm=llm)
+    with scratch() as folder:
+        planned = plan(settings, folder / "envoy.yaml", log, config_file, llm=llm)
         house = House(planned, settings, log)
         try:
             asyncio.run(run(house, log, on_ready))

@@ -3,6 +3,6 @@
 from audio_grpc.envoy.admin import Admin
 from audio_grpc.envoy.files import binary
 from audio_grpc.envoy.render import render
-from audio_grpc.envoy.run import command, written
+from audio_grpc.envoy.run import command, scratch, written
 
-__all__ = ["Admin", "binary", "command", "render", "written"]
+__all__ = ["Admin", "binary", "command", "render", "scratch", "written"]

@@ -9,16 +9,35 @@ from tempfile import TemporaryDirectory
 from audio_grpc.config import Settings
 from audio_grpc.envoy.files import binary
 from audio_grpc.envoy.render import render
+from audio_grpc.errors import ConfigurationError
 
+PREFIX = "audio-grpc-"
+IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name that nobody can guess is made in it
 FLUSH_MILLISECONDS = 500
 """How late a line of the access log may be; Envoy's own default is 10 s."""
 
 
 @contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for as long as the context lasts: in memory where no temporary files can be written."""
+    try:
+        folder = TemporaryDirectory(prefix=PREFIX)
+    except OSError:
+        try:
+            folder = TemporaryDirectory(prefix=PREFIX, dir=IN_MEMORY)
+        except OSError as error:
+            raise ConfigurationError(
+                "Envoy's configuration needs a folder that can be written; name one in TMPDIR"
+            ) from error
+    with folder as path:
+        yield Path(path)
+
+
+@contextmanager
 def written(settings: Settings) -> Iterator[Path]:
     """A file with Envoy's configuration, for as long as the context lasts."""
-    with TemporaryDirectory(prefix="audio-grpc-") as folder:
-        file = Path(folder) / "envoy.yaml"
+    with scratch() as folder:
+        file = folder / "envoy.yaml"
         file.write_text(render(settings))
         yield file
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.errors import ModelLoadFailed
+from audio_grpc.errors import ConfigurationError, ModelLoadFailed
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.loaded import Backend, Loaded
@@ -182,7 +182,8 @@ class Model(Generic[Backend]):
             self.footprint = await self._room.load(self, partial(self._bring, backend))
         except Exception as error:
             self.load_error = str(error) or type(error).__name__
-            log.exception("could not load model %s", self.name)
+            known = isinstance(error, ConfigurationError)  # its text says all
+            log.error("could not load model %s: %s", self.name, self.load_error, exc_info=not known)
             raise ModelLoadFailed(f"model {self.name!r} could not be loaded: {self.load_error}") from error
         finally:
             self._loading = None

@@ -25,7 +25,10 @@ backend = "tone"
 
 
 class House(CommandProcess):
-    """Its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables."""
+    """Its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables.
+
+    ``within`` are the words of a command that runs another one.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class House(CommandProcess):
         envoy: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
         models: str = MODELS,
+        within: Iterable[str] = (),
     ) -> None:
         self.port, self.inside_port, self.admin_port, self.gateway_port = free_ports(4)
         self.address, self.admin, self.gateway = (
@@ -45,8 +49,8 @@ class House(CommandProcess):
             *("port = 0", *settings, "[envoy]", f"port = {self.port}", f"inside_port = {self.inside_port}"),
             *(f"admin_port = {self.admin_port}", *envoy, "[gateway]", f"port = {self.gateway_port}"),
         )
-        self.file.write_text("\n".join(lines) + models)
-        super().__init__(COMMAND, "up", *arguments, cwd=folder, env=env)
+        self.file.write_text("\n".join(lines) + f"\n{models}")
+        super().__init__(*within, COMMAND, "up", *arguments, cwd=folder, env=env)
 
     def ready(self) -> "House":
         """This, once it serves."""
