@@ -1,4 +1,10 @@
-"""The names by which OpenAI calls languages, in English and in lower case: those of Whisper."""
+"""What callers call languages: BCP-47 codes, also deprecated ones, and Whisper's English names.
+
+The names are those of OpenAI's API: https://github.com/openai/whisper/blob/main/whisper/tokenizer.py.
+"""
+
+import re
+from collections.abc import Collection
 
 _LANGUAGES = """\
 af afrikaans am amharic ar arabic as assamese az azerbaijani ba bashkir be belarusian bg bulgarian bn
@@ -16,6 +22,56 @@ _WORDS = _LANGUAGES.split()
 NAMES = {code: name.replace("-", " ") for code, name in zip(_WORDS[::2], _WORDS[1::2], strict=True)}
 """By code, as BCP-47 has it: ISO 639-1, else 639-3."""
 CODES = {name: code for code, name in NAMES.items()}
+OTHER_NAMES = {
+    "burmese": "my",
+    "valencian": "ca",
+    "flemish": "nl",
+    "haitian": "ht",
+    "letzeburgesch": "lb",
+    "pushto": "ps",
+    "panjabi": "pa",
+    "moldavian": "ro",
+    "moldovan": "ro",
+    "sinhalese": "si",
+    "castilian": "es",
+    "mandarin": "zh",
+}
+DETECTED = frozenset({"", "auto", "und"})
+"""What asks for the language to be detected."""
+_PRIMARY = re.compile("[a-z]{2,3}")
+FURTHEST = 10
+"""Of CLDR's language matching: who knows the one language can read the other as if it were theirs."""
+
+
+def asked_language(code: str) -> str | None:
+    """The code or name that a caller sent; None to have the language detected."""
+    return None if code.strip().lower() in DETECTED else code.strip()
+
+
+def known_language(asked: str, known: Collection[str]) -> str | None:
+    """The one of the ``known`` BCP-47 codes that a code or name means; None for a language that is not known.
+
+    Regions do not matter. A language that is not known itself is its macrolanguage (``yue``: ``zh``), or
+    what it is written with (``nb``: ``no``).
+    """
+    from langcodes import Language, closest_match
+    from langcodes.data_dicts import MACROLANGUAGES
+
+    name = asked.strip().lower()
+    code = CODES.get(name) or OTHER_NAMES.get(name) or name.replace("_", "-")
+    primary = code.partition("-")[0]
+    for one in (code, primary):
+        if found := next((own for own in known if own.lower() == one), None):
+            return found
+    # The library keeps all that it has ever parsed.
+    if not _PRIMARY.fullmatch(primary):
+        return None
+    language: str = Language.get(primary).language or "und"
+    for one in (language, MACROLANGUAGES.get(language, "und")):
+        found, _ = closest_match(one, list(known), max_distance=FURTHEST)
+        if found != "und":
+            return found
+    return None
 
 
 def language_name(code: str) -> str:

@@ -155,3 +155,16 @@ async def test_stretches_that_cannot_be_are_refused(
     with pytest.raises(ServiceError) as failure:
         await client.transcribe(b"RIFF", **options).start()
     assert failure.value.field == field
+
+
+def test_languages_are_what_the_weights_have(client: Client) -> None:
+    whisper = next(model for model in client.list_models() if model.name == "whisper-base")
+    assert len(whisper.language_codes) == 99
+    assert "yue" not in whisper.language_codes
+    clips = [TimeRange(start=seconds(0), end=seconds(1))]
+    for code, known in (("nb-NO", "no"), ("English", "en"), ("yue", "zh"), ("jw", "jv")):
+        with client.transcribe(SPEECH, beam_size=1, language_code=code, clip_timestamps=clips) as transcript:
+            assert transcript.start().language_code == known
+    with pytest.raises(ServiceError, match=r"it knows: af, am, .* yo, zh\.") as refusal:
+        client.transcribe(SPEECH, language_code="tlh").start()
+    assert (refusal.value.reason, refusal.value.field) == ("OPTION_UNSUPPORTED", "language_code")

@@ -30,6 +30,7 @@ from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
 from audio_grpc.backends.whisper_speech import source
 from audio_grpc.errors import OptionUnsupported, quoted
+from audio_grpc.languages import known_language
 from audio_grpc.types import (
     Audio,
     Task,
@@ -222,19 +223,19 @@ class FasterWhisper:
             )
 
     def _language(self, options: TranscriptionOptions) -> str | None:
-        """Whisper's code for the request's; it knows no regions ("en-US" is "en")."""
+        """Whisper's code for the request's; it knows no regions ("en-US" is "en"), and not all languages."""
         if options.task is Task.TRANSLATE and self.info.language_codes == ("en",):
             raise OptionUnsupported("this model knows English only, so it cannot translate", field="task")
         if options.language_code is None:
             return None
-        primary = options.language_code.partition("-")[0].lower()
-        if primary not in self.info.language_codes:
+        found = known_language(options.language_code, self.info.language_codes)
+        if found is None:
             raise OptionUnsupported(
                 f"the model does not know the language {quoted(options.language_code)}; it knows: "
                 f"{', '.join(sorted(self.info.language_codes))}. Leave it empty to have it detected",
                 field="language_code",
             )
-        return FROM_BCP47.get(primary, primary)
+        return FROM_BCP47.get(found, found)
 
     def _compute_type(self, on_gpu: bool) -> str:
         if self._spec.compute_type != "auto":

@@ -41,6 +41,15 @@ class Draft:
 class Whisper(WhisperModel):  # type: ignore[misc]
     """The library's model; its loop over the windows of a recording is left as it is."""
 
+    @property
+    def supported_languages(self) -> list[str]:
+        """Those that the weights have: not all models of one family have the same."""
+        return [
+            code
+            for code in super().supported_languages
+            if not self.model.is_multilingual or self.hf_tokenizer.token_to_id(f"<|{code}|>") is not None
+        ]
+
     source: Source
     """What a call's copy of the model is given."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest
+from audio_grpc.languages import asked_language
 from audio_grpc.services.fields import few, given, known, seconds, short, within
 from audio_grpc.types import (
     DecodingParameters,
@@ -39,7 +40,7 @@ DECODING_RANGES = {
 def read_options(request: TranscribeRequest) -> TranscriptionOptions:
     """InvalidRequest for what can be said without knowing the model."""
     return TranscriptionOptions(
-        language_code=request.language_code or None,
+        language_code=asked_language(request.language_code),
         task=known("task", request.task, TO_TASK, Task.TRANSCRIBE),
         prompt=short("prompt", given(request, "prompt"), MAX_PROMPT_CHARACTERS),
         hotwords=read_hotwords("hotwords", request.hotwords),

@@ -8,6 +8,7 @@ import numpy as np
 from audio_grpc.audio import Mixer, RawFormat, from_alaw, from_mulaw, from_s16le
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest, MessageTooLarge
+from audio_grpc.languages import asked_language
 from audio_grpc.live import Endpointing
 from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords
@@ -94,7 +95,7 @@ def read_live_job(options: pb.StreamingTranscriptionOptions) -> LiveJob:
             known("options.sample_format", options.sample_format, SAMPLE_CODES, S16LE),
         ),
         options=TranscriptionOptions(
-            language_code=options.language_code or None,
+            language_code=asked_language(options.language_code),
             task=known("options.task", options.task, TO_TASK, Task.TRANSCRIBE),
             prompt=short("options.prompt", given(options, "prompt"), MAX_PROMPT_CHARACTERS),
             hotwords=read_hotwords("options.hotwords", options.hotwords),

@@ -14,6 +14,7 @@ import numpy as np
 from audio_grpc.audio import MAX_PIECE_BYTES, Block, choose_rate, decode_blocks, encode
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
+from audio_grpc.languages import NAMES, known_language
 from audio_grpc.runtime.blame import working_on
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
@@ -114,11 +115,11 @@ def settled(
     VoiceNotFound, OptionUnsupported, and InvalidRequest for a sample rate that the encoding does not have.
     """
     voice = find_voice(info, job.options.voice, info.voice_aliases(configured_aliases), sample)
-    _check_language(voice, job.options.language_code)
     rate = choose_rate(job.encoding, job.sample_rate_hertz, info.sample_rate_hertz)
     ignored = ignored_fields(job.options, info.options | {"language_code"})
     borrowed = sample if sample and sample.voice_id == voice.name else None
-    options = replace(job.options, voice=voice.name, sample=borrowed)
+    language = _language(voice, job.options.language_code)
+    options = replace(job.options, voice=voice.name, sample=borrowed, language_code=language)
     return replace(job, options=options), SpeechStarted(voice.name, job.encoding, rate, ignored)
 
 
@@ -221,16 +222,22 @@ def find_voice(
     raise VoiceNotFound(f"the model has no voice {quoted(name)}; it has: {known}", field="voice")
 
 
-def _check_language(voice: Voice, language_code: str | None) -> None:
-    """Whatever the region: a voice for en-US also reads en-GB."""
+def _language(voice: Voice, asked: str | None) -> str | None:
+    """As asked, whatever the region (a voice for en-US also reads en-GB), or the one that is meant."""
+    if asked is None:
+        return None
     spoken = [code.partition("-")[0] for code in voice.language_codes]
-    wanted = (language_code or "").partition("-")[0].lower()
-    if wanted and wanted not in spoken and ANY_LANGUAGE not in spoken:
-        raise OptionUnsupported(
-            f"the voice {quoted(voice.name)} does not speak {quoted(language_code or '')}; it speaks "
-            f"{', '.join(voice.language_codes)}. Choose another voice or model, or leave it empty",
-            field="language_code",
-        )
+    if asked.partition("-")[0].lower() in spoken:
+        return asked
+    if ANY_LANGUAGE in spoken:
+        return known_language(asked, NAMES) or asked
+    if found := known_language(asked, spoken):
+        return found
+    raise OptionUnsupported(
+        f"the voice {quoted(voice.name)} does not speak {quoted(asked)}; it speaks "
+        f"{', '.join(voice.language_codes)}. Choose another voice or model, or leave it empty",
+        field="language_code",
+    )
 
 
 def recognise(

@@ -13,6 +13,7 @@ from audio_grpc.errors import (
     TextEmpty,
     TextTooLong,
 )
+from audio_grpc.languages import asked_language
 from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import read_options
 from audio_grpc.text import DEFAULT_TARGET_SIZES, require_target_size
@@ -113,7 +114,7 @@ def speech_job(request: SynthesizeRequest) -> SpeechJob:
         target_size=given(request.splitting, "target_size"),
         options=SynthesisOptions(
             voice=request.voice,
-            language_code=request.language_code or None,
+            language_code=asked_language(request.language_code),
             speed=within("speed", given(request, "speed"), 0.25, 4.0),
             instructions=short("instructions", given(request, "instructions"), MAX_INSTRUCTIONS_CHARACTERS),
             temperature=within("temperature", given(request, "temperature"), 0.0, 5.0),

@@ -211,7 +211,8 @@ class TranscribeRequest(_message.Message):
     model: _builtins.str
     """Name or alias of a model; empty for the server's default. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
     language_code: _builtins.str
-    """BCP-47 code of the spoken language; empty to have it detected. A language that the model does not
+    """BCP-47 code of the spoken language, or its English name; empty or "auto" to have it detected. Whatever
+    the region, the model's nearest is taken ("nb": "no", "yue": "zh"). A language that the model does not
     know: INVALID_ARGUMENT (OPTION_UNSUPPORTED).
     """
     task: Global___TranscriptionTask.ValueType

@@ -15,6 +15,7 @@ from audio_grpc.backends.openai_upstream.events import EVENT_STREAM, events
 from audio_grpc.backends.openai_upstream.failure import failure
 from audio_grpc.backends.openai_upstream.options import TranscriptUpstream
 from audio_grpc.backends.openai_upstream.verbose import Answer, Usage, segments
+from audio_grpc.languages import NAMES, known_language
 from audio_grpc.text import encodable
 from audio_grpc.types import Language, Segment, Task, TranscriptionOptions
 
@@ -67,7 +68,8 @@ def request_form(upstream: TranscriptUpstream, options: TranscriptionOptions) ->
     if options.temperature is not None:
         form["temperature"] = str(options.temperature)
     if options.language_code and not translates:
-        form["language"] = options.language_code.partition("-")[0].lower()
+        asked = options.language_code
+        form["language"] = known_language(asked, NAMES) or asked.partition("-")[0].lower()
     wants_words = options.word_timestamps and not translates
     if upstream.streaming and not translates and not (wants_words and upstream.verbose_json):
         return {**form, "response_format": "json", "stream": "true"}
