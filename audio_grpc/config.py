@@ -226,6 +226,11 @@ class Settings(BaseSettings):
 
     A message that is still arriving counts only once it has: gRPC gives messages whole.
     """
+    memory_limit_bytes: Annotated[int, Gt(0)] | None = None
+    """What this server may have of the machine's memory; None: what the machine, or the container, has.
+
+    Recordings wait for their turn, or are told to come later (MEMORY_SHORT), when they and the work on them
+    would take more."""
     min_free_memory_bytes: Annotated[int, Ge(0)] = 256 << 20
     """While less memory than this can be had (of the machine, or of the container), models that are idle and
     not resident are unloaded, the longest idle first; 0: never."""

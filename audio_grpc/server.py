@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
@@ -74,7 +75,8 @@ class Server:
     ) -> None:
         self.settings = settings
         self.port = 0
-        self._parts = Parts(settings, tracer_provider, memory or SystemMemory())
+        memory = memory or SystemMemory(limit=settings.memory_limit_bytes)
+        self._parts = Parts(settings, tracer_provider, memory)
         self._credentials = server_credentials(
             settings.tls_certificate, settings.tls_key, settings.tls_client_ca
         )
@@ -182,7 +184,7 @@ class Server:
         parts = self._parts
         server = grpc.aio.server(
             interceptors=[
-                Guard(parts.observer, text_bytes),
+                Guard(parts.observer, text_bytes, partial(parts.models.room.budget.uploads.upload, upload)),
                 Access(parts.keys, parts.uploads, parts.running_calls),
                 Recorder(parts.history),
             ],

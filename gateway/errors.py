@@ -60,6 +60,7 @@ CODES_BY_REASON = {
     "QUEUE_FULL": "rate_limit_exceeded",
     "RATE_LIMITED": "rate_limit_exceeded",
     "UPSTREAM_BUSY": "rate_limit_exceeded",
+    "MEMORY_SHORT": "rate_limit_exceeded",
     "BUSY": "rate_limit_exceeded",
 }
 RETRY_SOON_SECONDS = 1.0

@@ -94,6 +94,8 @@ class SynthesizerInfo:
     """How many steps at the same time, at least, make good use of it."""
     any_voice: bool = False
     """Whether it may know names of voices beyond its ``voices``."""
+    work_bytes: int = 0
+    """What one call takes of the host's memory while it is spoken, beside the weights."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -125,6 +127,8 @@ class TranscriberInfo:
     """The rate of the audio that ``transcribe`` wants."""
     threads: int = 1
     """How many steps at the same time, at least, make good use of it."""
+    work_bytes: int = 0
+    """What one call takes of the host's memory for a block of five minutes, beside the weights."""
 
 
 @dataclass

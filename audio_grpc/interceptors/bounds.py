@@ -116,6 +116,11 @@ def is_large(message: Descriptor) -> bool:
     )
 
 
+def is_recording(message: Descriptor) -> bool:
+    """Whether such a message brings a recording, rather than something that may come with one."""
+    return any(field.type == FieldDescriptor.TYPE_BYTES for field in message.fields)
+
+
 def _require_size(data: bytes, message: Descriptor, most: int) -> None:
     """MessageTooLarge before anything is parsed: how large the sound may be is the method's to say."""
     size = count = 0

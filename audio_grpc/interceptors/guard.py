@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, NoReturn
 
@@ -14,9 +14,10 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
 from audio_grpc.interceptors.arrivals import Arrivals
-from audio_grpc.interceptors.bounds import bounded, checked, is_large
+from audio_grpc.interceptors.bounds import bounded, checked, is_large, is_recording
 from audio_grpc.interceptors.handlers import Behaviour, is_open
 from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
+from audio_grpc.runtime.budget import COPIES, Share
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.observer import REQUEST_ID, Observer
 
@@ -25,6 +26,7 @@ DEADLINE_MARGIN_SECONDS = 0.1
 
 Context = ServicerContext[Any, Any]
 Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
+RoomFor = Callable[[], AbstractAsyncContextManager[Share | None]]
 Take = Callable[[AsyncIterator[Any], Call | None], Awaitable[Any]]
 log = logging.getLogger(__name__)
 
@@ -107,11 +109,13 @@ async def _answered(context: Context) -> AsyncIterator[None]:
 class Guard(ServerInterceptor):
     """Stands around every method: reads its requests, within bounds, and answers with errors as statuses.
 
-    ``text_bytes`` are what a message may have beside its sound.
+    ``text_bytes`` are what a message may have beside its sound; ``room_for`` waits for the memory that a
+    message with a recording takes, before any of it is read, and is told its size then.
     """
 
-    def __init__(self, observer: Observer, text_bytes: int) -> None:
+    def __init__(self, observer: Observer, text_bytes: int, room_for: RoomFor = nullcontext) -> None:
         self._observer = observer
+        self._room_for = room_for
         self._text_bytes = text_bytes
         self._arrivals = Arrivals()
 
@@ -128,7 +132,8 @@ class Guard(ServerInterceptor):
         guarded = _answered if is_open(method) else partial(_guarded, self._observer, method)
         request = _request_of(method)
         take = self._taking(handler.request_streaming, request)
-        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take)
+        room = self._room_for if is_recording(request) and not handler.request_streaming else nullcontext
+        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take, room)
         make = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming
@@ -158,24 +163,32 @@ def _request_of(path: str) -> Descriptor:
     return found.input_type
 
 
-def _unary(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
+def _arrived(request: Any, share: Share | None) -> Any:
+    if share is not None:
+        share.shrink(COPIES * request.ByteSize())
+    return request
+
+
+def _unary(handler: Any, guarded: Guarded, take: Take, room: RoomFor) -> Behaviour:
     behaviour = handler.stream_unary or handler.unary_unary
 
     async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
-        async with guarded(context) as call:
-            return await behaviour(await take(requests, call), context)
+        async with guarded(context) as call, room() as share:
+            return await behaviour(_arrived(await take(requests, call), share), context)
 
     return respond
 
 
-def _stream(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
+def _stream(handler: Any, guarded: Guarded, take: Take, room: RoomFor) -> Behaviour:
     behaviour = handler.stream_stream or handler.unary_stream
 
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
     async def respond(requests: AsyncIterator[Any], context: Context) -> None:
-        async with guarded(context) as call, aclosing(behaviour(await take(requests, call), context)) as told:
-            async for response in told:
-                await context.write(response)
+        async with guarded(context) as call, room() as share:
+            request = _arrived(await take(requests, call), share)
+            async with aclosing(behaviour(request, context)) as told:
+                async for response in told:
+                    await context.write(response)
 
     return respond

@@ -36,10 +36,11 @@ class Memory(Protocol):
 
 
 class SystemMemory:
-    """Read from the files below ``root``, and from nvidia-smi."""
+    """Read from the files below ``root``, and from nvidia-smi. ``limit`` is what this process may have."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), limit: int | None = None) -> None:
         self._root = root
+        self._limit = limit
 
     def used(self) -> int | None:
         """The resident set: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html."""
@@ -52,7 +53,9 @@ class SystemMemory:
             return _gpu_free(device)
         available = re.search(r"^MemAvailable:\s+(\d+) kB", self._read("proc/meminfo"), re.MULTILINE)
         machine = [int(available[1]) * 1024] if available else []
-        return min([*machine, *self._left_of_limits()], default=None)
+        used = self.used()
+        told = [] if self._limit is None or used is None else [max(self._limit - used, 0)]
+        return min([*machine, *self._left_of_limits(), *told], default=None)
 
     def _left_of_limits(self) -> Iterator[int]:
         """What containers have is limited by their control groups, and by those around them.

@@ -85,6 +85,11 @@ class Model(Generic[Backend]):
         return self._loading.progress if self._loading else Progress()
 
     @property
+    def work_bytes(self) -> int:
+        """What one call takes of the host's memory while it is at work."""
+        return self.backend.info.work_bytes
+
+    @property
     def idle_since(self) -> float | None:
         """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
         # Whoever has a place, even if only just, is about to use the model.
@@ -137,7 +142,9 @@ class Model(Generic[Backend]):
 
         session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end)
         try:
-            yield session
+            # A live stream has less than a minute of sound in work at a time.
+            async with self._room.budget.work.share(0 if live else self.work_bytes):
+                yield session
         finally:
             session.leave()
 

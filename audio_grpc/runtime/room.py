@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from audio_grpc.backends.base import ModelSpec
+from audio_grpc.runtime.budget import Budget
 from audio_grpc.runtime.memory import Footprint, Memory, device_number, give_back, settle
 
 CHECK_SECONDS = 5.0
@@ -27,6 +28,10 @@ class Tenant(Protocol):
     @property
     def footprint(self) -> Footprint:
         """What it takes, or took when it was last in memory."""
+
+    @property
+    def work_bytes(self) -> int:
+        """What one call takes while it is at work."""
 
     @property
     def idle_since(self) -> float | None:
@@ -54,6 +59,7 @@ class Room:
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
         self._memory = memory
+        self.budget = Budget(lambda: memory.free(None), self._largest_work)
         self._min_free_bytes = min_free_bytes
         self._min_free_device_bytes = min_free_device_bytes
         self._check_seconds = check_seconds
@@ -120,6 +126,9 @@ class Room:
                 return
             log.info("%.0f MB of %s are free; unloading idle model %s", free / 1e6, where, idle.name)
             await idle.evict()
+
+    def _largest_work(self) -> int:
+        return max((tenant.work_bytes for tenant in self._tenants), default=0)
 
     def _longest_idle(self, device: int | None) -> Tenant | None:
         idle = [

@@ -8,6 +8,7 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.convert import from_heard, from_seconds, from_segment
+from audio_grpc.runtime.budget import COPIES
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.services.live_requests import opening
@@ -43,11 +44,13 @@ class SpeechToText(SpeechToTextServiceServicer):
         self, requests: AsyncIterator[pb.TranscribeUploadRequest], context: Context
     ) -> AsyncIterator[pb.TranscribeUploadResponse]:
         """The same, once the recording has arrived."""
-        options, audio = await collect_upload(requests, self._limits)
-        current_call.get().arrive()
-        async with aclosing(self._events(options, audio)) as events:
-            async for event in events:
-                yield pb.TranscribeUploadResponse(**event)
+        async with self._models.room.budget.uploads.upload(self._limits.audio_bytes) as share:
+            options, audio = await collect_upload(requests, self._limits)
+            share.shrink(COPIES * len(audio))
+            current_call.get().arrive()
+            async with aclosing(self._events(options, audio)) as events:
+                async for event in events:
+                    yield pb.TranscribeUploadResponse(**event)
 
     async def StreamingTranscribe(
         self, requests: AsyncIterator[pb.StreamingTranscribeRequest], context: Context

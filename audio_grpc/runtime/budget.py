@@ -1,0 +1,134 @@
+"""The memory that recordings and the work on them may take: what is free beside the models and all else.
+
+A recording is in memory more than once while it arrives: as it comes from the network, as a message, and as
+the bytes of its sound. Nobody knows how large it is before it has come, so it is counted as the largest until
+then. A call waits before any of it is read, so whoever waits takes nothing.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from audio_grpc.errors import MemoryShort
+
+COPIES = 3
+"""Of a recording that arrives."""
+HEADROOM_BYTES = 96 << 20
+"""For all else that goes on meanwhile: small calls, speech, the gateway."""
+MOST_WAITING = 64
+LONGEST_WAIT_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Share:
+    """What one call has of the memory."""
+
+    def __init__(self, pool: "Pool", size: int) -> None:
+        self.size = size
+        self._pool = pool
+
+    def shrink(self, size: int) -> None:
+        """It needs no more than this."""
+        if size < self.size:
+            self._pool.give_back(self.size - size)
+            self.size = size
+
+
+class Pool:
+    """One kind of shares of a budget, first come, first served. The only share is always given."""
+
+    def __init__(self, budget: "Budget", spare: Callable[[], int]) -> None:
+        self.taken = 0
+        self._budget = budget
+        self._spare = spare
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def share(self, size: int, longest_wait_seconds: float | None = None) -> AsyncIterator[Share]:
+        """So many bytes, once they are free. MemoryShort if too many wait, or for too long."""
+        await self._take(size, longest_wait_seconds)
+        share = Share(self, size)
+        try:
+            yield share
+        finally:
+            self.give_back(share.size)
+
+    def upload(self, most: int) -> AbstractAsyncContextManager[Share]:
+        """What a recording of at most so many bytes takes while it arrives. MemoryShort."""
+        return self.share(COPIES * most, LONGEST_WAIT_SECONDS)
+
+    def give_back(self, size: int) -> None:
+        """So much is free again."""
+        self.taken -= size
+        self._budget.changed()
+
+    def serve(self) -> None:
+        """Give what is free to those who wait."""
+        while self._waiting and self._fits(self._waiting[0][0]):
+            size, granted = self._waiting.popleft()
+            if not granted.done():
+                self.taken += size
+                granted.set_result(None)
+
+    async def _take(self, size: int, longest_wait_seconds: float | None) -> None:
+        if not self._waiting and self._fits(size):
+            self.taken += size
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            raise _short("too many calls wait for memory")
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, granted))
+        try:
+            async with asyncio.timeout(longest_wait_seconds):
+                await granted
+        except BaseException as error:
+            if granted.done() and not granted.cancelled():
+                self.give_back(size)
+            else:
+                self._waiting.remove((size, granted))
+                self._budget.changed()
+            if isinstance(error, TimeoutError):
+                raise _short(f"no memory became free in {longest_wait_seconds:g} seconds") from None
+            raise
+
+    def _fits(self, size: int) -> bool:
+        return not size or self._budget.has(size + self._spare()) or not self.taken
+
+
+class Budget:
+    """Shares for uploads, and for the work on what was uploaded.
+
+    ``free`` tells how much memory can be had now; None if nobody knows. It is asked while no share is
+    taken, as it takes a while until one that is given can be seen there.
+    """
+
+    def __init__(self, free: Callable[[], int | None], largest_work: Callable[[], int] = lambda: 0) -> None:
+        self._free = free
+        self._capacity: int | None = None
+        # Uploads leave room for the work on one of them, or none could go on.
+        self.uploads = Pool(self, spare=lambda: max(largest_work() - self.work.taken, 0))
+        self.work = Pool(self, spare=lambda: 0)
+
+    def has(self, size: int) -> bool:
+        """Whether so much is left."""
+        taken = self.uploads.taken + self.work.taken
+        if not taken:
+            free = self._free()
+            self._capacity = None if free is None else free - HEADROOM_BYTES
+        return self._capacity is None or taken + size <= self._capacity
+
+    def changed(self) -> None:
+        """A share was given back."""
+        self.work.serve()
+        self.uploads.serve()
+
+
+def _short(why: str) -> MemoryShort:
+    return MemoryShort(
+        f"{why}, as the recordings in hand take what the server has; retry later, or give it more memory",
+        retry_after_seconds=RETRY_SECONDS,
+    )
