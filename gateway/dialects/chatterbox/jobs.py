@@ -71,7 +71,7 @@ def progress(job: SpeechJob) -> dict[str, Any]:
         "current_chunk": chunk,
         "total_chunks": job.pieces_total,
         "progress_percentage": percentage(job),
-        "duration_seconds": _duration(job),
+        "duration_seconds": duration(job),
         "estimated_completion": time.time() + remaining if remaining and state == "processing" else None,
         "estimated_remaining_seconds": remaining,
         "text_preview": job.text_start,
@@ -90,7 +90,7 @@ def described(job: SpeechJob, url: str) -> dict[str, Any]:
             "overall_progress": percentage(job),
             "error": job.error.message or None,
         },
-        "metadata": _metadata(job),
+        "metadata": detail_of(job),
         "created_at": job.create_time.ToJsonString(),
         "updated_at": latest.ToJsonString(),
         "download_url": _download(job, url),
@@ -107,7 +107,7 @@ def listed(found: Iterable[SpeechJob], url: str, state: State | None, most: int)
     states = [STATES[job.state] for job in jobs]
     wanted = [job for job in jobs if state in (None, STATES[job.state])][:most]
     return {
-        "jobs": [_item(job, f"{url}/{job.id}") for job in wanted],
+        "jobs": [item(job, f"{url}/{job.id}") for job in wanted],
         "total_jobs": len(jobs),
         "active_jobs": sum(each in ACTIVE for each in states),
         "completed_jobs": states.count("completed"),
@@ -119,7 +119,8 @@ def percentage(job: SpeechJob) -> float:
     return 100.0 * job.pieces_done / job.pieces_total
 
 
-def _item(job: SpeechJob, url: str) -> dict[str, Any]:
+def item(job: SpeechJob, url: str) -> dict[str, Any]:
+    """One job in a list; nobody can name it, tag it or archive it."""
     return {
         "job_id": job.id,
         "status": STATES[job.state],
@@ -134,11 +135,21 @@ def _item(job: SpeechJob, url: str) -> dict[str, Any]:
         "estimated_remaining_seconds": _remaining(job),
         "total_duration_seconds": job.audio_duration.ToMilliseconds() / 1000,
         "parameters": _parameters(job.speech),
+        "audio_file_size": None,
+        "retry_count": 0,
+        "is_archived": False,
+        "display_name": None,
+        "tags": [],
+        "last_accessed": None,
     }
 
 
-def _metadata(job: SpeechJob) -> dict[str, Any]:
+def detail_of(job: SpeechJob) -> dict[str, Any]:
+    """What is known of a job beside its progress."""
     return {
+        "job_id": job.id,
+        "status": STATES[job.state],
+        "created_at": job.create_time.ToJsonString(),
         "text_length": job.characters,
         "total_chunks": job.pieces_total,
         "completed_chunks": job.pieces_done,
@@ -172,7 +183,8 @@ def _remaining(job: SpeechJob) -> int | None:
     return math.ceil(job.remaining.ToMilliseconds() / 1000) if job.HasField("remaining") else None
 
 
-def _duration(job: SpeechJob) -> float:
+def duration(job: SpeechJob) -> float:
+    """Seconds from its first chunk to its end, or until now."""
     if not job.HasField("start_time"):
         return 0.0
     end = job.end_time.ToMilliseconds() / 1000 if job.HasField("end_time") else time.time()

@@ -46,7 +46,7 @@ async def create_long_speech(
     """Have a text spoken in the background, however long it is and whoever stays connected."""
     made = await service.submit_job(body.input, request_id=request_id(request), **body.manner())
     response.headers.update(ignored(made.ignored_fields))
-    url = f"{_url(request)}/{made.job.id}"
+    url = f"{url_of(request)}/{made.job.id}"
     return jobs.created(made.job, url, "Job submitted for processing")
 
 
@@ -55,14 +55,14 @@ async def list_long_speech(
     request: Request, service: Service, status: Status = None, limit: Limit = 20
 ) -> dict[str, Any]:
     """The jobs, newest first; the totals are of the newest 1000."""
-    return jobs.listed(await _newest(service), _url(request), status, limit)
+    return jobs.listed(await newest(service), url_of(request), status, limit)
 
 
 @router.get("/{job_id}")
 async def get_long_speech(job_id: str, request: Request, service: Service) -> dict[str, Any]:
     """What it is, and how far."""
     job = await service.get_job(job_id)
-    return jobs.described(job, f"{_url(request)}/{job.id}")
+    return jobs.described(job, f"{url_of(request)}/{job.id}")
 
 
 @router.get("/{job_id}/sse", response_class=Response, responses=documents.JOB_EVENTS)
@@ -100,7 +100,7 @@ async def retry_long_speech(
 ) -> dict[str, Any]:
     """Let it go on with the chunk that failed."""
     job = await service.retry_job(job_id)
-    return jobs.created(job, f"{_url(request)}/{job.id}", "Job submitted for another attempt")
+    return jobs.created(job, f"{url_of(request)}/{job.id}", "Job submitted for another attempt")
 
 
 @router.delete("/{job_id}")
@@ -118,7 +118,8 @@ async def end_long_speech(
     return {"success": True, "message": "Job deleted successfully", "job_id": job_id}
 
 
-async def _newest(service: AsyncClient) -> list[SpeechJob]:
+async def newest(service: AsyncClient) -> list[SpeechJob]:
+    """The newest jobs, so many as are looked at."""
     found: list[SpeechJob] = []
     token = ""
     while len(found) < LOOKED_AT:
@@ -130,6 +131,6 @@ async def _newest(service: AsyncClient) -> list[SpeechJob]:
     return found
 
 
-def _url(request: Request) -> str:
+def url_of(request: Request) -> str:
     """Where the jobs are for this caller, below whichever prefix."""
     return request.url.path.partition(PATH)[0] + PATH

@@ -6,13 +6,25 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse
 
-from gateway.dialects.chatterbox import library_routes, long_routes, speech_routes, status_routes
+from gateway.dialects.chatterbox import (
+    job_history_routes,
+    library_routes,
+    long_routes,
+    speech_routes,
+    status_routes,
+)
 from gateway.dialects.chatterbox.errors import translate
 from gateway.errors import speaks
 
 PREFIX = "/chatterbox"
 """Below it everything is as at Chatterbox; at the root, what OpenAI has as well is as there."""
-PARTS = (speech_routes.router, long_routes.router, library_routes.router, status_routes.router)
+PARTS = (
+    speech_routes.router,
+    job_history_routes.router,
+    long_routes.router,
+    library_routes.router,
+    status_routes.router,
+)
 
 router = APIRouter(dependencies=[Depends(speaks(translate))])
 for part in PARTS:
