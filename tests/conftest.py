@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import gettempdir
@@ -85,6 +85,16 @@ class CommandProcess:
         self.process.send_signal(number)
         return self.ended()
 
+    @contextmanager
+    def ended_if_it_fails(self) -> Iterator[None]:
+        """Leave nothing running behind a body that raises."""
+        try:
+            yield
+        except BaseException:
+            self.process.kill()
+            self.ended()
+            raise
+
     def ended(self) -> int:
         """The exit status, once it has ended."""
         status = self.process.wait(PATIENCE_SECONDS)
@@ -106,7 +116,8 @@ class ServerProcess(CommandProcess):
     ) -> None:
         without_draining = {"AUDIO_GRPC_DRAIN_SECONDS": "0"}
         super().__init__(*command, "--port", "0", *arguments, cwd=cwd, env=without_draining)
-        self.address = self.wait_for(ready).group(1)
+        with self.ended_if_it_fails():
+            self.address = self.wait_for(ready).group(1)
 
 
 @pytest.fixture(scope="session")

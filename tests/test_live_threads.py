@@ -91,11 +91,20 @@ async def test_a_file_that_is_sent_faster_than_it_is_heard_waits_with_its_writer
 async def test_a_stream_that_fails_says_why_to_its_reader_and_lets_its_writer_go(start: Start) -> None:
     def use(client: Client) -> None:
         with client.listen(RATE, endpointing=MANUAL) as transcript:
-            talking = Thread(target=write, args=(transcript, bytes(1000 * PIECE + 1)))
+            told: list[ServiceError] = []
+
+            def talk() -> None:
+                try:
+                    write(transcript, bytes(1000 * PIECE + 1))
+                except ServiceError as error:
+                    told.append(error)
+
+            talking = Thread(target=talk)
             talking.start()
             with pytest.raises(ServiceError, match="whole samples"):
                 list(transcript)
             talking.join()
+            assert all("whole samples" in error.message for error in told)
         with client.listen(RATE, model="nobody") as refused:
             with pytest.raises(ServiceError) as failure:
                 refused.start()

@@ -186,7 +186,8 @@ async def test_a_damaged_voice_is_left_out_and_can_be_deleted(
     whole = await client.create_voice("Berta", SAMPLE)
     with caplog.at_level(logging.WARNING):
         assert await client.list_custom_voices() == [whole]
-    assert f"the voice in {place} is damaged" in caplog.text
+    await client.list_custom_voices()
+    assert caplog.text.count(f"the voice in {place} is damaged") == 1
     assert [voice.name for voice in await client.list_voices()] == ["tone", whole.id]
     for call in (client.get_custom_voice("Anna"), peak(client, voice="Anna")):
         error = await refused(call)

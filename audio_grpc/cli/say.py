@@ -5,6 +5,7 @@ import sys
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -17,6 +18,7 @@ from audio_grpc.client import (
     Client,
     Encoding,
     LiveSpeech,
+    ServiceError,
     Speech,
     SpeechOptions,
     SpokenAudio,
@@ -94,10 +96,11 @@ def _speech(client: Client, text: str, options: SpeechOptions) -> Speech | LiveS
 def _pass_on_standard_input(speech: LiveSpeech) -> None:
     decoder = getincrementaldecoder("utf-8")("replace")
     # Not by sys.stdin: its lock, held while it waits, would keep the command from ending.
-    while data := os.read(sys.stdin.fileno(), READ_BYTES):
-        speech.write(decoder.decode(data))
-    speech.write(decoder.decode(b"", final=True))
-    speech.end()
+    with suppress(ServiceError):  # which the reader is told as well
+        while data := os.read(sys.stdin.fileno(), READ_BYTES):
+            speech.write(decoder.decode(data))
+        speech.write(decoder.decode(b"", final=True))
+        speech.end()
 
 
 def _speak(speech: Speech | LiveSpeech, output: Output) -> None:

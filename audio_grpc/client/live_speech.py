@@ -8,12 +8,11 @@ async with client.live_speech(encoding=Encoding.PCM_S16LE) as speech:
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from queue import SimpleQueue
 from typing import Any, Self
 
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.options import LiveSpeechOptions, live_speech_request
-from audio_grpc.client.requests import AsyncRequests
+from audio_grpc.client.requests import AsyncRequests, Requests
 from audio_grpc.client.streams import AsyncStream, Stream
 from audio_grpc.convert import to_cancelled, to_spoken
 from audio_grpc.types import SpeechCancelled, SpokenAudio
@@ -26,7 +25,6 @@ from audio_grpc.v1.text_to_speech_pb2 import (
 )
 
 LiveSpeechEvent = SpokenAudio | SpeechCancelled
-Requests = Iterator[StreamingSynthesizeRequest]
 
 
 class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
@@ -86,33 +84,35 @@ class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
 
 
 class LiveSpeech(Iterator[LiveSpeechEvent]):
-    """The same for threads; writing never waits, and a failure comes from reading."""
+    """The same for threads."""
 
     def __init__(self, call: Callable[[Requests], Any], options: LiveSpeechOptions) -> None:
-        self._requests: SimpleQueue[StreamingSynthesizeRequest | None] = SimpleQueue()
-        self._requests.put(live_speech_request(options))
+        self._requests = Requests()
+        self._requests.send(live_speech_request(options))
+        started = call(self._requests)
+        self._requests.of(started)
         self._events: Stream[SynthesisStarted, LiveSpeechEvent, SynthesisFinished]
-        self._events = Stream(call(iter(self._requests.get, None)), _event)
+        self._events = Stream(started, _event)
 
     def start(self) -> SynthesisStarted:
         """The opening message, once the model has a place; a stream that is refused fails here."""
         return self._events.start()
 
     def write(self, text: str) -> None:
-        """The text goes on with this, a token or a chapter."""
-        self._requests.put(StreamingSynthesizeRequest(text=text))
+        """The text goes on with this, a token or a chapter; waits while the server has enough to speak."""
+        self._requests.send(StreamingSynthesizeRequest(text=text))
 
     def flush(self) -> None:
         """The text so far is complete: it is spoken without waiting for more."""
-        self._requests.put(_FLUSH)
+        self._requests.send(_FLUSH)
 
     def cancel(self) -> None:
         """Drop what is not yet spoken; what is written from now on will be."""
-        self._requests.put(_CANCEL)
+        self._requests.send(_CANCEL)
 
     def end(self) -> None:
         """The text is complete; the rest is spoken, and then reading ends."""
-        self._requests.put(None)
+        self._requests.end()
 
     @property
     def finished(self) -> SynthesisFinished:
@@ -127,7 +127,7 @@ class LiveSpeech(Iterator[LiveSpeechEvent]):
 
     def __exit__(self, *_: object) -> None:
         self._events.cancel()
-        self.end()  # gRPC's thread would wait for requests for ever
+        self._requests.end()  # gRPC's thread would wait for more for ever
 
 
 def _event(response: Any) -> LiveSpeechEvent:

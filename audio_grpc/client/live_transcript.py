@@ -83,14 +83,13 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
 
 
 class LiveTranscript(Iterator[LiveTranscriptEvent]):
-    """The same for threads; a failure comes from reading, and what is written after it is not sent."""
+    """The same for threads."""
 
     def __init__(self, call: Callable[[Requests], Any], opening: StreamingTranscribeRequest) -> None:
         self._requests = Requests()
         self._requests.send(opening)
         started = call(self._requests)
-        if not started.add_callback(self._requests.end):
-            self._requests.end()
+        self._requests.of(started)
         self._events: Stream[
             StreamingTranscriptionStarted, LiveTranscriptEvent, StreamingTranscriptionFinished
         ] = Stream(started, to_heard)

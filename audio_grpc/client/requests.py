@@ -15,6 +15,7 @@ Result = TypeVar("Result")
 FAILED_WRITE = "Internal error from Core"
 """What gRPC takes for the status of a call in which a write failed before the server's own status came."""
 STATUS_SECONDS, STATUS_INTERVAL_SECONDS = 1.0, 0.001
+ENDED_BY_CALLER = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
 MAX_WAITING = 16
 """Requests that a thread may be ahead of what the server has taken."""
 
@@ -75,14 +76,28 @@ class Requests(Iterator[Any]):
         self._waiting: deque[object] = deque()
         self._changed = Condition()
         self._ended = False
+        self._call: Any = None
+
+    def of(self, call: Any) -> None:
+        """Say whose they are: once that call has ended, there are no more."""
+        self._call = call
+        if not call.add_callback(self.end):
+            self.end()
 
     def send(self, request: object) -> None:
-        """Send one; waits while the server has enough to read. Does nothing once there are no more."""
+        """Send one; waits while the server has enough to read. ServiceError once the call has failed.
+
+        Does nothing once the caller has ended or left it.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._ended or len(self._waiting) < MAX_WAITING)
             if not self._ended:
                 self._waiting.append(request)
                 self._changed.notify_all()
+                return
+        call = self._call
+        if call is not None and not call.is_active() and call.code() not in ENDED_BY_CALLER:
+            raise ServiceError.of(call)
 
     def end(self) -> None:
         """There are no more."""

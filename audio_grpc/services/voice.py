@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +18,7 @@ from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.telemetry.history.sound import media_type_of
-from audio_grpc.text import clean
+from audio_grpc.text import clean, hidden_characters
 from audio_grpc.types import CustomVoice, RequestId
 from audio_grpc.v1 import voice_pb2 as pb
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceServicer
@@ -205,10 +204,10 @@ def _name(given: str, field: str) -> str:
     name = given.strip()
     if len(name) > MAX_NAME_CHARACTERS:
         problem = f"has {len(name)} characters"
-    elif any(unicodedata.category(character) == "Cc" for character in name):
-        problem = "has a control character"
     elif not clean(name).strip():
         problem = "has no character that can be seen"
+    elif hidden := hidden_characters(name):
+        problem = f"has a control character ({quoted(hidden)})"
     elif is_id(name):
         problem = "is what the ids of voices look like"
     else:

@@ -5,6 +5,8 @@ import unicodedata
 
 _MOST_MARKS = 30
 
+_HIDDEN = ("Cc", "Cf", "Cs")
+_JOINERS = "\u200c\u200d"
 _SPACE = " "
 _REPLACEMENTS: dict[int, str | None] = {
     **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), _SPACE),
@@ -47,6 +49,18 @@ def clean(text: str) -> str:
 def encodable(text: str) -> str:
     """The text in characters that UTF-8 has: pairs of surrogates are joined, lone ones become U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def hidden_characters(text: str) -> str:
+    """Those that control how text is shown, and are not seen themselves: controls, directions and the like.
+
+    The zero-width joiner and non-joiner, which emoji and some scripts need, are not among them.
+    """
+    return "".join(
+        character
+        for character in text
+        if unicodedata.category(character) in _HIDDEN and character not in _JOINERS
+    )
 
 
 def has_words(text: str) -> bool:

@@ -56,6 +56,8 @@ class Places:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._told: set[Path] = set()
+        """Where a voice is damaged, as the log says already."""
 
     def add(self, voice: CustomVoice, sample: bytes) -> None:
         """Keep it, or nothing of it; VoiceExists."""
@@ -270,10 +272,13 @@ class Places:
         except (OSError, ValueError) as error:
             if not place.exists():
                 return None
-            log.warning("the voice in %s is damaged: %s", place, error)
+            if place not in self._told:
+                self._told.add(place)
+                log.warning("the voice in %s is damaged: %s", place, error)
             raise StorageFailed(
                 "the voice is damaged, as the server's log says; delete it by its name, and make it again"
             ) from error
+        self._told.discard(place)
         return voice
 
     def _unfinished(self) -> Path:

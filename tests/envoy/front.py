@@ -72,7 +72,8 @@ class Front:
         to = [word for server in self.servers for word in ("--server", server)]
         ports = ("--port", str(port), "--inside-port", str(inside), "--admin-port", str(admin))
         self.process = CommandProcess(COMMAND, "envoy", *ports, "--gateway", gateway, *to, *options)
-        eventually(self._lives)
+        with self.process.ended_if_it_fails():
+            eventually(self._lives)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         return ask(self.address, method, path, body, **headers)

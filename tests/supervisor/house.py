@@ -54,7 +54,8 @@ class House(CommandProcess):
 
     def ready(self) -> "House":
         """This, once it serves."""
-        self.wait_for("Serving on")
+        with self.ended_if_it_fails():
+            self.wait_for("Serving on")
         return self
 
     def processes(self) -> list[psutil.Process]:

@@ -1,0 +1,71 @@
+"""Writing to a call that was refused is told so, and takes up no memory."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audio_grpc.client import Client, ServiceError
+from audio_grpc.client.requests import MAX_WAITING
+from tests.conftest import Start
+
+
+def speech(client: Client) -> Any:
+    return client.live_speech(voice="nobody")
+
+
+def transcript(client: Client) -> Any:
+    return client.listen(16_000, model="nobody")
+
+
+def write(stream: Any) -> None:
+    stream.write("x" if hasattr(stream, "cancel") else b"\0\0")
+
+
+@pytest.mark.parametrize("open_one", [speech, transcript])
+async def test_what_is_written_after_a_refusal_is_refused(
+    start: Start, open_one: Callable[[Client], Any]
+) -> None:
+    server, _ = await start()
+
+    def write_on() -> tuple[str, int]:
+        with Client(server.address) as client, open_one(client) as stream:
+            with pytest.raises(ServiceError):
+                stream.start()
+            with pytest.raises(ServiceError) as failure:
+                while True:
+                    write(stream)
+            return failure.value.reason, len(stream._requests._waiting)
+
+    reason, waiting = await asyncio.to_thread(write_on)
+    assert reason in ("VOICE_NOT_FOUND", "MODEL_NOT_FOUND")
+    assert waiting <= MAX_WAITING
+
+
+@pytest.mark.parametrize("open_one", [speech, transcript])
+async def test_so_it_is_without_reading(start: Start, open_one: Callable[[Client], Any]) -> None:
+    server, _ = await start()
+
+    def write_on() -> str:
+        with Client(server.address) as client, open_one(client) as stream:
+            with pytest.raises(ServiceError) as failure:
+                while True:
+                    write(stream)
+            return failure.value.reason
+
+    assert await asyncio.to_thread(write_on) in ("VOICE_NOT_FOUND", "MODEL_NOT_FOUND")
+
+
+async def test_so_it_is_for_uploads_and_conversations(start: Start) -> None:
+    _, client = await start(max_audio_bytes=1000)
+    with pytest.raises(ServiceError) as failure:
+        async with client.upload() as upload:
+            while True:
+                await upload.write(b"x" * 500)
+    assert failure.value.reason == "MESSAGE_TOO_LARGE"
+    with pytest.raises(ServiceError) as failure:
+        async with client.converse(template="nobody") as conversation:
+            while True:
+                await conversation.say("x")
+    assert failure.value.reason == "PIPELINE_NOT_FOUND"
