@@ -17,7 +17,7 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm lint format protos bench chaos soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm dist lint format protos bench chaos soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -98,6 +98,12 @@ $(LITELLM_VENV)/.done: pyproject.toml
 
 test-litellm: $(VENV)/.dev $(LITELLM_VENV)/.done  ## test LiteLLM in front of the service, and behind it
 	@$(BIN)/python -m pytest -m slow tests/litellm
+
+# Built by what is pinned; the wheel comes out of the source distribution, so that has all that it needs.
+dist: $(VENV)/.dev              ## build wheel and source distribution, and test each in an empty environment
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(BIN)/python -m pytest -m slow tests/distribution
 
 lint: $(VENV)/.dev              ## ruff, mypy, import-linter, buf lint, generated code
 	@$(BIN)/ruff check .

@@ -2,13 +2,15 @@
 
 import sys
 
+from audio_grpc.extras import install
+
 
 def main() -> None:
     """Run the command."""
     try:
         from gateway.cli import main as run
     except ImportError as error:
-        sys.exit(f"error: {error}; install the gateway with: pip install 'audio-grpc[gateway]'")
+        sys.exit(f"error: {error}; install the gateway with: {install('gateway')}")
     run()
 
 

@@ -44,7 +44,7 @@ def test_loading_names_all_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_
     model = CosyVoice(ModelSpec("cosyvoice", path="x", options={"cosyvoice_path": str(tmp_path)}))
     with pytest.raises(RuntimeError) as failure:
         model.load()
-    assert "not installed: torch; install with: pip install 'audio-grpc[cosyvoice]'" in str(failure.value)
+    assert "not installed: torch; install with: make cosyvoice in a clone, or pip" in str(failure.value)
     assert "git clone --recursive" in str(failure.value)
 
 
@@ -64,4 +64,4 @@ def test_doctor_says_where_the_code_is_and_what_is_missing(tmp_path: Path) -> No
     report = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
     assert f"ok     CosyVoice's code is in {checkout}/cosyvoice" in report
     assert "failed CosyVoice's code is incomplete: there is no /nowhere/cosyvoice/cli/cosyvoice.py" in report
-    assert "packages are installed" in report or "pip install 'audio-grpc[cosyvoice]'" in report
+    assert "packages are installed" in report or "pip install '.[cosyvoice]'" in report

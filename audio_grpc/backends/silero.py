@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from audio_grpc.errors import ModelLoadFailed
+from audio_grpc.extras import install
 from audio_grpc.live import FRAME_SAMPLES
 from audio_grpc.types import Samples
 
@@ -26,7 +27,7 @@ class Silero:
         except ImportError as error:
             raise ModelLoadFailed(
                 f"the voice detector could not be loaded: {error}; install it with: "
-                "pip install 'audio-grpc[embedded]', or set endpointing.manual",
+                f"{install('embedded')}, or set endpointing.manual",
                 field="endpointing.manual",
             ) from error
         return SileroDetector(get_vad_model().session)

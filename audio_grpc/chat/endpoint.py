@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from audio_grpc.chat.events import Done, Token, replies, said
 from audio_grpc.errors import ChatBroken, ChatFailed, ChatRefused, ChatTimeout, ChatUnreachable
+from audio_grpc.extras import install
 from audio_grpc.pipelines import LlmSpec
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ class Chat:
                 from httpx2 import AsyncClient
             except ImportError:
                 raise ChatRefused(
-                    "this server cannot ask a chat endpoint; install it with: pip install "
-                    "'audio-grpc[conversation]'"
+                    f"this server cannot ask a chat endpoint; install it with: {install('conversation')}"
                 ) from None
             self._client = AsyncClient()
         return self._client

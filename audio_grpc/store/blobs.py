@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from audio_grpc import disk
 from audio_grpc.errors import ConfigurationError, StorageFailed
+from audio_grpc.extras import install
 
 SAMPLE_BYTES = 2
 
@@ -99,7 +100,7 @@ def open_blobs(url: str) -> Blobs:
     except ImportError as error:
         raise ConfigurationError(
             f"results_url is {url!r}, for which something is missing ({error}); install: "
-            "pip install 'audio-grpc[fsspec]', and what fsspec needs for this kind of address"
+            f"{install('fsspec')}, and what fsspec needs for this kind of address"
         ) from error
     except ValueError as error:
         raise ConfigurationError(f"results_url is {url!r}, which fsspec does not know: {error}") from error

@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, create_engine, event, insert, make_url, 
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from audio_grpc.errors import ConfigurationError, StorageFailed, StorageUnreachable
+from audio_grpc.extras import install
 from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
@@ -131,7 +132,7 @@ def _engine(url: URL) -> Any:
         )
     except ImportError as error:
         raise ConfigurationError(
-            "PostgreSQL needs psycopg; install it with: pip install 'audio-grpc[postgresql]'"
+            f"PostgreSQL needs psycopg; install it with: {install('postgresql')}"
         ) from error
 
 

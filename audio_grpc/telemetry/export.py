@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from opentelemetry.trace import TracerProvider
 
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.extras import install
 
 SERVICE_NAME = "audio-grpc"
 FLUSH_SECONDS = 5.0
@@ -35,8 +36,7 @@ def exporting(endpoint: str | None, service: str = SERVICE_NAME) -> Iterator[Tra
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise ConfigurationError(
-            f"otlp_endpoint needs what is not installed ({error}); install it with: "
-            "pip install 'audio-grpc[telemetry]'"
+            f"otlp_endpoint needs what is not installed ({error}); install it with: " + install("telemetry")
         ) from error
     named = Resource.create({"service.name": service}).merge(OTELResourceDetector().detect())
     provider = trace.TracerProvider(resource=named, shutdown_on_exit=False)

@@ -11,6 +11,7 @@ import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from audio_grpc.extras import install
 from tests.conftest import GATEWAY_COMMAND
 from tests.gateway.conftest import KEY, Door, Open, gateway_process
 from tests.gateway.test_speech import TEXT, heard
@@ -158,4 +159,4 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     absent = "import sys; sys.modules['fastapi'] = None; from gateway.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.endswith("install the gateway with: pip install 'audio-grpc[gateway]'\n")
+    assert done.stderr.endswith("install the gateway with: " + install("gateway") + "\n")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from audio_grpc.backends.cosyvoice import library
+from audio_grpc.extras import install
 
 MODULES = (
     *("torch", "torchaudio", "transformers", "diffusers", "onnxruntime", "hyperpyyaml", "omegaconf"),
@@ -16,7 +17,7 @@ MODULES = (
 )
 NEWEST_TRANSFORMERS = "4.52.4"
 """From 4.53 on, cached decoding is silently wrong from the second step on: speech becomes babble."""
-INSTALL = "pip install 'audio-grpc[cosyvoice]' (in a clone: make cosyvoice)"
+INSTALL = f"make cosyvoice in a clone, or {install('cosyvoice')}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ export const grpcurl = () =>
   `grpcurl${secure() ? "" : " -plaintext"}` + (key() ? ` -H "authorization: Bearer ${key()}"` : "");
 
 /** A client of this package, which reaches what openai's does not; `names` are what else is imported. */
-export const ownClient = (...names) => `# pip install audio-grpc; openai has nothing like it. As with grpcurl, this is Envoy's port
+export const ownClient = (...names) => `# In a clone: pip install . ; openai has nothing like it. As with grpcurl, this is Envoy's port
 ${apiKey() ? "import os\n" : ""}from audio_grpc.client import ${["Client", ...names].join(", ")}
 
 client = Client(${python(location.host)}${apiKey() ? ', api_key=os.environ["AUDIO_GRPC_API_KEY"]' : ""})`;

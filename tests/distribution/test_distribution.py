@@ -1,0 +1,81 @@
+"""The wheel and the source distribution, each installed into an empty environment; see ``make dist``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def built(pattern: str) -> Path:
+    (path,) = (ROOT / "dist").glob(pattern)
+    return path
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """What it prints; away from the clone, and from what is set here."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AUDIO_", "PYTHON"))
+    }
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
+def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of one with what is installed alone."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
+    python = folder / "venv" / "bin" / "python"
+    extras = f"audio-grpc[gateway,envoy] @ {built(request.param).as_uri()}"
+    run(UV, "pip", "install", "--quiet", "--python", python, extras, cwd=folder)
+    return python.parent
+
+
+def test_commands_say_what_they_do(environment: Path, tmp_path: Path) -> None:
+    assert "transcribe" in run(environment / "audio-grpc", "--help", cwd=tmp_path)
+    assert "--port" in run(environment / "audio-gateway", "--help", cwd=tmp_path)
+
+
+def test_the_doctor_runs(environment: Path, tmp_path: Path) -> None:
+    report = run(environment / "audio-grpc", "doctor", "--no-load", cwd=tmp_path)
+    assert "0.1.0" in report
+
+
+def test_envoy_has_its_configuration_and_the_contract(environment: Path, tmp_path: Path) -> None:
+    rendered = run(environment / "audio-grpc", "envoy", "--print", cwd=tmp_path)
+    assert "static_resources" in rendered
+    assert str(environment.parent / "share" / "audio-grpc" / "protos" / "audio_grpc.binpb") in rendered
+    assert (environment.parent / "share" / "audio-grpc" / "protos" / "audio_grpc.binpb").is_file()
+
+
+def test_the_page_is_there(environment: Path, tmp_path: Path) -> None:
+    look = "from gateway import playground; from pathlib import Path; print(Path(playground.__file__).parent)"
+    page = Path(run(environment / "python", "-c", look, cwd=tmp_path).strip()) / "page"
+    assert ROOT not in page.parents
+    expected = {path.name for path in (ROOT / "gateway/playground/page").iterdir()}
+    assert {path.name for path in page.iterdir()} == expected
+
+
+def test_types_and_licence_are_there(environment: Path, tmp_path: Path) -> None:
+    look = "import audio_grpc; print(audio_grpc.__path__[0])"
+    package = Path(run(environment / "python", "-c", look, cwd=tmp_path).strip())
+    assert (package / "py.typed").is_file()
+    assert (package / "v1" / "speech_to_text_pb2.pyi").is_file()
+    assert list(package.parent.glob("audio_grpc-*.dist-info/licenses/LICENSE"))
+
+
+def test_an_absent_extra_is_named_with_a_command_that_works(environment: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [environment / "audio-grpc", "doctor"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "pip install '.[embedded]'" in " ".join(done.stdout.split())
