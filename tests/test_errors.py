@@ -70,7 +70,9 @@ def test_every_kind_has_its_status(kind: type[errors.SpeechError]) -> None:
 
 
 def test_no_two_kinds_share_a_reason() -> None:
-    reasons = [kind.reason for kind in kinds()]
+    reasons = [
+        kind.reason for kind in kinds() if "reason" in vars(kind)
+    ]  # others are their ancestor to callers
     assert len(set(reasons)) == len(reasons)
 
 

@@ -1,5 +1,7 @@
 """Whose things a caller sees."""
 
+from dataclasses import replace
+
 from audio_grpc.access.policies import Scope
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.voices import Viewer
@@ -13,10 +15,10 @@ def key_of_caller() -> str | None:
 def speaker() -> Viewer:
     """Whose custom voices the caller may speak with: its own, and the shared ones."""
     call = current_call.get()
-    return Viewer(call.key_id, sees_all=not call.key_id)
+    return Viewer(call.key_id, sees_all=not call.key_id and not call.is_strangers)
 
 
 def manager() -> Viewer:
     """Whose custom voices the caller may look after: an operator may look after all."""
-    call = current_call.get()
-    return Viewer(call.key_id, sees_all=not call.key_id or Scope.ADMIN in call.scopes)
+    is_admin = Scope.ADMIN in current_call.get().scopes
+    return replace(speaker(), sees_all=True) if is_admin else speaker()

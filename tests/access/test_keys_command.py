@@ -65,7 +65,7 @@ def test_whoever_has_no_key_is_told_how_to_give_one(
     server: ServerProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = add(folder, "alice").strip()
-    for command in (["say", "Hi."], ["models"], ["voices"], ["transcribe", "audio-grpc.toml"]):
+    for command in (["say", "Hi."], ["models"], ["transcribe", "audio-grpc.toml"]):
         done = run(*command, "--server", server.address, cwd=folder)
         assert done.returncode == 1
         assert b"wants a key" in done.stderr
