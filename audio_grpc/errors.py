@@ -58,6 +58,12 @@ class MessageTooLarge(InvalidRequest):
     reason = "MESSAGE_TOO_LARGE"
 
 
+class UploadRefused(InvalidRequest):
+    """Whoever passed the upload on (the gateway, of a form) refused it in the middle."""
+
+    reason = "UPLOAD_REFUSED"
+
+
 class TextEmpty(InvalidRequest):
     """There is nothing to say."""
 
@@ -137,13 +143,13 @@ class CloningUnavailable(SpeechError):
 
 
 class StorageFailed(SpeechError):
-    """What should be kept could not be written, or read again."""
+    """What should be kept could not be written, or read; what is ``passing`` may go well later."""
 
     reason = "STORAGE_FAILED"
 
-
-class StorageUnreachable(StorageFailed):
-    """The database does not answer now; it may later."""
+    def __init__(self, message: str, *, field: str | None = None, passing: bool = False) -> None:
+        super().__init__(message, field=field)
+        self.passing = passing
 
 
 class JobNotFound(SpeechError):

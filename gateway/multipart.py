@@ -1,6 +1,7 @@
 """Reads multipart/form-data (RFC 7578) as it arrives, so that a file is never held whole."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -8,6 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from audio_grpc.client import AsyncClient, AsyncUpload
 from gateway.bodies import pieces
 from gateway.errors import ApiError
 from gateway.problems import missing
@@ -69,6 +71,17 @@ async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
         if file.required and not file.seen:
             raise missing(name, f"the form has no file {name!r}; send one")
     return parts.fields
+
+
+@asynccontextmanager
+async def passed_on(service: AsyncClient) -> AsyncIterator[AsyncUpload]:
+    """An upload for the file of a form. Of a form that is refused, the server is told so, and why."""
+    async with service.upload() as upload:
+        try:
+            yield upload
+        except ApiError as error:
+            await upload.refuse(error.message, error.param)
+            raise
 
 
 def _boundary(request: Request) -> bytes:

@@ -24,6 +24,7 @@ def make(kind: type[errors.SpeechError]) -> errors.SpeechError:
 
 
 EXPECTED = {
+    "UPLOAD_REFUSED": grpc.StatusCode.INVALID_ARGUMENT,
     "INTERNAL": grpc.StatusCode.INTERNAL,
     "MODEL_FAILED": grpc.StatusCode.INTERNAL,
     "MODEL_CRASHED": grpc.StatusCode.INTERNAL,

@@ -1,6 +1,7 @@
 """Replies that arrive bit by bit."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 import grpc
@@ -14,6 +15,7 @@ from audio_grpc.v1.speech_to_text_pb2 import (
     TranscribeUploadRequest,
     TranscriptionFinished,
     TranscriptionStarted,
+    UploadRefusal,
 )
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
 
@@ -144,6 +146,15 @@ class AsyncUpload:
         ServiceError as soon as the server refuses the upload.
         """
         await self._requests.send(TranscribeUploadRequest(audio=data))
+
+    async def refuse(self, message: str, field: str | None = None) -> None:
+        """Say why the rest is not sent: so the server records the call as refused, and ends it."""
+        refusal = UploadRefusal(message=message, field=field or "")
+        with suppress(ServiceError):  # it has ended already
+            await self._requests.send(TranscribeUploadRequest(refusal=refusal))
+            await self._requests.end()
+            async for _ in AsyncStream(self._call, segment):
+                pass
 
     async def transcribe(self, **options: Unpack[UploadOptions]) -> "AsyncTranscript":
         """The file is complete: its transcript."""

@@ -16,7 +16,17 @@ from audio_grpc.services.fields import short
 
 LONGEST_NAME = 256
 TEXTS = frozenset(
-    {"text", "prompt", "hotwords", "instructions", "transcript", "consent", "context", "system_prompt"}
+    {
+        "text",
+        "prompt",
+        "hotwords",
+        "instructions",
+        "transcript",
+        "consent",
+        "context",
+        "system_prompt",
+        "message",
+    }
 )
 ID = "id"
 """Finds something, or not: of whatever length, it is kept nowhere."""

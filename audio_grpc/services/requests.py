@@ -12,6 +12,7 @@ from audio_grpc.errors import (
     OptionUnsupported,
     TextEmpty,
     TextTooLong,
+    UploadRefused,
 )
 from audio_grpc.languages import asked_language
 from audio_grpc.services.fields import given, known, seconds, short, within
@@ -158,6 +159,8 @@ async def collect_upload(
                     field="options",
                 )
             options = request.options
+        elif request.HasField("refusal"):
+            raise UploadRefused(request.refusal.message, field=request.refusal.field or None)
         else:
             pieces.append(request.audio)
             size += len(pieces[-1])

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, create_engine, event, insert, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from audio_grpc.errors import ConfigurationError, StorageFailed, StorageUnreachable
+from audio_grpc.errors import ConfigurationError, StorageFailed
 from audio_grpc.extras import install
 from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
 
@@ -85,10 +85,10 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             log.error("could not %s in %s: %s", what, self._url, cause)
-            kind = StorageUnreachable if isinstance(error, OperationalError) else StorageFailed
-            raise kind(
+            raise StorageFailed(
                 f"could not {what}: {type(cause).__name__}; the server's operator has to see to the "
-                "database at its database_url, and the server's log says what is wrong with it"
+                "database at its database_url, and the server's log says what is wrong with it",
+                passing=isinstance(error, OperationalError),
             ) from error
 
     def _prepare(self) -> None:

@@ -121,27 +121,61 @@ class TranscribeUploadRequest(_message.Message):
 
     OPTIONS_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """The next bytes of the file; 64 KiB is a good size."""
     @_builtins.property
     def options(self) -> Global___TranscribeRequest:
         """What a call of Transcribe would ask for; its `audio` must be empty. A second one: INVALID_ARGUMENT."""
 
+    @_builtins.property
+    def refusal(self) -> Global___UploadRefusal:
+        """Whoever passes the upload on refuses the rest of it. The call ends with INVALID_ARGUMENT and the reason
+        UPLOAD_REFUSED, so that it is recorded as refused, and not as one whose caller left.
+        """
+
     def __init__(
         self,
         *,
         options: Global___TranscribeRequest | None = ...,
         audio: _builtins.bytes = ...,
+        refusal: Global___UploadRefusal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "options", b"options", "part", b"part", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "audio", "refusal"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___TranscribeUploadRequest: _TypeAlias = TranscribeUploadRequest  # noqa: Y015
+
+@_typing.final
+class UploadRefusal(_message.Message):
+    """Why an upload is not passed on, as its sender was told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """At most 1000 characters; what is longer is shortened."""
+    field: _builtins.str
+    """The field of the form at fault; empty if none is."""
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadRefusal: _TypeAlias = UploadRefusal  # noqa: Y015
 
 @_typing.final
 class TranscribeUploadResponse(_message.Message):

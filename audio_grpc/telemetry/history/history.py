@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter
 
-from audio_grpc.errors import StorageFailed, StorageUnreachable
+from audio_grpc.errors import StorageFailed
 from audio_grpc.store import Database, PastRequest, PastRequests, Selection, new_id
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.history.messages import METHODS
@@ -135,7 +135,9 @@ class History:
         while True:
             try:
                 return await self._write(past, recording)
-            except StorageUnreachable:  # and logged
+            except StorageFailed as error:  # and logged
+                if not error.passing:
+                    raise
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

@@ -15,7 +15,7 @@ from gateway.dialects.openai import transcripts as openai
 from gateway.dialects.openai.forms import read_transcript_form
 from gateway.errors import speaks
 from gateway.exchange import Exchange
-from gateway.multipart import File, read_form
+from gateway.multipart import File, passed_on, read_form
 from gateway.sockets import converse
 
 PREFIX = "/gateflow/v1"
@@ -74,7 +74,7 @@ async def converse_in_real_time(socket: WebSocket, service: Service, settings: C
 @router.post("/audio/transcriptions", dependencies=[Depends(speaks(translate))])
 async def create_transcription(request: Request, service: Service, settings: Configured) -> Response:
     """Write down a recording; with stream as lines of JSON, else as OpenAI does."""
-    async with service.upload() as upload:
+    async with passed_on(service) as upload:
         fields = await read_form(request, {"file": File(upload.write, settings.max_file_bytes)})
         form = read_transcript_form(fields)
         transcript = await upload.transcribe(**form.options(Task.TRANSCRIBE))

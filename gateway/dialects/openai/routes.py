@@ -20,7 +20,7 @@ from gateway.dialects.openai.forms import (
 )
 from gateway.errors import speaks
 from gateway.exchange import Exchange
-from gateway.multipart import Fields, File, read_form
+from gateway.multipart import Fields, File, passed_on, read_form
 
 PREFIX = "/v1"
 MAX_SAMPLE_BYTES = 10 << 20
@@ -75,7 +75,7 @@ async def hear(
     task: Task,
 ) -> tuple[Form, AsyncTranscript]:
     """Pass the file on while it is being received, and begin its transcript."""
-    async with service.upload() as upload:
+    async with passed_on(service) as upload:
         fields = await read_form(request, {"file": File(upload.write, max_bytes)})
         form = read(fields)
         return form, await upload.transcribe(**form.options(task))
