@@ -118,8 +118,8 @@ class _Track:
         rate = frame.sample_rate
         if not _MIN_SOURCE_RATE_HERTZ <= rate <= _MAX_SOURCE_RATE_HERTZ:
             raise AudioUndecodable(
-                f"the audio has {rate} samples a second; send {_MIN_SOURCE_RATE_HERTZ} to "
-                f"{_MAX_SOURCE_RATE_HERTZ}",
+                f"the audio has {rate} samples a second; send at most {_MAX_SOURCE_RATE_HERTZ}, and at least "
+                f"{_MIN_SOURCE_RATE_HERTZ}",
                 field="audio",
             )
         self.sounded += frame.samples / rate
