@@ -58,6 +58,16 @@ MOST_BYTES_OF_CHARACTER = 4
 LARGEST_METADATA_BYTES = 128 << 10
 """Of one call: what Envoy lets pass, and as much again."""
 
+SILENCE = (
+    # A connection that says nothing, or has no calls any more, or whose other end is gone, ends.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # As Envoy allows a caller.
+    ("grpc.max_concurrent_streams", 1000),
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -193,6 +203,7 @@ class Server:
                 # Long metadata gets an answer of ours; gRPC's is RESOURCE_EXHAUSTED, which clients retry.
                 ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
+                *SILENCE,
                 # Two servers on one port would share its calls between them, silently.
                 ("grpc.so_reuseport", 0),
             ],

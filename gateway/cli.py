@@ -4,7 +4,7 @@ import gc
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -114,7 +114,7 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
         host=settings.host,
         port=settings.port,
         loop="auto" if sys.platform == "win32" else "uvloop",
-        http="auto" if sys.platform == "win32" else "httptools",
+        http=_http(),
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
@@ -124,6 +124,14 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
         ws_ping_timeout=settings.max_idle_seconds / 3,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
     )
+
+
+def _http() -> Any:
+    if sys.platform == "win32":
+        return "auto"
+    from gateway.silence import Impatient  # with httptools, which Windows is without
+
+    return Impatient
 
 
 def main() -> None:

@@ -1,8 +1,28 @@
 """/metrics over HTTP, beside the gRPC port."""
 
+from contextlib import suppress
+from wsgiref.simple_server import WSGIRequestHandler
+
 from prometheus_client import CollectorRegistry, start_http_server
 
 from audio_grpc.errors import ConfigurationError
+
+SILENT_SECONDS = 10.0
+BACKLOG = 128
+
+
+class _Handler(WSGIRequestHandler):
+    """Of one connection, on a thread of its own: nobody keeps that by silence."""
+
+    timeout = SILENT_SECONDS
+
+    def handle(self) -> None:
+        """One request."""
+        with suppress(TimeoutError):
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        """Scrapes are no news."""
 
 
 class MetricsEndpoint:
@@ -17,6 +37,8 @@ class MetricsEndpoint:
                 f"cannot serve metrics on {host}:{port} ({error.strerror}); is something else listening "
                 "there? Choose another metrics_port (0: any free one) or metrics_host"
             ) from error
+        self._server.RequestHandlerClass = _Handler
+        self._server.socket.listen(BACKLOG)  # of five by itself, which a few silent ones fill
         written = f"[{host}]" if ":" in host else host
         self.url = f"http://{written}:{self._server.server_port}/metrics"
 

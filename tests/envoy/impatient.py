@@ -9,11 +9,9 @@ from pathlib import Path
 from audio_grpc.config import EnvoySettings
 from audio_grpc.envoy.render import render
 from audio_grpc.envoy.run import command
-from tests.conftest import PATIENCE_SECONDS, CommandProcess, tone_settings
+from tests.conftest import CommandProcess, tone_settings
 from tests.envoy.front import ask, eventually, free_ports
 from tests.gateway.conftest import running
-
-SILENT_CONNECTIONS = 50
 
 
 @asynccontextmanager
@@ -50,18 +48,3 @@ async def impatient(server: str, folder: Path, *waits: str) -> AsyncIterator[str
             yield address
         finally:
             await asyncio.to_thread(envoy.stop)
-
-
-async def silent(address: str, beginning: bytes) -> None:
-    """Send the beginning on some connections and then nothing; wait until all are closed."""
-    host, _, port = address.rpartition(":")
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(beginning)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await reader.read(1 << 16):
-                pass
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(SILENT_CONNECTIONS)))

@@ -16,7 +16,8 @@ from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest
 from tests.conftest import Start, tone_settings
 from tests.envoy.conftest import ServerThread
 from tests.envoy.front import Front, ask, eventually
-from tests.envoy.impatient import impatient, silent
+from tests.envoy.impatient import impatient
+from tests.silence import PREFACE, closed
 
 LIST_MODELS = "/audio_grpc.v1.ModelService/ListModels"
 LIST_VOICES = "/audio_grpc.v1.TextToSpeechService/ListVoices"
@@ -188,10 +189,10 @@ async def test_silent_connections_end_and_silent_calls_do_not(start: Start, tmp_
         async with AsyncClient(address) as client, client.live_speech() as speech:
             await speech.write("Hello. ")
             assert await anext(speech)
-            await silent(address, b"")
-            await silent(address, b"GET /livez HTTP/1.1\r\nx-slow: ")
-            await silent(address, b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
-            await silent(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            await closed(address, b"")
+            await closed(address, b"GET /livez HTTP/1.1\r\nx-slow: ")
+            await closed(address, b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+            await closed(address, PREFACE)
             await speech.write("And on.")
             await speech.end()
             assert [event async for event in speech]
