@@ -17,7 +17,12 @@ COSYVOICE_PIP  := $(COSYVOICE_BIN)/python -m pip --disable-pip-version-check --q
 LITELLM_VENV := .venv-litellm
 LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm dist lint format protos bench chaos soak lock clean
+# Clients of others have one for what is in Python, and a folder for what is in Node.
+CLIENTS_VENV := .venv-clients
+CLIENTS_PIP  := $(CLIENTS_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+CLIENTS_NODE := tests/clients/node
+
+.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm test-clients dist lint format protos bench chaos soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -99,6 +104,20 @@ $(LITELLM_VENV)/.done: pyproject.toml
 test-litellm: $(VENV)/.dev $(LITELLM_VENV)/.done  ## test LiteLLM in front of the service, and behind it
 	@$(BIN)/python -m pytest -m slow tests/litellm
 
+$(CLIENTS_VENV)/.done: pyproject.toml
+	@echo "Installing clients of others into $(CLIENTS_VENV) (800 MB) ..."
+	@$(PYTHON) -m venv $(CLIENTS_VENV)
+	@$(CLIENTS_PIP) install 'pip>=25.1'
+	@$(CLIENTS_PIP) install --group clients-tests
+	@touch $@
+
+# Without Node its tests are skipped.
+$(CLIENTS_NODE)/node_modules/.done: $(CLIENTS_NODE)/package-lock.json
+	@! command -v npm >/dev/null || { npm --prefix $(CLIENTS_NODE) ci --silent && touch $@; }
+
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.done $(CLIENTS_NODE)/node_modules/.done  ## test other people's clients as they are, in an environment of their own
+	@$(BIN)/python -m pytest -m slow tests/clients
+
 # Built by what is pinned; the wheel comes out of the source distribution, so that has all that it needs.
 dist: $(VENV)/.dev              ## build wheel and source distribution, and test each in an empty environment
 	@rm -rf dist
@@ -145,4 +164,4 @@ lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 
 clean:                          ## remove the environment and every cache
-	rm -rf $(VENV) $(COSYVOICE_VENV) $(LITELLM_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(COSYVOICE_VENV) $(LITELLM_VENV) $(CLIENTS_VENV) $(CLIENTS_NODE)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
