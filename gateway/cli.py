@@ -129,9 +129,9 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
 def _http() -> Any:
     if sys.platform == "win32":
         return "auto"
-    from gateway.silence import Impatient  # with httptools, which Windows is without
+    from gateway.http import BoundedHttp  # with httptools, which Windows is without
 
-    return Impatient
+    return BoundedHttp
 
 
 def main() -> None:

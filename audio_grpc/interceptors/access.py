@@ -94,7 +94,7 @@ def _secret(metadata: Any) -> str:
     authorization: str = dict(metadata or ()).get(AUTHORIZATION, "")
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():
-        raise KeyMissing("this server wants a key; send it in the metadata, as `authorization: Bearer KEY`")
+        raise KeyMissing("this server wants a key; send it as `authorization: Bearer KEY`")
     return secret.strip()
 
 

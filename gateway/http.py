@@ -1,0 +1,36 @@
+"""HTTP/1.1 as the gateway speaks it: uvicorn's, with a bound on the address and the headers of a request."""
+
+from gateway.silence import Impatient
+
+MAX_HEAD_BYTES = 1 << 16
+LINGERING_SECONDS = 0.5
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 66\r\nconnection: close\r\n\r\n"
+    b"the address and the headers have more than 64 KiB; send less there"
+)
+
+
+class BoundedHttp(Impatient):
+    """One connection; a head that is too large ends it."""
+
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`; bytes count for the head if it has not ended with them."""
+        if self._head_bytes > MAX_HEAD_BYTES:
+            return
+        super().data_received(data)
+        if self._waiting is None or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.write(TOO_LARGE)
+            self._stop_waiting()
+            # Closed at once, the connection would be reset, and the answer lost with it.
+            self._waiting = self.loop.call_later(LINGERING_SECONDS, self._close)
