@@ -31,8 +31,9 @@ def cues(client: Client, data: bytes, **options: object) -> tuple[list[tuple[flo
         return segments, transcript.finished.audio_duration.ToMilliseconds() / 1000
 
 
-def test_a_gap_in_an_mp4(whisper: Client) -> None:
-    segments, seconds = cues(whisper, recording("gap.mp4"), word_timestamps=True)
+@pytest.mark.parametrize("words", [False, True])
+def test_a_gap_in_an_mp4(whisper: Client, words: bool) -> None:
+    segments, seconds = cues(whisper, recording("gap.mp4"), word_timestamps=words)
     starts = [start for start, _ in segments]
     assert min(abs(start - 17) for start in starts) < 0.5
     assert not [start for start in starts if 8 < start < 16.5]
