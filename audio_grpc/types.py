@@ -384,6 +384,8 @@ class TranscriptionOptions:
     """How to listen. None means the model's default."""
 
     language_code: str | None = None
+    language_codes: tuple[str, ...] = ()
+    """Several of which one is to be detected; none: whatever the model knows."""
     task: Task = Task.TRANSCRIBE
     prompt: str | None = None
     hotwords: tuple[str, ...] = field(default=())

@@ -168,3 +168,19 @@ def test_languages_are_what_the_weights_have(client: Client) -> None:
     with pytest.raises(ServiceError, match=r"it knows: af, am, .* yo, zh\.") as refusal:
         client.transcribe(SPEECH, language_code="tlh").start()
     assert (refusal.value.reason, refusal.value.field) == ("OPTION_UNSUPPORTED", "language_code")
+
+
+def test_one_of_several_languages_is_detected(client: Client) -> None:
+    for codes, detected in ((["de", "english"], "en"), (["zh", "ja", "auto"], None), (["fr-CA"], "fr")):
+        clips = [TimeRange(start=seconds(0), end=seconds(1))]
+        with client.transcribe(SPEECH, beam_size=1, language_codes=codes, clip_timestamps=clips) as heard_of:
+            started = heard_of.start()
+        assert started.ignored_fields == []
+        assert started.language_code == detected or (detected is None and started.language_code in codes)
+        assert started.HasField("language_probability") == (len(codes) > 1)
+    for codes, field in ((["en", "tlh"], "OPTION_UNSUPPORTED"), (["e"] * 33, "INVALID_FIELD")):
+        with pytest.raises(ServiceError) as refusal:
+            client.transcribe(SPEECH, language_codes=codes).start()
+        assert (refusal.value.reason, refusal.value.field) == (field, "language_codes")
+    with pytest.raises(ServiceError, match="both set"):
+        client.transcribe(SPEECH, language_code="en", language_codes=["de"]).start()

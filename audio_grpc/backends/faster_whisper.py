@@ -50,6 +50,7 @@ START_OF_TRANSCRIPT = "<|startoftranscript|>"
 OPTIONS = frozenset(
     {
         "language_code",
+        "language_codes",
         "task",
         "prompt",
         "hotwords",
@@ -158,13 +159,13 @@ class FasterWhisper:
         """Segments come window by window (30 seconds), each as soon as it is decoded."""
         assert self._model is not None, "load() comes first"
         assert self._engine is not None, "load() comes first"
-        language_code = self._language(options)
+        language_code, others = self._languages(options)
         self._check_tokens(options)
         # A hypothesis has no times, and is of what a voice detector has found.
         unfiltered = replace(options, voice_activity_detection=False) if options.draft else options
         heard = source(audio.samples, unfiltered)
         short_context = self._options.short_context or options.short_context or options.draft
-        model = self._model.for_call(self._engine, heard, short_context=short_context)
+        model = self._model.for_call(self._engine, heard, short_context=short_context, languages=others)
         with cuda_errors_break(), self._engine.taking_part():
             if options.draft:
                 return whisper_results.draft(model, audio, options, language_code)
@@ -225,18 +226,23 @@ class FasterWhisper:
                 field="decoding_parameters.suppress_tokens",
             )
 
-    def _language(self, options: TranscriptionOptions) -> str | None:
-        """Whisper's code for the request's; it knows no regions ("en-US" is "en"), and not all languages."""
+    def _languages(self, options: TranscriptionOptions) -> tuple[str | None, frozenset[str]]:
+        """Whisper's code for the language, None to detect it, and those that it may be; none: all."""
         if options.task is Task.TRANSLATE and self.info.language_codes == ("en",):
             raise OptionUnsupported("this model knows English only, so it cannot translate", field="task")
-        if options.language_code is None:
-            return None
-        found = known_language(options.language_code, self.info.language_codes)
+        several = frozenset(self._language(code, "language_codes") for code in options.language_codes)
+        if options.language_code is not None:
+            return self._language(options.language_code, "language_code"), several
+        return (next(iter(several)) if len(several) == 1 else None), several
+
+    def _language(self, asked: str, field: str) -> str:
+        """Whisper's code; it knows no regions ("en-US" is "en"), and not all languages."""
+        found = known_language(asked, self.info.language_codes)
         if found is None:
             raise OptionUnsupported(
-                f"the model does not know the language {quoted(options.language_code)}; it knows: "
+                f"the model does not know the language {quoted(asked)}; it knows: "
                 f"{', '.join(sorted(self.info.language_codes))}. Leave it empty to have it detected",
-                field="language_code",
+                field=field,
             )
         return FROM_BCP47.get(found, found)
 

@@ -118,8 +118,9 @@ class Engine:
 class Session:
     """The model as one call of ours sees it, in the place of ``ctranslate2.models.Whisper``."""
 
-    def __init__(self, engine: Engine, *, short_context: bool) -> None:
+    def __init__(self, engine: Engine, *, short_context: bool, languages: frozenset[str]) -> None:
         self._engine = engine
+        self._language_tokens = {f"<|{code}|>" for code in languages}
         self._short_context = short_context
         self._last: Encoded | None = None
 
@@ -159,8 +160,15 @@ class Session:
         return self._engine.align(encoded.rows, start_sequence, text_tokens, frames, median_filter_width)
 
     def detect_language(self, encoded: Encoded) -> list[Any]:
-        """The same."""
-        return self._engine.detect_language(encoded.rows)
+        """The same, of those languages that may be spoken."""
+        found = self._engine.detect_language(encoded.rows)
+        return [self._possible(window) for window in found]
+
+    def _possible(self, found: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        """Their probabilities, which add up to one, if not all may be; the most probable comes first."""
+        possible = [one for one in found if one[0] in self._language_tokens]
+        total = sum(probability for _, probability in possible)
+        return [(token, probability / total) for token, probability in possible] if total else found
 
 
 def _shortened(features: Rows) -> Rows:

@@ -53,10 +53,15 @@ class Whisper(WhisperModel):  # type: ignore[misc]
     source: Source
     """What a call's copy of the model is given."""
 
-    def for_call(self, engine: Engine, source: Source, *, short_context: bool) -> "Whisper":
-        """The same model for one call, which meets others in ``engine``."""
+    def for_call(
+        self, engine: Engine, source: Source, *, short_context: bool, languages: frozenset[str]
+    ) -> "Whisper":
+        """The same model for one call, which meets others in ``engine``.
+
+        It detects one of these ``languages``, or any if there are none.
+        """
         model = copy(self)
-        model.model = Session(engine, short_context=short_context)
+        model.model = Session(engine, short_context=short_context, languages=languages)
         model.source = source
         return model
 

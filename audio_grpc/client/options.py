@@ -85,6 +85,7 @@ class UploadOptions(TypedDict, total=False):
     raw_format: RawAudioFormat | None
     model: str
     language_code: str
+    language_codes: list[str]
     task: Task
     prompt: str | None
     hotwords: list[str]
@@ -113,6 +114,7 @@ class ListenOptions(TypedDict, total=False):
     channel_count: int | None
     model: str
     language_code: str
+    language_codes: list[str]
     task: Task
     prompt: str | None
     hotwords: list[str]

@@ -1,6 +1,7 @@
 """The options of a TranscribeRequest: what each may be, and what does not go together."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest
@@ -17,6 +18,7 @@ from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest
 
 MAX_PROMPT_CHARACTERS = 4096
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 128, 64
+MAX_LANGUAGES, MAX_LANGUAGE_CHARACTERS = 32, 64
 MAX_CLIPS = 1000
 MAX_TEMPERATURES = 8
 MAX_SUPPRESSED_TOKENS = 256
@@ -40,7 +42,7 @@ DECODING_RANGES = {
 def read_options(request: TranscribeRequest) -> TranscriptionOptions:
     """InvalidRequest for what can be said without knowing the model."""
     return TranscriptionOptions(
-        language_code=asked_language(request.language_code),
+        **read_languages("", request),
         task=known("task", request.task, TO_TASK, Task.TRANSCRIBE),
         prompt=short("prompt", given(request, "prompt"), MAX_PROMPT_CHARACTERS),
         hotwords=read_hotwords("hotwords", request.hotwords),
@@ -54,6 +56,22 @@ def read_options(request: TranscribeRequest) -> TranscriptionOptions:
         multilingual=request.multilingual,
         batched=_batched(request),
     )
+
+
+def read_languages(prefix: str, message: Any) -> dict[str, Any]:
+    """The languages of a message as options; one of several is that one. InvalidRequest for both fields."""
+    one, field = asked_language(message.language_code), f"{prefix}language_codes"
+    for code in few(field, message.language_codes, MAX_LANGUAGES):
+        short(field, code, MAX_LANGUAGE_CHARACTERS)
+    several = tuple(dict.fromkeys(filter(None, map(asked_language, message.language_codes))))
+    if one and several:
+        raise InvalidRequest(
+            f"{prefix}language_code and {field} were both set; name the one, or all that may be spoken",
+            field=field,
+        )
+    if len(several) == 1:
+        return {"language_code": several[0]}
+    return {"language_code": one, "language_codes": several}
 
 
 def read_hotwords(field: str, hotwords: Sequence[str]) -> tuple[str, ...]:

@@ -8,10 +8,9 @@ import numpy as np
 from audio_grpc.audio import Mixer, RawFormat, from_alaw, from_mulaw, from_s16le
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest, MessageTooLarge
-from audio_grpc.languages import asked_language
 from audio_grpc.live import Endpointing
 from audio_grpc.services.fields import given, known, seconds, short, within
-from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords
+from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords, read_languages
 from audio_grpc.services.requests import MEBIBYTE
 from audio_grpc.types import Audio, Samples, Task, TranscriptionOptions
 from audio_grpc.v1 import speech_to_text_pb2 as pb
@@ -95,7 +94,7 @@ def read_live_job(options: pb.StreamingTranscriptionOptions) -> LiveJob:
             known("options.sample_format", options.sample_format, SAMPLE_CODES, S16LE),
         ),
         options=TranscriptionOptions(
-            language_code=asked_language(options.language_code),
+            **read_languages("options.", options),
             task=known("options.task", options.task, TO_TASK, Task.TRANSCRIBE),
             prompt=short("options.prompt", given(options, "prompt"), MAX_PROMPT_CHARACTERS),
             hotwords=read_hotwords("options.hotwords", options.hotwords),

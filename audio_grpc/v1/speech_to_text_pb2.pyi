@@ -235,6 +235,7 @@ class TranscribeRequest(_message.Message):
     CLIP_TIMESTAMPS_FIELD_NUMBER: _builtins.int
     MULTILINGUAL_FIELD_NUMBER: _builtins.int
     BATCHED_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """A sound or video file (WAV, FLAC, MP3, Ogg, WebM, MP4, MPEG-TS, AIFF, CAF, AVI, FLV and the like), or
     bare samples if raw_format is set.
@@ -294,6 +295,12 @@ class TranscribeRequest(_message.Message):
         in the order of their times and without overlap, else INVALID_ARGUMENT. Empty: all of the recording.
         """
 
+    @_builtins.property
+    def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The languages that may be spoken, if there are several: it is detected which of them is, and no other. At
+        most 32; not together with language_code.
+        """
+
     def __init__(
         self,
         *,
@@ -313,10 +320,11 @@ class TranscribeRequest(_message.Message):
         clip_timestamps: _abc.Iterable[Global___TimeRange] | None = ...,
         multilingual: _builtins.bool = ...,
         batched: _builtins.bool = ...,
+        language_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "beam_size", b"beam_size", "decoding_parameters", b"decoding_parameters", "prompt", b"prompt", "raw_format", b"raw_format", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "batched", b"batched", "beam_size", b"beam_size", "clip_timestamps", b"clip_timestamps", "decoding_parameters", b"decoding_parameters", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "multilingual", b"multilingual", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters", "word_timestamps", b"word_timestamps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_prompt", b"_prompt", "_temperature", b"_temperature", "_voice_activity_detection", b"_voice_activity_detection", "audio", b"audio", "batched", b"batched", "beam_size", b"beam_size", "clip_timestamps", b"clip_timestamps", "decoding_parameters", b"decoding_parameters", "hotwords", b"hotwords", "language_code", b"language_code", "language_codes", b"language_codes", "model", b"model", "multilingual", b"multilingual", "prompt", b"prompt", "raw_format", b"raw_format", "task", b"task", "temperature", b"temperature", "voice_activity_detection", b"voice_activity_detection", "voice_activity_parameters", b"voice_activity_parameters", "word_timestamps", b"word_timestamps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beam_size: _TypeAlias = _typing.Literal["beam_size"]  # noqa: Y015
     _WhichOneofArgType__beam_size: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size"]  # noqa: Y015
@@ -962,6 +970,7 @@ class StreamingTranscriptionOptions(_message.Message):
     HOTWORDS_FIELD_NUMBER: _builtins.int
     INTERIM_RESULTS_FIELD_NUMBER: _builtins.int
     ENDPOINTING_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     sample_format: Global___SampleFormat.ValueType
     """How samples are written. Signed 16-bit if unspecified."""
     sample_rate_hertz: _builtins.int
@@ -988,6 +997,10 @@ class StreamingTranscriptionOptions(_message.Message):
     def endpointing(self) -> Global___Endpointing:
         """How utterances are found. Unset: by voice activity, with the values below."""
 
+    @_builtins.property
+    def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in TranscribeRequest."""
+
     def __init__(
         self,
         *,
@@ -1001,10 +1014,11 @@ class StreamingTranscriptionOptions(_message.Message):
         hotwords: _abc.Iterable[_builtins.str] | None = ...,
         interim_results: _builtins.bool = ...,
         endpointing: Global___Endpointing | None = ...,
+        language_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count", "_prompt", b"_prompt", "channel_count", b"channel_count", "endpointing", b"endpointing", "prompt", b"prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count", "_prompt", b"_prompt", "channel_count", b"channel_count", "endpointing", b"endpointing", "hotwords", b"hotwords", "interim_results", b"interim_results", "language_code", b"language_code", "model", b"model", "prompt", b"prompt", "sample_format", b"sample_format", "sample_rate_hertz", b"sample_rate_hertz", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count", "_prompt", b"_prompt", "channel_count", b"channel_count", "endpointing", b"endpointing", "hotwords", b"hotwords", "interim_results", b"interim_results", "language_code", b"language_code", "language_codes", b"language_codes", "model", b"model", "prompt", b"prompt", "sample_format", b"sample_format", "sample_rate_hertz", b"sample_rate_hertz", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__channel_count: _TypeAlias = _typing.Literal["channel_count"]  # noqa: Y015
     _WhichOneofArgType__channel_count: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count"]  # noqa: Y015

@@ -66,7 +66,7 @@ def transcribing(**fields: Any) -> dict[str, Any]:
         (updating(turn_detection={"type": "server_vad", "threshold": 2}), "invalid_message", "threshold"),
         (transcribing(model="nobody"), "model_not_found", "nobody"),
         (transcribing(model="tts-1"), "model_not_found", "listener"),
-        (transcribing(languages=["en", "de"]), "invalid_message", "languages"),
+        (transcribing(languages=["e" * 100, "de"]), "invalid_message", "languages"),
     ],
 )
 async def test_a_message_that_is_wrong_is_answered_and_the_session_goes_on(

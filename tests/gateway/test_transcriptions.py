@@ -248,6 +248,8 @@ async def test_arrays_are_taken_with_brackets_and_without(door: Door, name: str)
         [("keywords[]", "Zephyr"), ("keywords", "Quill")],
         [("language", "en")],
         [("languages[]", "en")],
+        [("languages[]", "ja"), ("languages[]", "en_GB")],
+        [("language", "english")],
         [("prompt", "Names: Elinor."), ("temperature", "0.2"), ("language", "")],
         [("unheard_of", "whatever")],
     ],

@@ -61,7 +61,7 @@ def _hearing(spec: PipelineSpec, asked: StreamingTranscriptionOptions) -> Stream
     silence = from_seconds(vad.silence_threshold_ms / 1000)
     options = StreamingTranscriptionOptions(
         model=spec.stt.model,
-        language_code=spec.stt.language,
+        language_code="" if asked.language_codes else spec.stt.language,
         interim_results=spec.stt.streaming,
         endpointing=Endpointing(manual=not vad.enabled, silence=silence),
     )

@@ -24,6 +24,7 @@ class Recordings:
         self._request = TranscribeRequest(
             model=options.model,
             language_code=options.language_code,
+            language_codes=options.language_codes,
             task=options.task,
             prompt=options.prompt or None,
             hotwords=options.hotwords,

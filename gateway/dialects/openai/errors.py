@@ -8,6 +8,7 @@ PARAMS = {
     "encoding": "response_format",
     "sample_rate_hertz": "sample_rate",
     "language_code": "language",
+    "language_codes": "languages",
     "audio": "file",
     "hotwords": "keywords",
     "sample": "audio_sample",

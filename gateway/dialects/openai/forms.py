@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from audio_grpc.client import Task, UploadOptions
 from audio_grpc.v1.speech_to_text_pb2 import VoiceActivityParameters
+from gateway.dialects.openai.languages import expected
 from gateway.errors import ApiError
 from gateway.multipart import Fields
 from gateway.problems import from_validation
@@ -88,7 +89,7 @@ class TranscriptForm(TranslationForm):
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"  # type: ignore[assignment]
     language: str | None = Field(None, description="ISO 639-1, such as en; detected if left out.")
-    languages: list[str] = Field([], description="The same, as a list of one.")
+    languages: list[str] = Field([], description="Those that may be spoken; one of them is detected.")
     include: list[Literal["logprobs"]] = []
     timestamp_granularities: list[Literal["word", "segment"]] = []
     chunking_strategy: Literal["auto"] | ServerVad | None = Field(
@@ -120,9 +121,11 @@ class TranscriptForm(TranslationForm):
 
     def options(self, task: Task) -> UploadOptions:
         """The same as the service takes it."""
+        language, languages = expected(self.language, self.languages)
         options: UploadOptions = {
             **super().options(task),
-            "language_code": self.language or next(iter(self.languages), ""),
+            "language_code": language,
+            "language_codes": languages,
             "hotwords": self.keywords,
             "word_timestamps": self._wants_words,
         }
@@ -148,10 +151,6 @@ class TranscriptForm(TranslationForm):
             raise ValueError("response_format: no configured model can tell speakers apart; choose another")
         if self.include and self.response_format != "json":
             raise ValueError("include: logprobs come with response_format json")
-        if len({self.language, *self.languages} - {None, ""}) > 1:
-            raise ValueError(
-                "languages: the models cannot choose among several; name one, or none to have it detected"
-            )
         return self
 
 

@@ -29,6 +29,7 @@ IDLE = "STREAM_IDLE"
 INPUT = "session.audio.input"
 PARAMS = {
     "language_code": f"{INPUT}.transcription.language",
+    "language_codes": f"{INPUT}.transcription.languages",
     "model": f"{INPUT}.transcription.model",
     "options.prompt": f"{INPUT}.transcription.prompt",
     "options.hotwords": f"{INPUT}.transcription.keywords",

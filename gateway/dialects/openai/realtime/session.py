@@ -13,6 +13,7 @@ from audio_grpc.v1.speech_to_text_pb2 import (
     SAMPLE_FORMAT_S16LE,
     Endpointing,
 )
+from gateway.dialects.openai.languages import expected
 from gateway.shapes import without_nulls
 
 SILENCES_MS = {"low": 1500, "medium": 500, "auto": 500, "high": 250}
@@ -66,17 +67,9 @@ class Transcription(_Given):
 
     model: str | None = None
     language: str | None = None
-    languages: list[str] = []
+    languages: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = []
     prompt: str | None = None
     keywords: list[str] = []
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if len({self.language, *self.languages} - {None, ""}) > 1:
-            raise ValueError(
-                "the models cannot choose among languages; name one, or none to have it detected"
-            )
-        return self
 
 
 class TurnDetection(_Given):
@@ -164,10 +157,12 @@ class Session(_Given):
     def options(self) -> ListenOptions:
         """The same as the service takes it."""
         transcription = self.input.transcription
+        language, languages = expected(transcription.language, transcription.languages)
         return {
             "sample_format": SAMPLE_FORMATS[self.input.format.type],
             "model": transcription.model or "",
-            "language_code": transcription.language or next(iter(transcription.languages), ""),
+            "language_code": language,
+            "language_codes": languages,
             "prompt": transcription.prompt,
             "hotwords": transcription.keywords,
             "interim_results": True,
