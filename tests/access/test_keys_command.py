@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ServerProcess
 from tests.test_cli import run
+from tests.test_voices import SAMPLE
 
 TONES = '[synthesizers.a]\nbackend = "tone"\n[transcribers.b]\nbackend = "tone"\n'
 
@@ -59,6 +60,54 @@ def test_add_list_and_revoke(server: ServerProcess, folder: Path) -> None:
     assert done.returncode == 1
     assert b"unknown or was revoked" in done.stderr
     assert out.strip() not in "".join(server.log)
+
+
+def row_of(folder: Path, name: str) -> str:
+    listed = run("keys", "list", cwd=folder)
+    return next(line for line in listed.stdout.decode().splitlines() if name in line)
+
+
+def test_scopes_are_given_shown_and_changed(folder: Path) -> None:
+    add(folder, "captions", "--scope", "transcription", "--scope", "history")
+    assert "transcription, history" in row_of(folder, "captions")
+    assert "speech, transcription" in row_of(folder, "somebody")  # and more below it
+    assert "admin" not in run("keys", "list", cwd=folder).stdout.decode()
+    done = run("keys", "scopes", "captions", "--scope", "admin", cwd=folder)
+    assert (done.returncode, b"has: admin" in done.stderr) == (0, True)
+    assert "transcription" not in row_of(folder, "captions")
+    mistyped = run("keys", "scopes", "captions", "--scope", "speach", cwd=folder)
+    assert mistyped.returncode != 0
+    assert b"speech" in mistyped.stderr
+    keys = folder / "keys.json"
+    keys.write_text(re.sub(r',\s*"scopes": \[[^]]*\]', "", keys.read_text()))
+    listed = run("keys", "list", cwd=folder)
+    assert b"made before there were scopes" in listed.stderr
+    assert b"somebody, captions" in listed.stderr
+
+
+def test_an_operator_shares_a_voice(folder: Path) -> None:
+    (folder / "audio-grpc.toml").write_text(
+        'keys_file = "keys.json"\nvoices_path = "voices"\n'
+        '[synthesizers.a]\nbackend = "tone"\noptions = {cloning = true}\n[transcribers.b]\nbackend = "tone"\n'
+    )
+    (folder / "anna.wav").write_bytes(SAMPLE)
+    ordinary, other, operator = (
+        add(folder, name, *options).strip()
+        for name, options in (("one", ()), ("two", ()), ("operator", ("--scope", "admin")))
+    )
+    server = ServerProcess(cwd=folder)
+    try:
+        at = ("--server", server.address)
+        made = run("voices", "add", "Anna", "anna.wav", *at, "--key", ordinary, cwd=folder)
+        assert made.returncode == 0, made.stderr
+        say = ("say", "Hi.", "--voice", "Anna", "--out", "hi.wav", *at)
+        assert run(*say, "--key", other, cwd=folder).returncode == 1
+        refused = run("voices", "share", "Anna", *at, "--key", ordinary, cwd=folder)
+        assert (refused.returncode, b"keys scopes one" in refused.stderr) == (1, True)
+        assert run("voices", "share", "Anna", *at, "--key", operator, cwd=folder).returncode == 0
+        assert run(*say, "--key", other, cwd=folder).returncode == 0
+    finally:
+        server.stop()
 
 
 def test_whoever_has_no_key_is_told_how_to_give_one(
