@@ -126,7 +126,7 @@ async def test_they_never_take_a_configured_name_and_a_snapshot_is_of_the_model_
         "tts-1 ",
         "GPT-4O-TTS",
         "whisper-1",
-        "gpt" + "-tts" * 9000,
+        "gpt" + "-tts" * 20,
     ],
 )
 async def test_other_names_are_refused_with_a_list_of_what_there_is(start: Start, name: str) -> None:
