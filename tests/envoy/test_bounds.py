@@ -57,3 +57,11 @@ def _status(body: bytes) -> str:
 )
 async def test_a_call_of_grpc_without_a_message_is_refused(front: Front, method: Method) -> None:
     assert (await ended(front.address, method.path)).code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("method", ["grpc.health.v1.Health/Check", "audio_grpc.v1.ModelService/ListModels"])
+async def test_what_is_too_large_for_a_small_method_stays_outside(front: Front, method: str) -> None:
+    before = front.stats("^cluster.server.upstream_rq_total$")
+    status = await ended(front.address, f"/{method}", b"\xfa\x7f\x80\x80\x40" + bytes(1 << 20))
+    assert (status.code, "send less in it" in status.message) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert front.stats("^cluster.server.upstream_rq_total$") == before
