@@ -67,6 +67,8 @@ SILENCE = (
     # As Envoy allows a caller.
     ("grpc.max_concurrent_streams", 1000),
 )
+UNREAD_BYTES = 1 << 20
+"""Of what is sent before it is asked for."""
 
 log = logging.getLogger(__name__)
 
@@ -204,6 +206,10 @@ class Server:
                 ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
                 *SILENCE,
+                # Of an upload that waits for its turn, so much comes; probing for bandwidth, gRPC would take
+                # megabytes of each.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
                 # Two servers on one port would share its calls between them, silently.
                 ("grpc.so_reuseport", 0),
             ],

@@ -14,7 +14,10 @@ from audio_grpc.config import EnvoySettings, Settings
 from audio_grpc.envoy.files import EXTRA, template
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pem import check_files
+from audio_grpc.runtime.memory import Memory, SystemMemory
 
+CALLS_KEPT, LEAST_KEPT_BYTES = 512, 1 << 20
+"""So many calls may keep all of what they have sent, before that takes all of the memory."""
 LOOPBACK = "127.0.0.1"
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
@@ -38,6 +41,8 @@ def render(settings: Settings) -> str:
     _listen(public, envoy.host, envoy.port)
     _listen(inside, LOOPBACK, envoy.inside_port)
     _listen(document["admin"], LOOPBACK, envoy.admin_port)
+    for listener in (public, inside):
+        _keep_less_where_memory_is_little(_manager(listener), SystemMemory(limit=settings.memory_limit_bytes))
     servers = envoy.servers or (_own_server(settings),)
     _send_to(clusters["server"], servers)
     _send_to(clusters["gateway"], [envoy.gateway])
@@ -78,6 +83,15 @@ def _manager(listener: Node) -> Node:
     """The HTTP connection manager of a listener."""
     manager: Node = listener["filter_chains"][0]["filters"][0]["typed_config"]
     return manager
+
+
+def _keep_less_where_memory_is_little(manager: Node, memory: Memory) -> None:
+    """What Envoy keeps of each call, to send it again, is a small part of the memory."""
+    if (free := memory.free(None)) is None:
+        return
+    for host in manager["route_config"]["virtual_hosts"]:
+        most = max(free // CALLS_KEPT, LEAST_KEPT_BYTES)
+        host["request_body_buffer_limit"] = min(host["request_body_buffer_limit"], most)
 
 
 def _socket(host: str, port: int) -> Node:

@@ -102,13 +102,13 @@ class Pool:
 class Budget:
     """Shares for uploads, and for the work on what was uploaded.
 
-    ``free`` tells how much memory can be had now; None if nobody knows. It is asked while no share is
-    taken, as it takes a while until one that is given can be seen there.
+    ``free`` tells how much memory can be had now; None if nobody knows. What that is while no share is taken
+    is what all of them may have, as it takes a while until one that is given can be seen there.
     """
 
     def __init__(self, free: Callable[[], int | None], largest_work: Callable[[], int] = lambda: 0) -> None:
         self._free = free
-        self._capacity: int | None = None
+        self._capacity = 0
         # Uploads leave room for the work on one of them, or none could go on.
         self.uploads = Pool(self, spare=lambda: max(largest_work() - self.work.taken, 0))
         self.work = Pool(self, spare=lambda: 0)
@@ -116,10 +116,13 @@ class Budget:
     def has(self, size: int) -> bool:
         """Whether so much is left."""
         taken = self.uploads.taken + self.work.taken
+        if (free := self._free()) is None:
+            return True
+        free -= HEADROOM_BYTES
         if not taken:
-            free = self._free()
-            self._capacity = None if free is None else free - HEADROOM_BYTES
-        return self._capacity is None or taken + size <= self._capacity
+            self._capacity = free
+        # What others have taken since then counts, too.
+        return taken + size <= self._capacity and size <= free
 
     def changed(self) -> None:
         """A share was given back."""
