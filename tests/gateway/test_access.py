@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.client import AsyncClient
 from tests.gateway.conftest import KEY, Open
 from tests.gateway.test_errors import error_of
 from tests.gateway.test_speech import TEXT
@@ -50,6 +51,8 @@ async def test_without_a_key_a_listing_has_the_models_own_voices_and_no_others(
     assert await listed("voices", {}) == ["tone"]
     assert "tts-1" in await listed("models", headers)
     assert await listed("models", {}) == ["speaker"]
+    async with AsyncClient(door.server_address) as stranger:
+        assert [voice.name for voice in await stranger.list_voices()] == ["tone"]
     for path in ("voices", "models"):
         wrong = await door.http.get(f"/v1/audio/{path}", headers={"authorization": "Bearer ag_wrong"})
         assert wrong.status_code == 401
