@@ -116,4 +116,4 @@ async def _each(act: Callable[[str], Awaitable[object]], job_ids: Iterable[str])
 
 def _no_labels(param: str) -> ApiError:
     message = "the server keeps no names, tags or archive of jobs; leave that out, or delete the job"
-    return ApiError(501, message, param=param, code="not_supported")
+    return ApiError(400, message, param=param, code="not_supported")
