@@ -200,8 +200,8 @@ async def test_an_address_that_is_none_keeps_the_server_from_starting(
 @pytest.mark.parametrize(
     ("module", "setting", "value", "advice"),
     [
-        ("psycopg", "database_url", "postgresql://127.0.0.1/none", r"audio-grpc\[postgresql\]"),
-        ("fsspec", "results_url", "memory://results", r"audio-grpc\[fsspec\]"),
+        ("psycopg", "database_url", "postgresql://127.0.0.1/none", r"pip install .*\[postgresql\]"),
+        ("fsspec", "results_url", "memory://results", r"pip install .*\[fsspec\]"),
     ],
 )
 async def test_a_package_that_is_missing_is_named(
