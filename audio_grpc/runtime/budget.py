@@ -18,7 +18,7 @@ COPIES = 3
 HEADROOM_BYTES = 96 << 20
 """For all else that goes on meanwhile: small calls, speech, the gateway."""
 MOST_WAITING = 64
-LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 240.0
 RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
