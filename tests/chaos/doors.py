@@ -13,6 +13,8 @@ import httpx2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from audio_grpc.client import ServiceError
+from audio_grpc.client.requests import AsyncRequests
 from tests.chaos.contract import Rpc
 
 DEADLINE_SECONDS = 20.0
@@ -64,15 +66,21 @@ class Grpc:
     async def call(self, rpc: Rpc, requests: Iterable[Message], key: str) -> Answer:
         method: Any = self._channel.stream_stream(rpc.path, request_serializer=_serialized)
         metadata = (("authorization", f"Bearer {key}"),) if key else ()
-        call = method(iter(requests), timeout=DEADLINE_SECONDS, metadata=metadata)
-        try:
-            async for _ in call:
-                pass
-            return Answer((await call.code()).name)
-        except grpc.aio.AioRpcError as error:
-            return Answer(error.code().name, error.details() or "")
-        finally:
-            call.cancel()
+        return await answer(method(iter(requests), timeout=DEADLINE_SECONDS, metadata=metadata))
+
+
+async def answer(call: Any) -> Answer:
+    """Reads all of a call's answer; its status is what the server said, also if a write failed before."""
+    said = AsyncRequests(call)
+    try:
+        async for _ in call:
+            pass
+        return Answer("OK")
+    except grpc.aio.AioRpcError as error:
+        status = await said.explained(ServiceError.of(error))
+        return Answer(status.code.name, status.message)
+    finally:
+        call.cancel()
 
 
 class _Http:

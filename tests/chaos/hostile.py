@@ -21,7 +21,7 @@ from websockets.exceptions import WebSocketException
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TimeRange, TranscribeRequest
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-from tests.chaos.doors import DEADLINE_SECONDS
+from tests.chaos.doors import DEADLINE_SECONDS, answer
 from tests.chaos.tally import Tally
 from tests.conftest import DATA
 
@@ -86,14 +86,8 @@ class Hostile:
         requests = iter(() if request is None else (request,))
         given = metadata or (("authorization", f"Bearer {self.key}"),)
         call = method(requests, timeout=DEADLINE_SECONDS, metadata=given, compression=compression)
-        try:
-            async for _ in call:
-                pass
-            return "OK", ""
-        except grpc.aio.AioRpcError as error:
-            return error.code().name, error.details() or ""
-        finally:
-            call.cancel()
+        ended = await answer(call)
+        return ended.code, ended.message
 
     async def ask(self, verb: str, path: str, **sent: Any) -> tuple[str, str]:
         """Status and text of an answer over HTTP."""
