@@ -13,7 +13,7 @@ from audio_grpc.supervisor import tether
 from audio_grpc.supervisor.liveness import Probe, until_hung
 from audio_grpc.supervisor.log import Log
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 LONGEST_PAUSE_OF_A_DOOR = 1.0
 """Of what all calls come through: nobody is served meanwhile."""
 STEADY_SECONDS = 60.0
