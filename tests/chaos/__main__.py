@@ -49,6 +49,7 @@ def main() -> int:
             folder,
             settings=(
                 *(f"replicas = {options.replicas}", f'keys_file = "{keys}"', "history = true"),
+                "liveness_seconds = 10",
                 *(
                     f'database_url = "sqlite:///{folder / "jobs.db"}"',
                     f'results_url = "{folder / "results"}"',
@@ -57,8 +58,8 @@ def main() -> int:
             ),
             models=MODELS + MODELS_AS_WELL,
         )
+        house.ready()
         try:
-            house.ready()
             return 0 if asyncio.run(_chaos(house, options, ordinary, hostile)) else 1
         finally:
             house.stop()

@@ -14,8 +14,8 @@ EVERY_SECONDS = 0.25
 SETTLE_SECONDS = 90.0
 MORE_THREADS, MORE_DESCRIPTORS = 6, 30
 """Of the pools of asyncio and gRPC, which are made when they are first needed."""
-MORE_MEGABYTES = 150.0
-"""Of heaps that have been larger for a while."""
+MORE_MEGABYTES = 300.0
+"""Of heaps that have been larger for a while: what one block of a recording took, and large messages."""
 
 
 @dataclass(frozen=True)
