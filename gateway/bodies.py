@@ -27,8 +27,12 @@ MAX_DISCARDED_BYTES = 64 << 20
 MAX_DISCARDED_AT_ONCE = 2
 """Bodies; reading takes time from others, so the rest is treated as if it were hopeless."""
 MAX_DISCARDED_SECONDS = 5.0
+MAX_WAITING_SECONDS = 30.0
+"""For its turn to be discarded, of a body whose sender was let in: only its connection waits."""
 HOPELESS_BYTES = 1 << 20
 """The same of one that is longer anyhow: time for an answer to arrive where it is waited for."""
+STRANGERS = (401, 403)
+"""The statuses of callers who are not let in, and for whom nobody waits."""
 BOM = b"\xef\xbb\xbf"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -194,7 +198,9 @@ def _parsed(body: bytearray) -> Any:
 class Bodies:
     """An ASGI application around another. It counts what bodies hold, and reads on for none that was refused.
 
-    A caller who is answered before its body has ended may read that answer, and then the connection closes.
+    A caller who is answered before its body has ended is told the status at once, and the rest of the answer
+    when the rest of its body was read: proxies on the way take a whole answer for the end of the request, and
+    a connection that is closed while its other side writes takes the answer with it.
     """
 
     def __init__(self, app: ASGIApp, memory: Memory) -> None:
@@ -227,6 +233,7 @@ class _Body:
         self._receive = receive
         self._send = send
         self._discarding = discarding
+        self._is_strangers = False
 
     async def receive(self) -> Message:
         """The next message of the caller."""
@@ -238,18 +245,25 @@ class _Body:
     async def send(self, message: Message) -> None:
         """The next message to the caller."""
         closes = not (self._has_ended or self._is_short)
+        if message["type"] == "http.response.start":
+            self._is_strangers = message["status"] in STRANGERS
         if closes and message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
         elif closes and message["type"] == "http.response.body" and not message.get("more_body", False):
-            # Closed at once, the connection would be reset, and the answer lost with it.
-            await self._send({**message, "more_body": True})
-            if self._discarding.locked():
-                await self._discard(HOPELESS_BYTES)
-            else:
-                async with self._discarding:
-                    await self._discard(self._most)
-            message = {"type": "http.response.body"}
+            await self._discard_in_turn()
         await self._send(message)
+
+    async def _discard_in_turn(self) -> None:
+        try:
+            async with asyncio.timeout(0 if self._is_strangers else MAX_WAITING_SECONDS):
+                await self._discarding.acquire()
+        except TimeoutError:
+            await self._discard(HOPELESS_BYTES)
+            return
+        try:
+            await self._discard(self._most)
+        finally:
+            self._discarding.release()
 
     async def _discard(self, most: int) -> None:
         size = 0

@@ -71,6 +71,16 @@ async def test_a_stream_of_a_server_that_is_killed_breaks_off_in_plain_words(sta
     assert "broke off in the middle of the call" in failure.value.message
 
 
+async def test_large_bodies_that_are_refused_get_their_answers(house: House) -> None:
+    """Of clients that send all of theirs before they read, by way of a proxy."""
+    body = bytes(25 << 20)
+    asking = (
+        asyncio.to_thread(house.ask, "POST", "/v1/audio/speech", body, content_type="application/json")
+        for _ in range(4)
+    )
+    assert [answer.status for answer in await asyncio.gather(*asking)] == [413] * 4
+
+
 async def test_renewing_the_servers_fails_nobody(house: House) -> None:
     eventually(lambda: house.healthy_servers() == 2)
     before = {process.pid for process in house.servers()}
