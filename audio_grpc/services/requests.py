@@ -13,6 +13,7 @@ from audio_grpc.errors import (
     TextEmpty,
     TextTooLong,
     UploadRefused,
+    quoted,
 )
 from audio_grpc.languages import asked_language
 from audio_grpc.services.fields import given, known, seconds, short, within
@@ -160,7 +161,10 @@ async def collect_upload(
                 )
             options = request.options
         elif request.HasField("refusal"):
-            raise UploadRefused(request.refusal.message, field=request.refusal.field or None)
+            raise UploadRefused(
+                f"whoever passed the upload on refused it: {quoted(request.refusal.message)}",
+                field=request.refusal.field or None,
+            )
         else:
             pieces.append(request.audio)
             size += len(pieces[-1])
