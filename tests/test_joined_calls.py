@@ -117,7 +117,7 @@ async def test_short_windows_are_not_filled_up_if_configured(shapes: Callable[[]
 async def test_a_short_window_whose_text_looks_wrong_is_redone_in_full(
     shapes: Callable[[], Shapes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whisper_model, "LOG_PROB_THRESHOLD", 0.0)
+    monkeypatch.setattr(whisper_model, "SHORTENED_LOG_PROB_THRESHOLD", 0.0)
     async with whisper(short_context=True) as client:
         shapes()
         segments = await heard(client, CLIPS[1])
