@@ -91,7 +91,7 @@ class EnvoySettings(BaseModel):
     servers: tuple[HostAndPort, ...] = ()
     """Replicas of the server; empty for the one that these settings describe."""
     gateway: HostAndPort = "127.0.0.1:8081"
-    """Where the gateway listens; if this is not said, where its own settings say."""
+    """The address that the gateway listens at; if this is not said, the one that its own settings say."""
     tls_certificate: Path | None = None
     """Certificate chain in PEM, for TLS on the public port."""
     tls_key: Path | None = None
@@ -210,11 +210,11 @@ class Settings(BaseSettings):
     max_job_characters: Annotated[int, Gt(0)] = 2_000_000
     """Longest text of one job."""
     max_waiting_jobs: Annotated[int, Gt(0)] = 100
-    """How many jobs that have not ended a key may have; without keys, all callers together."""
+    """The most jobs that have not ended that a key may have; without keys, all callers together."""
     max_waiting_job_characters: Annotated[int, Gt(0)] = 20_000_000
-    """How long the texts of a key's jobs may be together that are not completed."""
+    """The most characters of all the texts of a key's jobs that are not completed."""
     max_kept_jobs: Annotated[int, Gt(0)] = 10_000
-    """How many jobs a key may have, also those that have ended."""
+    """The most jobs that a key may have, also those that have ended."""
     jobs_at_once: Annotated[int, Ge(0)] = 1
     """How many jobs this server runs at the same time; 0: it leaves them to others."""
     job_retention_days: Annotated[float, Ge(0)] = 30.0
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
     A message that is still arriving counts only once it has: gRPC gives messages whole.
     """
     memory_limit_bytes: Annotated[int, Gt(0)] | None = None
-    """What this server may have of the machine's memory; None: what the machine, or the container, has.
+    """The most of the machine's memory for this server; None: what the machine, or the container, has.
 
     Recordings wait for their turn, or are told to come later (MEMORY_SHORT), when they and the work on them
     would take more."""
@@ -315,7 +315,7 @@ def load(file: Path | None = None, **given: Any) -> Settings:
 
 
 def gateway_address(file: Path | None = None) -> str | None:
-    """Where the gateway's own settings have it listen: HOST:PORT to call it by; None if they do not say."""
+    """Reads where the gateway's own settings have it listen: HOST:PORT to call it by; None if not said."""
     table = _read_all(file).get("gateway") if file or DEFAULT_FILE.exists() else None
     written = table if isinstance(table, dict) else {}  # if it is none, the gateway says so
     host, port = (

@@ -143,7 +143,7 @@ class CloningUnavailable(SpeechError):
 
 
 class StorageFailed(SpeechError):
-    """What should be kept could not be written, or read; what is ``passing`` may go well later."""
+    """A failure to write, or read, what should be kept; what is ``passing`` may go well later."""
 
     reason = "STORAGE_FAILED"
 

@@ -1,4 +1,4 @@
-"""How long work on a model's thread lets other calls have their turn before it has a result.
+"""Lets other calls have their turn during long work on a model's thread, before it has a result.
 
 A call's turn ends with each result. What works on without one (decodes, listens to silence, counts) calls
 :func:`give_way` between steps of bounded work: about a second of computing at most.

@@ -1,4 +1,4 @@
-"""What callers call languages: BCP-47 codes, also deprecated ones, and Whisper's English names.
+"""The names that callers have for languages: BCP-47 codes, also deprecated ones, and Whisper's English names.
 
 The names are those of OpenAI's API: https://github.com/openai/whisper/blob/main/whisper/tokenizer.py.
 """
@@ -37,7 +37,7 @@ OTHER_NAMES = {
     "mandarin": "zh",
 }
 DETECTED = frozenset({"", "auto", "und"})
-"""What asks for the language to be detected."""
+"""The codes that ask for the language to be detected."""
 _PRIMARY = re.compile("[a-z]{2,3}")
 FURTHEST = 10
 """Of CLDR's language matching: who knows the one language can read the other as if it were theirs."""

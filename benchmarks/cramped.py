@@ -57,7 +57,7 @@ class Group:
 
     @property
     def kills(self) -> int:
-        """How many processes were killed for memory."""
+        """The number of processes that were killed for memory."""
         told = self._file("memory.events", "memory.oom_control").read_text()
         found = re.search(r"^oom_kill (\d+)$", told, re.MULTILINE)
         return int(found[1]) if found else 0

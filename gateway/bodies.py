@@ -30,7 +30,7 @@ MAX_DISCARDED_SECONDS = 5.0
 MAX_WAITING_SECONDS = 30.0
 """For its turn to be discarded, of a body whose sender was let in: only its connection waits."""
 HOPELESS_BYTES = 1 << 20
-"""The same of one that is longer anyhow: time for an answer to arrive where it is waited for."""
+"""The bytes to read of one that is longer anyhow: time for an answer to arrive where it is waited for."""
 STRANGERS = (401, 403)
 """The statuses of callers who are not let in, and for whom nobody waits."""
 BOM = b"\xef\xbb\xbf"
@@ -39,7 +39,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Memory:
-    """How many bytes all bodies together may hold that have to be whole before they can be passed on."""
+    """A bound on what all bodies hold together that have to be whole before they can be passed on."""
 
     def __init__(self, max_bytes: int) -> None:
         self._left = max_bytes
@@ -61,7 +61,7 @@ class Memory:
 
 
 class Share:
-    """What one request takes of that memory until it has ended."""
+    """The part of that memory that one request takes until it has ended."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -30,7 +30,7 @@ def _authorization(request: HTTPConnection) -> str:
 
 
 def _of_azure(request: HTTPConnection) -> str:
-    """Where Azure's clients put their key: a header; for WebSockets the query, too."""
+    """Reads the key where Azure's clients put it: a header; for WebSockets the query, too."""
     in_query = request.query_params.get(AZURE_KEY, "") if request.scope["type"] == "websocket" else ""
     key = request.headers.get(AZURE_KEY) or in_query
     return f"Bearer {key}" if key else ""

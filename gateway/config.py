@@ -53,9 +53,9 @@ class Settings(BaseSettings):
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
     """Largest recording of one request."""
     max_body_bytes_in_flight: Annotated[int, Gt(0)] = 128 << 20
-    """How much the bodies of all requests may hold that cannot be passed on piece by piece."""
+    """The most that the bodies of all requests may hold that cannot be passed on piece by piece."""
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0
-    """How long a body may be silent, or a WebSocket that has not asked the service for anything yet.
+    """The longest silence of a body, or of a WebSocket that has not asked the service for anything yet.
 
     Realtime transcription may be silent for as long as the socket answers pings, which come thrice in that
     time; after half of it, the next sound opens another stream to the service.

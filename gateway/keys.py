@@ -10,7 +10,7 @@ import grpc
 from audio_grpc.client import AsyncClient, ServiceError
 
 SECONDS = 5.0
-"""How long the service is not asked again. It checks the key of every call of its own anyhow."""
+"""The time in which the service is not asked again. It checks the key of every call of its own anyhow."""
 MOST = 4096
 NO_ANSWERS = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 """Of a server of before, which does not know the question, and of a busy one, which found the key first."""

@@ -39,7 +39,7 @@ def no_json(said: object) -> ApiError:
 
 
 def _place(steps: Sequence[int | str]) -> list[int | str]:
-    """Where in the request; what was validated by itself is in the body."""
+    """Returns where in the request it is; what was validated by itself is in the body."""
     names = [step if isinstance(step, int) else shortened(step, QUOTED_CHARACTERS) for step in steps]
     return names if names and names[0] in WHEREABOUTS else ["body", *names]
 

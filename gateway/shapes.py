@@ -1,4 +1,4 @@
-"""What the JSON of callers has in common, whatever dialect it is in."""
+"""Things that the JSON of callers has in common, whatever dialect it is in."""
 
 from typing import Any
 

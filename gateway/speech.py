@@ -16,7 +16,7 @@ SAMPLE_BYTES = 2
 IGNORED_FIELDS_HEADER = "x-ignored-fields"
 MAX_IGNORED = 20
 NAMEABLE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
-"""What can stand in a header; callers may make names up."""
+"""The names that can stand in a header; callers may make names up."""
 
 
 async def streamed(

@@ -5,7 +5,7 @@ import asyncio
 from tests.conftest import PATIENCE_SECONDS
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
-"""How a connection of HTTP/2 begins, whatever follows."""
+"""The beginning of a connection of HTTP/2, whatever follows."""
 
 
 async def closed(address: str, beginning: bytes, connections: int = 30) -> None:

@@ -1,4 +1,4 @@
-"""What is carried from block to block, and from utterance to utterance."""
+"""The context that is carried from block to block, and from utterance to utterance."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What Envoy keeps of calls, to send them again, is a small part of the memory that there is."""
+"""Tests that what Envoy keeps of calls, to send them again, is a small part of the memory there is."""
 
 import re
 

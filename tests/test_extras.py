@@ -1,4 +1,4 @@
-"""What is said of installing optional parts can be done."""
+"""Instructions to install optional parts can be followed."""
 
 import re
 import tomllib

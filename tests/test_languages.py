@@ -1,4 +1,4 @@
-"""What callers call languages, and which of a model's own they mean."""
+"""The names that callers have for languages, and which of a model's own they mean."""
 
 import pytest
 

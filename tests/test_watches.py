@@ -55,7 +55,7 @@ async def download(channel: Any, job_id: str) -> Any:
 
 
 async def ended(call: Any) -> grpc.StatusCode:
-    """How it ended, with what it was still told read."""
+    """Returns how it ended, with what it was still told read."""
     with suppress(grpc.aio.AioRpcError):
         while await call.read() is not grpc.aio.EOF:
             pass

@@ -43,10 +43,10 @@ class Key:
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     limits: KeyLimits = field(default_factory=KeyLimits)
     scopes: tuple[Scope, ...] | None = None
-    """What it opens; None: it was made before there were scopes, and opens everything."""
+    """The scopes that it opens; None: it was made before there were scopes, and opens everything."""
 
     def may(self, scope: Scope) -> bool:
-        """Whether it opens this part of the service."""
+        """Tells if it opens this part of the service."""
         return self.scopes is None or scope in self.scopes
 
 

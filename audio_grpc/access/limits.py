@@ -134,7 +134,7 @@ class Usage:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether forgetting it makes no difference."""
+        """True if forgetting it makes no difference."""
         return not self.running and all(bucket.left >= bucket.per_minute for bucket in self._buckets.values())
 
     def _full_buckets(self) -> dict[str, Bucket]:
@@ -143,7 +143,7 @@ class Usage:
 
 
 class Limiter:
-    """What each key is using, by its public id; those that used nothing within a minute are forgotten."""
+    """The usage of each key, by its public id; those that used nothing within a minute are forgotten."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock

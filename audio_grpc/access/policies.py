@@ -29,7 +29,7 @@ class Scope(StrEnum):
 
 
 ORDINARY = tuple(scope for scope in Scope if scope is not Scope.ADMIN)
-"""What a key has for which no scopes were named: all but what concerns everybody."""
+"""The scopes of a key for which none were named: all but what concerns everybody."""
 
 
 class Retry(Enum):
@@ -42,7 +42,7 @@ class Retry(Enum):
 
 
 class Sound(Enum):
-    """What becomes of the sound in a message; all of it is charged as upload."""
+    """The fate of the sound in a message; all of it is charged as upload."""
 
     NONE = "none"
     HELD = "held"
@@ -55,10 +55,10 @@ class Sound(Enum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What applies to one method. Fields of its request are named by their path, such as ``speech.text``."""
+    """The rules for one method. Fields of its request are named by their path, such as ``speech.text``."""
 
     scopes: frozenset[Scope] = frozenset()
-    """What a key needs, all of it; any key will do if empty."""
+    """The scopes that a key needs, all of them; any key will do if empty."""
     text: str = ""
     """The field with the text that is to be spoken."""
     replaced: str = ""
@@ -66,15 +66,15 @@ class Policy:
     passing: str = ""
     """The field with sound that is heard and forgotten."""
     charges_reply: bool = False
-    """Whether what is spoken is a text that the caller did not send."""
+    """True if what is spoken is a text that the caller did not send."""
     is_public: bool = False
-    """Whether a caller who shows no key may call it, too, and is told what everybody may know."""
+    """True if a caller who shows no key may call it, too, and is told what everybody may know."""
     counts: bool = True
-    """Whether it is one of the calls that a key may make in a minute, and at once."""
+    """True if it is one of the calls that a key may make in a minute, and at once."""
     retry: Retry = Retry.SAFE
 
     def characters(self, request: Any) -> int:
-        """How long the text is that ``request`` wants to be spoken."""
+        """Returns how long the text is that ``request`` wants to be spoken."""
         *above, last = self.text.split(".")
         if not last:
             return 0
@@ -83,7 +83,7 @@ class Policy:
         return len(getattr(request, last))
 
     def sound(self, request: Any) -> Sound:
-        """What becomes of the sound that ``request`` brings."""
+        """Tells what becomes of the sound that ``request`` brings."""
         path = next((path for path in sound_fields(request.DESCRIPTOR) if _brings(request, path)), None)
         if path is None:
             return Sound.NONE
@@ -194,7 +194,7 @@ def _sound_fields(message: Descriptor, above: frozenset[str]) -> list[FieldPath]
 
 
 def _brings(message: Any, path: FieldPath) -> bool:
-    """Whether all that the path leads through is there; of bytes, only where asking does not copy them."""
+    """Tells if all that the path leads through is there; of bytes, only where asking does not copy them."""
     for name in path:
         if message.DESCRIPTOR.fields_by_name[name].has_presence and not message.HasField(name):
             return False

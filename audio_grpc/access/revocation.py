@@ -9,7 +9,7 @@ from audio_grpc.access.keys import KeyStore
 from audio_grpc.errors import SpeechError
 
 LOOK_SECONDS = 1.0
-"""How often to look at the key file while calls are in progress."""
+"""The time between two looks at the key file while calls are in progress."""
 
 End = Callable[[SpeechError], None]
 

@@ -1,4 +1,4 @@
-"""What a file says about how long it is, to tell a whole upload from one that was cut off.
+"""Reads how long a file says it is, to tell a whole upload from one that was cut off.
 
 FFmpeg plays what is there and does not complain. The rules:
 

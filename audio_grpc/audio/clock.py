@@ -23,7 +23,7 @@ class Clock:
         """``origin`` is what the clock shows at the beginning of the recording; None: at its first frame."""
         self._origin = origin
         self.seconds = 0.0
-        """How much was placed, with pauses."""
+        """The length of what was placed, with pauses."""
 
     def placed(self, frames: Iterable[av.AudioFrame]) -> Iterator[tuple[float, av.AudioFrame]]:
         """Yield the seconds of silence before each frame, and the frame."""

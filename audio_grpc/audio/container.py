@@ -150,7 +150,7 @@ def _name(container: InputContainer) -> str:
 
 
 def _origin(name: str, container: InputContainer) -> float | None:
-    """What the clock shows when the recording begins, in seconds; None: when its first frame does."""
+    """Returns what the clock shows when the recording begins, in seconds; None: when its first frame does."""
     start = (container.start_time or 0) / av.time_base
     if name in _FROM_ZERO and start <= _CUT_OUT_SECONDS:
         return 0.0

@@ -13,7 +13,7 @@ _FADE_SECONDS = 0.01
 _CANCELS_BELOW = 0.1
 _ADDS_UP_ABOVE = 0.2
 _LOUDER = 4.0
-"""How much more power another channel must have to be taken instead."""
+"""The factor by which another channel must have more power to be taken instead."""
 
 
 class Mixer:

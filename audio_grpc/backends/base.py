@@ -95,7 +95,7 @@ class SynthesizerInfo:
     any_voice: bool = False
     """Whether it may know names of voices beyond its ``voices``."""
     work_bytes: int = 0
-    """What one call takes of the host's memory while it is spoken, beside the weights."""
+    """The host's memory that one call takes while it is spoken, beside the weights."""
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class TranscriberInfo:
     threads: int = 1
     """How many steps at the same time, at least, make good use of it."""
     work_bytes: int = 0
-    """What one call takes of the host's memory for a block of five minutes, beside the weights."""
+    """The host's memory that one call takes for a block of five minutes, beside the weights."""
 
 
 @dataclass

@@ -28,7 +28,7 @@ class EnglishReader:
         return "".join(letter for letter in _foreign(spoken(text)) if self._form(letter) is None)
 
     def phonemes(self, text: str) -> Sequence[str]:
-        """What to say. TextUnspeakable."""
+        """Returns what to say. TextUnspeakable."""
         written = _LINK.sub("](", spoken(text))
         for letter in _foreign(written):
             written = written.replace(letter, self._form(letter) or "")
@@ -42,7 +42,7 @@ class EnglishReader:
         return base if base.isascii() else None
 
     def _is_readable(self, letter: str) -> bool:
-        """Whether it is heard alone, and within a word."""
+        """Tells if it is heard alone, and within a word."""
         if letter > LAST_WITH_A_READING:
             return False
         alone, within, without = (self._read(word, letter) for word in (letter, f"ca{letter}t", "cat"))

@@ -37,7 +37,7 @@ class Encoded:
 
     @property
     def seconds(self) -> float:
-        """How long one window sounds, without the silence that fills it up."""
+        """The length of the sound in one window, without the silence that fills it up."""
         return _sounding(self.features) / FRAMES_A_SECOND
 
 
@@ -180,7 +180,7 @@ def _shortened(features: Rows) -> Rows:
 
 
 def _sounding(features: Rows) -> int:
-    """How many frames come before the zeros that fill the windows up."""
+    """Returns how many frames come before the zeros that fill the windows up."""
     sounding = np.flatnonzero(features.any(axis=(0, 1)))
     return int(sounding[-1]) + 1 if len(sounding) else 0
 

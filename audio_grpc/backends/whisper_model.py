@@ -51,12 +51,12 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         ]
 
     source: Source
-    """What a call's copy of the model is given."""
+    """The source that a call's copy of the model is given."""
 
     def for_call(
         self, engine: Engine, source: Source, *, short_context: bool, languages: frozenset[str]
     ) -> "Whisper":
-        """The same model for one call, which meets others in ``engine``.
+        """Makes a copy of the model for one call, which meets others in ``engine``.
 
         It detects one of these ``languages``, or any if there are none.
         """

@@ -1,4 +1,4 @@
-"""Whether a short text says the same thing over and over, as a model does that has lost its place.
+"""Tells if a short text says one thing over and over, as a model does that has lost its place.
 
 Whisper compares a text with its compressed size, which tells nothing of a text of a few words.
 """
@@ -12,7 +12,7 @@ _WORD = re.compile(r"\w+")
 
 
 def repeats(text: str) -> bool:
-    """Whether some words come twice without others between them ("25 25"), or it compresses too well.
+    """Tells if some words come twice without others between them ("25 25"), or it compresses too well.
 
     People repeat themselves, too ("no, no"): it is a reason to listen again, not to drop anything.
     """

@@ -69,7 +69,7 @@ def _next(found: Iterator[Any], engine: "Engine") -> Any:
 
 
 def _fits(segment: Any, source: "Source") -> bool:
-    """Whether somebody could have said this in what is left, or although nobody seems to speak there."""
+    """Tells if somebody could have said this in what is left, or although nobody seems to speak there."""
     left = source.seconds - segment.start
     if left > TAIL_SECONDS:
         if source.spans_of(segment.start, segment.end):

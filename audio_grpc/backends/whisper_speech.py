@@ -1,4 +1,4 @@
-"""What Whisper is given of a recording, where people speak in it, and when that is on the recording's clock.
+"""The part of a recording that Whisper is given, the speech in it, and when that is on the recording's clock.
 
 A filter leaves out what nobody says anything in, so the model's clock is not the recording's. Speech is
 looked for once more, more closely, in what is left: Whisper's own times are rough beside a pause.
@@ -16,7 +16,7 @@ from audio_grpc.types import Samples, TimeRange, TranscriptionOptions
 
 RATE_HERTZ = 16_000
 WINDOW_SECONDS = 30.0
-"""How much Whisper hears at once."""
+"""The length of what Whisper hears at once."""
 BATCHED_MIN_SILENCE_MS = 160
 """faster-whisper's own, for windows that are recognised several at once."""
 CLOSELY: dict[str, Any] = {
@@ -29,7 +29,7 @@ CLOSELY: dict[str, Any] = {
 PAUSE_SECONDS = 1.0
 """From which on Whisper's own times of segments are not trusted."""
 ENOUGH_SECONDS = 0.1
-"""How much of a word or segment has to be in a stretch of speech to belong to it."""
+"""The length of a word or segment that has to be in a stretch of speech for it to belong to it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Span:
     end: float
 
     def overlap(self, start: float, end: float) -> float:
-        """How many seconds both have in common; negative for the distance between them."""
+        """Returns how many seconds both have in common; negative for the distance between them."""
         return min(end, self.end) - max(start, self.start)
 
 
@@ -52,20 +52,20 @@ class Source:
     kept: tuple[Span, ...]
     """The stretches of the recording that they are, on the recording's clock."""
     at: tuple[float, ...]
-    """Where each of these begins."""
+    """The time at which each of these begins."""
     speech: tuple[Span, ...]
-    """Where people speak."""
+    """The stretches in which people speak."""
     is_filtered: bool
-    """Whether long silence was left out."""
+    """True if long silence was left out."""
 
     @property
     def seconds(self) -> float:
-        """How long that is."""
+        """The length of the samples in seconds."""
         return len(self.samples) / RATE_HERTZ
 
     @property
     def has_pauses(self) -> bool:
-        """Whether there are long pauses, or some were left out: only words tell which side is meant."""
+        """True if there are long pauses, or some were left out: only words tell which side is meant."""
         if not self.speech:
             return False
         edges = [0.0, *(edge for span in self.speech for edge in (span.start, span.end)), self.seconds]
@@ -89,7 +89,7 @@ class Source:
         return [span for span in self.speech if span.overlap(start, end) >= enough]
 
     def recorded(self, start: float, end: float) -> tuple[float, float]:
-        """The same on the recording's clock, and in what was kept of it."""
+        """Returns both times on the recording's clock, and in what was kept of it."""
         first = self._recorded(start, bisect_right(self.at, start) - 1)
         return first, max(first, self._recorded(end, bisect_left(self.at, end) - 1))
 
@@ -101,7 +101,7 @@ class Source:
 
 
 def source(samples: Samples, options: TranscriptionOptions) -> Source:
-    """What is to be heard of the recording, with the filter and the clips that were asked for."""
+    """Returns what is to be heard of the recording, with the filter and the clips that were asked for."""
     seconds = len(samples) / RATE_HERTZ
     is_filtered = not options.clip_timestamps and options.voice_activity_detection is not False
     if options.clip_timestamps:

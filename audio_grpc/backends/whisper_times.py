@@ -15,7 +15,7 @@ from audio_grpc.types import Segment, Word
 LONGEST_PAUSE_SECONDS = 2.0
 """Which no segment goes on over."""
 LAG_SECONDS = 0.4
-"""How much too early the last word before a pause may seem to end."""
+"""The time by which the last word before a pause may seem to end too early."""
 
 Decode = Callable[[tuple[int, ...]], str]
 
@@ -41,7 +41,7 @@ def extend(window: list[dict[str, Any]], source: Source) -> None:
 
 
 def settled(segment: Segment, source: Source, decode: Decode) -> Iterator[Segment]:
-    """The same on the recording's clock, in several where it goes on over pauses.
+    """Yields the segment on the recording's clock, in several where it goes on over pauses.
 
     ``decode`` makes text of tokens.
     """

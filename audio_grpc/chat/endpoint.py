@@ -27,7 +27,7 @@ TRANSIENT = {408, 409, 429, 500, 502, 503, 504}
 LONGEST_ERROR_BYTES = 1 << 14
 EVENTS = "text/event-stream"
 IDENTITY = "identity"
-"""What comes compressed may be a thousand times larger than it looks."""
+"""The only encoding that is taken: what comes compressed may be a thousand times larger than it looks."""
 HOW_TO = (
     "start the local one with `audio-grpc llm`, or set base_url (and key_env) in [pipelines.NAME.llm] of "
     "audio-grpc.toml"
@@ -176,7 +176,7 @@ async def _require_stream(response: "Response", spec: LlmSpec) -> None:
 
 
 async def _complaint(response: "Response", seconds: float) -> str:
-    """What of an error's body comes in so many seconds."""
+    """Reads what of an error's body comes in so many seconds."""
     body = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

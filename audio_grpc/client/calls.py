@@ -14,7 +14,7 @@ Reply = TypeVar("Reply")
 
 
 PAUSES_SECONDS = (0.25, 1.0)
-"""How long to wait before a call is repeated that the server could not be reached with."""
+"""The pauses before a call is repeated that the server could not be reached with."""
 
 
 class AsyncCalls:
@@ -29,7 +29,7 @@ class AsyncCalls:
             raise ServiceError.of(error) from error
 
     async def _repeatable(self, method: Callable[..., Awaitable[Reply]], request: object) -> Reply:
-        """The same for a request that does one thing, however often it comes."""
+        """Sends a request that does one thing, however often it comes; again, if no server is reached."""
         for pause in PAUSES_SECONDS:
             try:
                 return await self._unary(method, request)
@@ -52,7 +52,7 @@ class Calls:
             raise ServiceError.of(error) from error
 
     def _repeatable(self, method: Callable[..., Reply], request: object) -> Reply:
-        """The same for a request that does one thing, however often it comes."""
+        """Sends a request that does one thing, however often it comes; again, if no server is reached."""
         for pause in PAUSES_SECONDS:
             try:
                 return self._unary(method, request)

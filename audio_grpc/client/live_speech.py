@@ -84,7 +84,7 @@ class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
 
 
 class LiveSpeech(Iterator[LiveSpeechEvent]):
-    """The same for threads."""
+    """A stream of speech for threads, as :class:`AsyncLiveSpeech` is for asyncio."""
 
     def __init__(self, call: Callable[[Requests], Any], options: LiveSpeechOptions) -> None:
         self._requests = Requests()

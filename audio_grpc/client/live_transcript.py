@@ -83,7 +83,7 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
 
 
 class LiveTranscript(Iterator[LiveTranscriptEvent]):
-    """The same for threads."""
+    """A live transcript for threads, as :class:`AsyncLiveTranscript` is for asyncio."""
 
     def __init__(self, call: Callable[[Requests], Any], opening: StreamingTranscribeRequest) -> None:
         self._requests = Requests()

@@ -86,7 +86,7 @@ def _manager(listener: Node) -> Node:
 
 
 def _keep_less_where_memory_is_little(manager: Node, memory: Memory) -> None:
-    """What Envoy keeps of each call, to send it again, is a small part of the memory."""
+    """Bounds what Envoy keeps of each call, to send it again, to a small part of the memory."""
     if (free := memory.free(None)) is None:
         return
     for host in manager["route_config"]["virtual_hosts"]:

@@ -1,4 +1,4 @@
-"""Who is let in, to what, and how much: keys, their scopes and limits, and the bound on all uploads."""
+"""Decides who is let in, to what, and how much: keys, their scopes and limits, the bound on all uploads."""
 
 import asyncio
 import shlex
@@ -209,7 +209,7 @@ class Tab:
 
 
 class SpokenReply:
-    """How much of the replies in a conversation was spoken, as the sound of it goes out."""
+    """Counts how much of the replies in a conversation was spoken, as the sound of it goes out."""
 
     def __init__(self) -> None:
         self._turn = -1

@@ -31,7 +31,7 @@ TEXTS = frozenset(
 ID = "id"
 """Finds something, or not: of whatever length, it is kept nowhere."""
 SMALL_BYTES = 1 << 17
-"""What a method takes that wants neither sound nor texts."""
+"""The largest message to a method that wants neither sound nor texts."""
 MOST_FIELDS = 20_000
 """In one message, with those within it: parsed, the smallest take a hundred times their bytes."""
 TIMES = frozenset({"google.protobuf.Duration", "google.protobuf.Timestamp"})
@@ -43,7 +43,7 @@ Deserialize = Callable[[bytes], Any]
 
 
 class Refused:
-    """What a message becomes that cannot be read, or may not be."""
+    """Stands for a message that cannot be read, or may not be."""
 
     def __init__(self, error: InvalidRequest) -> None:
         self.error = error
@@ -118,7 +118,7 @@ def _is_to_check(field: FieldDescriptor) -> bool:
 
 @cache
 def is_large(message: Descriptor) -> bool:
-    """Whether there is sound or text in such messages, and not only names and numbers."""
+    """Tells if there is sound or text in such messages, and not only names and numbers."""
     return any(
         field.name in TEXTS or field.type == FieldDescriptor.TYPE_BYTES or is_large(field.message_type)
         for field in message.fields
@@ -127,7 +127,7 @@ def is_large(message: Descriptor) -> bool:
 
 
 def is_recording(message: Descriptor) -> bool:
-    """Whether such a message brings a recording, rather than something that may come with one."""
+    """Tells if such a message brings a recording, rather than something that may come with one."""
     return any(field.type == FieldDescriptor.TYPE_BYTES for field in message.fields)
 
 

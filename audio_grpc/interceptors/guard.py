@@ -99,7 +99,7 @@ def _only(request: Any | None, call: Call | None) -> Any:
 
 @asynccontextmanager
 async def _answered(context: Context) -> AsyncIterator[None]:
-    """The same for methods that are open to everybody; machines call them all the time, unobserved."""
+    """Answers with errors, for methods open to everybody; machines call them all the time, unobserved."""
     try:
         yield
     except errors.SpeechError as error:
@@ -144,7 +144,7 @@ class Guard(ServerInterceptor):
         return make(wrapped, read, handler.response_serializer)
 
     def _taking(self, streaming: bool, request: Descriptor) -> Take:
-        """What a method's behaviour is given of the messages that come."""
+        """Returns what makes of the messages that come what a method's behaviour is given."""
         small = not is_large(request)
 
         async def take(messages: AsyncIterator[Any], call: Call | None) -> Any:
@@ -157,7 +157,7 @@ class Guard(ServerInterceptor):
 
 
 def _request_of(path: str) -> Descriptor:
-    """What the messages to a method (/service/method) are."""
+    """Finds the type of the messages to a method (/service/method)."""
     _, service, method = path.split("/")
     found: MethodDescriptor = POOL.FindServiceByName(service).methods_by_name[method]
     return found.input_type

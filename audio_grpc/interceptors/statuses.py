@@ -75,7 +75,7 @@ def _status(error: errors.SpeechError, message: str) -> Status:
 
 
 def _wire_bytes(rich: Status) -> int:
-    """How long it is at most as grpc-message, which is percent-encoded, and as details, in base64."""
+    """Returns how long it is at most as grpc-message, which is percent-encoded, and as details, in base64."""
     text: int = sum(1 if 0x20 <= byte < 0x7F and byte != ord("%") else 3 for byte in rich.message.encode())
     details: int = 4 * -(-rich.ByteSize() // 3)
     return text + details + len(STATUS_DETAILS)

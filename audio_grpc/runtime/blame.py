@@ -11,7 +11,7 @@ _input: ContextVar[Fingerprint] = ContextVar("_input")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a generator ended: with None if it came to its end, GeneratorExit if it was closed before."""
+    """The end of a generator: with None if it came to its end, GeneratorExit if it was closed before."""
 
     error: BaseException | None = None
     input: int | None = None

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Share:
-    """What one call has of the memory."""
+    """The part of the memory that one call has."""
 
     def __init__(self, pool: "Pool", size: int) -> None:
         self.size = size
@@ -58,7 +58,7 @@ class Pool:
             self.give_back(share.size)
 
     def upload(self, most: int) -> AbstractAsyncContextManager[Share]:
-        """What a recording of at most so many bytes takes while it arrives. MemoryShort."""
+        """Takes as much as a recording of at most so many bytes needs while it arrives. MemoryShort."""
         return self.share(COPIES * most, LONGEST_WAIT_SECONDS)
 
     def give_back(self, size: int) -> None:
@@ -114,7 +114,7 @@ class Budget:
         self.work = Pool(self, spare=lambda: 0)
 
     def has(self, size: int) -> bool:
-        """Whether so much is left."""
+        """Tells if so much is left."""
         taken = self.uploads.taken + self.work.taken
         if (free := self._free()) is None:
             return True

@@ -41,7 +41,7 @@ class Loaded(Generic[Backend]):
             self._unused.set()
 
     def is_broken_by(self, outcome: Outcome) -> bool:
-        """Whether the model needs to be loaded again, after a call that ended so.
+        """Tells if the model needs to be loaded again, after a call that ended so.
 
         A call that was refused or left, or that was too much for the memory, says nothing of the model,
         neither good nor bad. An input that fails again and again is one failure: nothing can be made of it.

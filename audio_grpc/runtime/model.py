@@ -86,7 +86,7 @@ class Model(Generic[Backend]):
 
     @property
     def work_bytes(self) -> int:
-        """What one call takes of the host's memory while it is at work."""
+        """The host's memory that one call takes while it is at work."""
         return self.backend.info.work_bytes
 
     @property

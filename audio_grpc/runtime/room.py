@@ -31,7 +31,7 @@ class Tenant(Protocol):
 
     @property
     def work_bytes(self) -> int:
-        """What one call takes while it is at work."""
+        """The memory that one call takes while it is at work."""
 
     @property
     def idle_since(self) -> float | None:

@@ -21,7 +21,7 @@ EVERYTHING = ""
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
 ASK_AGAIN_SECONDS = 1.0
-"""How long a watch lasts that begins when watches have been ended: clients open the next one at once."""
+"""The time that a watch lasts that begins when watches have been ended: clients open the next one at once."""
 
 
 class Health(HealthServicer):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class Health(HealthServicer):  # type: ignore[misc]
         self._tell()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
-        """How a service is; NOT_FOUND, as the protocol wants it."""
+        """Tells how a service is; NOT_FOUND, as the protocol wants it."""
         state = self._state(request.service)
         if state == SERVICE_UNKNOWN:
             await context.abort(
@@ -58,7 +58,7 @@ class Health(HealthServicer):  # type: ignore[misc]
         return HealthCheckResponse(status=state)
 
     async def List(self, request: HealthListRequest, context: Context) -> HealthListResponse:
-        """How all services are."""
+        """Tells how all services are."""
         return HealthListResponse(
             statuses={name: HealthCheckResponse(status=self._state(name)) for name in self._states}
         )
@@ -66,7 +66,7 @@ class Health(HealthServicer):  # type: ignore[misc]
     async def Watch(
         self, request: HealthCheckRequest, context: Context
     ) -> AsyncIterator[HealthCheckResponse]:
-        """How a service is, whenever that changes."""
+        """Tells how a service is, whenever that changes."""
         came_late = self._ended.is_set()
         told: Any = None
         while True:

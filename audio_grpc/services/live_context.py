@@ -36,7 +36,7 @@ class LiveContext:
 
     @property
     def careful(self) -> TranscriptionOptions:
-        """How to listen to it again, if what was said before misled the model: on its own, and in full."""
+        """The options to hear it again, if what was said before misled the model: on its own, and in full."""
         return replace(self._options, short_context=False)
 
     @property
@@ -47,7 +47,7 @@ class LiveContext:
         return replace(self._options, prompt=(self._options.prompt or "") + self._carried)
 
     def is_misled(self, words: list[Word]) -> bool:
-        """Whether words repeat what was carried, or are crowded, as where a model repeats itself.
+        """Tells if words repeat what was carried, or are crowded, as where a model repeats itself.
 
         Somebody may say the same again, so it is a reason to listen again on its own, not to drop anything.
         """

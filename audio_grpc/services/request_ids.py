@@ -12,7 +12,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def read_request_id(given: str, asked: Message) -> RequestId | None:
-    """What a request that asks for this is known by; None if it was given no id. InvalidRequest."""
+    """Returns what a request that asks for this is known by; None if it was given no id. InvalidRequest."""
     if not given:
         return None
     if not UUID.fullmatch(given):

@@ -63,7 +63,7 @@ class LiveSpeechJob:
     target_size: int
     max_wait_seconds: float
     skips_unspeakable: bool = False
-    """Whether what the model cannot pronounce is left out; else it ends the stream."""
+    """True if what the model cannot pronounce is left out; else it ends the stream."""
 
 
 @dataclass(frozen=True)

@@ -36,5 +36,5 @@ async def until(ended: asyncio.Event, items: AsyncIterator[T]) -> AsyncGenerator
 
 
 def stopping() -> ServerStopping:
-    """What is told to those who wait for something that will not happen here any more."""
+    """Returns the error for those who wait for something that will not happen here any more."""
     return ServerStopping("the server is ending; call again, for another one, or it once it is back")

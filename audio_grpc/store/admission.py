@@ -11,7 +11,7 @@ from audio_grpc.store.tables import JOB_REQUESTS, JOBS
 from audio_grpc.types import JobState, RequestId
 
 REMEMBERED_SECONDS = 86400.0
-"""How long a request may come again and be told of the job that it made."""
+"""The time in which a request may come again and be told of the job that it made."""
 RETRY_SECONDS = 30.0
 """Nobody knows when a job will end."""
 KEY_LOCK = 0x6A6F6273
@@ -21,7 +21,7 @@ WAITING = tuple(state.value for state in (JobState.QUEUED, JobState.RUNNING, Job
 
 @dataclass(frozen=True)
 class JobBounds:
-    """What one key may have; without keys, all callers together."""
+    """The most that one key may have; without keys, all callers together."""
 
     waiting: int
     """Jobs that have not ended."""

@@ -41,7 +41,7 @@ class NewJob:
     sample: bytes = b""
     """The recording of the speaker whose voice it borrows; empty if it borrows none."""
     request_id: RequestId | None = None
-    """What its request is known by if that comes again."""
+    """The id and the fingerprint that its request is known by if that comes again."""
 
 
 class JobStore:
@@ -142,7 +142,7 @@ class JobStorage:
         self.blobs = blobs
 
     async def count_lost(self, job: Job) -> int:
-        """How many pieces of a completed job have no sound any more. StorageFailed."""
+        """Counts the pieces of a completed job that have no sound any more. StorageFailed."""
         kept = await self.blobs.sizes(job.id)
         return sum(blob not in kept for blob in await self.jobs.blobs(job.id, 0))
 

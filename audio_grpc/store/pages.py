@@ -64,7 +64,7 @@ class Listing:
 
 
 def _count(sizes: Sequence[int]) -> int:
-    """How many rows of these sizes fit into a page; at least one, if there are any."""
+    """Returns how many rows of these sizes fit into a page; at least one, if there are any."""
     total = 0
     for count, size in enumerate(sizes):
         total += size if size <= LARGEST_ROW_BYTES else 0

@@ -28,9 +28,9 @@ class Call:
     key_id: str = ""
     """Its public id; empty if the server asks for no keys."""
     scopes: frozenset[str] = frozenset()
-    """What the key opens."""
+    """The scopes that the key opens."""
     is_strangers: bool = False
-    """Whether the server asks for keys, and the caller has shown none."""
+    """True if the server asks for keys, and the caller has shown none."""
     model: str = ""
     """The model's own name; empty until one is found, as what callers write would make labels without end."""
     voice: str = ""

@@ -117,7 +117,7 @@ SYMBOLS = {
     "®": "registered",
     "℗": "sound recording copyright",
 }
-"""What is said for each, wherever it stands."""
+"""The words that are said for each, wherever it stands."""
 
 FRACTIONS = {
     2: ("half", "halves"),

@@ -57,7 +57,7 @@ class Places:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._told: set[Path] = set()
-        """Where a voice is damaged, as the log says already."""
+        """The places of damaged voices that the log has told of already."""
 
     def add(self, voice: CustomVoice, sample: bytes) -> None:
         """Keep it, or nothing of it; VoiceExists."""
@@ -227,11 +227,11 @@ class Places:
             return []
 
     def _place(self, name: str, owner: str = "") -> Path:
-        """Where the owner's voice of that name is, whatever characters it has; no name has a zero byte."""
+        """Returns the place of the owner's voice of that name, of any characters; no name has a zero byte."""
         return self._folder / sha256(f"{owner}\0{name}".encode() if owner else name.encode()).hexdigest()
 
     def _locate(self, id_or_name: str, viewer: Viewer, *, follow: bool = True) -> Path:
-        """Where the voice is, also if an alias is to be followed to it; VoiceNotFound, InvalidRequest."""
+        """Finds the voice, also if an alias is to be followed to it; VoiceNotFound, InvalidRequest."""
         if is_id(id_or_name):
             for place in self._places():
                 if _sample_of(place, id_or_name).exists() and viewer.sees(self._owner_in(place)):

@@ -27,14 +27,14 @@ class Viewer:
 
     key_id: str = ""
     sees_all: bool = False
-    """Whether those of all other keys as well."""
+    """True if the viewer sees those of all other keys as well."""
 
     def sees(self, owner: str) -> bool:
-        """Whether the voices of this owner are there, for this viewer."""
+        """Tells if the voices of this owner are there, for this viewer."""
         return self.sees_all or owner in ("", self.key_id)
 
     def may_change(self, owner: str) -> bool:
-        """Whether they are this viewer's to change; what is shared concerns everybody."""
+        """Tells if they are this viewer's to change; what is shared concerns everybody."""
         return self.sees_all or (owner == self.key_id and owner != "")
 
 

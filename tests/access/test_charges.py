@@ -1,4 +1,4 @@
-"""What calls are charged for, through every method that has text or sound."""
+"""The charges for calls, through every method that has text or sound."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

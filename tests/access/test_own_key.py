@@ -1,4 +1,4 @@
-"""What a caller learns of its own key, as the gateway asks before it reads a body."""
+"""The answer to a caller about its own key, as the gateway asks before it reads a body."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What becomes of calls in progress when their key is revoked."""
+"""The end of calls in progress when their key is revoked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

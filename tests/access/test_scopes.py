@@ -28,7 +28,7 @@ def forget_scopes(path: Path) -> None:
 
 
 async def answers(client: AsyncClient, secret: str) -> dict[str, ServiceError]:
-    """What each method of the contract answers to an empty request with this key."""
+    """Returns what each method of the contract answers to an empty request with this key."""
     metadata = (("authorization", f"Bearer {secret}"),)
     return {
         method: await answer_to(client, f"/audio_grpc.v1.{service}/{method}", metadata)

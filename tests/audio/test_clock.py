@@ -38,7 +38,7 @@ FROM_ZERO = ("mp4", "mov, alac", "webm", "webm, live", "mkv, flac", "mkv, pcm")
 
 
 def sounding(samples: np.ndarray, rate: int = 16_000) -> list[tuple[float, float]]:
-    """Where there is sound, in seconds; stretches of less than 50 ms do not count."""
+    """Returns where there is sound, in seconds; stretches of less than 50 ms do not count."""
     frame = rate // 100
     loud = np.abs(samples[: len(samples) // frame * frame].reshape(-1, frame)).max(axis=1) > 0.05
     steps = np.diff(np.concatenate([[0], loud.astype(int), [0]]))
@@ -135,7 +135,7 @@ def test_a_long_pause_comes_in_blocks() -> None:
 
 
 def places(*times: float | None, origin: float | None = 0.0) -> list[float]:
-    """Where frames of a second with those times are put."""
+    """Returns where frames of a second with those times are put."""
     clock = Clock(origin)
     found: list[float] = []
     for _, frame in clock.placed(map(second_at, times)):

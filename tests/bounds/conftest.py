@@ -1,4 +1,4 @@
-"""What the tests of bounds share."""
+"""Things that the tests of bounds share."""
 
 from pathlib import Path
 

@@ -70,7 +70,7 @@ ALL = [*OURS, *methods(health_pb2, reflection_pb2, channelz_pb2)]
 
 
 def strings(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where there are strings in a message, and in those within it."""
+    """Yields where there are strings in a message, and in those within it."""
     for field in message.fields:
         if field.type == FieldDescriptor.TYPE_STRING:
             yield (*path, field.name)
@@ -93,7 +93,7 @@ def with_string(method: Method, path: Sequence[str], value: str) -> Any:
 
 @dataclass(frozen=True)
 class Status:
-    """How a call ended, and how many bytes that took."""
+    """The end of a call, and how many bytes that took."""
 
     code: grpc.StatusCode
     message: str

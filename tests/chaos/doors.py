@@ -29,7 +29,7 @@ CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 @dataclass(frozen=True)
 class Answer:
-    """How a call ended: a gRPC status by name, or ``HTTP 404`` where there was none."""
+    """The end of a call: a gRPC status by name, or ``HTTP 404`` where there was none."""
 
     code: str
     message: str = ""

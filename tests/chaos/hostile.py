@@ -57,7 +57,7 @@ CONTENT_TYPES = (
 
 @dataclass
 class Hostile:
-    """What hostile calls need: addresses, a key that is good for ordinary calls, and where to count."""
+    """The needs of hostile calls: addresses, a key that is good for ordinary calls, and where to count."""
 
     address: str
     key: str
@@ -377,7 +377,7 @@ def silence(seconds: int = 600) -> bytes:
 
 
 def recordings() -> list[bytes]:
-    """What containers are damaged of."""
+    """Reads the recordings that containers are damaged of."""
     folder = DATA.parent / "recordings" / "data"
     files = [path for path in sorted(folder.iterdir()) if path.suffix != ".md"]
     return [path.read_bytes() for path in files]

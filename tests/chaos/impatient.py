@@ -106,7 +106,7 @@ NAMES = ("speaker", "slow", "listener", "hibari", "nobody", "voice 1", "voice 2"
 
 
 def requests(rpc: Rpc, dice: random.Random, recording: bytes) -> Sequence[Message]:
-    """What an ordinary caller of the RPC might send."""
+    """Makes what an ordinary caller of the RPC might send."""
     if make := SPECIAL.get(rpc.name):
         return make(dice, recording)
     request: Any = rpc.request()

@@ -220,7 +220,7 @@ KINDS: dict[Callable[[Callers, Progress, random.Random], Awaitable[None]], int] 
     socket_speech: 6,
     speak_in_the_background: 3,
 }
-"""How many of a hundred or so calls are of each kind."""
+"""The number of calls of each kind, of a hundred or so."""
 
 
 async def keep_calling(to: Callers, tally: Tally, stop: asyncio.Event, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What servers and gateways hold, before and after."""
+"""The resources that servers and gateways hold, before and after."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ MORE_MEGABYTES = 300.0
 
 @dataclass(frozen=True)
 class State:
-    """What one process takes of the machine."""
+    """The resources of the machine that one process takes."""
 
     megabytes: float
     threads: int

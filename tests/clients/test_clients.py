@@ -18,12 +18,12 @@ REFUSED_JSON = "Unimplemented this server takes Connect in protobuf (useBinaryFo
 
 
 def words(line: str) -> str:
-    """What was heard, after the label."""
+    """Returns what was heard, after the label."""
     return " ".join(re.findall(r"[a-z]+", line.partition(":")[2].lower()))
 
 
 def is_sentence(line: str) -> bool:
-    """Whether it was heard, but for one word: live, the default model hears with less context."""
+    """Tells if it was heard, but for one word: live, the default model hears with less context."""
     return error_rate(SENTENCE, words(line)) < 0.2
 
 

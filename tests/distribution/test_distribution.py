@@ -18,7 +18,7 @@ def built(pattern: str) -> Path:
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """What it prints; away from the clone, and from what is set here."""
+    """Returns what it prints; away from the clone, and from what is set here."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUDIO_", "PYTHON"))
     }

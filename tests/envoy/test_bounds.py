@@ -1,4 +1,4 @@
-"""What is sent in excess through Envoy is refused, and nobody else on its connections notices."""
+"""Messages in excess through Envoy are refused, and nobody else on its connections notices."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a caller sends that is no gRPC, or more than is taken: it is told so, and nobody else notices."""
+"""A caller that sends no gRPC, or more than is taken, is told so, and nobody else notices."""
 
 import asyncio
 import itertools
@@ -132,7 +132,7 @@ async def test_the_only_server_gets_calls_whatever_its_health_says() -> None:
 
 
 def connect_error(front: Front, content_type: str, body: bytes, path: str = LIST_VOICES) -> dict[str, object]:
-    """What a client of Connect reads, in one message or at the end of a stream."""
+    """Returns what a client of Connect reads, in one message or at the end of a stream."""
     answer = front.ask("POST", path, body, content_type=content_type, connect_protocol_version="1")
     if not content_type.startswith("application/connect"):
         assert (answer.headers["content-type"], answer.status >= 400) == ("application/json", True)

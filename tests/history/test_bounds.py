@@ -1,4 +1,4 @@
-"""What is kept of requests is bounded, and so is what a listing tells; what cannot be shown is skipped."""
+"""Bounds on what is kept of requests, and on what a listing tells; what cannot be shown is skipped."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What people read on the page when something fails: what happened, and what they can do."""
+"""The words that people read on the page when something fails: what happened, and what they can do."""
 
 import re
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.playground.conftest import IN_BROWSER, House, Visit, wav_file
 
 pytestmark = IN_BROWSER
 INNER = re.compile(r"RST_STREAM|Failed to|metadata|Headers|Traceback|model is missing|undefined")
-"""What no page shows to people."""
+"""The words that no page shows to people."""
 
 
 async def complaint(page: Page, part: str) -> None:

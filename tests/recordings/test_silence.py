@@ -23,7 +23,7 @@ NO_RESULT = DecodingParameters(no_speech_threshold=0.0, log_prob_threshold=0.0)
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
-    """What is asked of the model, as the calls that ask."""
+    """Collects what is asked of the model, as the calls that ask."""
     asked: list[Session] = []
     generate = Session.generate
 

@@ -58,7 +58,7 @@ def hibari() -> Iterator[Hibari]:
 
 
 def phonemes(hibari: Hibari, text: str) -> list[str] | None:
-    """What is said of the text; None if it is refused."""
+    """Returns what is said of the text; None if it is refused."""
     text = clean(text)
     if hibari.unpronounceable(text):
         return None

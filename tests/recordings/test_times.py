@@ -31,7 +31,7 @@ ANSWERS = (
 
 
 def in_order(segments: list[Segment], start: float, end: float) -> bool:
-    """Whether all times are in the recording, and those of words in their segments."""
+    """Tells if all times are in the recording, and those of words in their segments."""
     within = [(start, one.start, one.end, end) for one in segments]
     inner = [(one.start, word.start, word.end, one.end) for one in segments for word in one.words]
     return all(list(times) == sorted(times) for times in [*within, *inner])

@@ -1,4 +1,4 @@
-"""What is read aloud is said in words, and nothing that has a meaning vanishes."""
+"""Texts that are read aloud are said in words, and nothing that has a meaning vanishes."""
 
 import unicodedata
 

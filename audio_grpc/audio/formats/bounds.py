@@ -1,4 +1,4 @@
-"""What the walks have in common: how far they go, and what they raise."""
+"""Things that the walks have in common: how far they go, and what they raise."""
 
 from collections.abc import Iterable
 from itertools import pairwise

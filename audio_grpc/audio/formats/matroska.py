@@ -11,7 +11,7 @@ _SOUND = {_CLUSTER, b"\xa3", b"\xa0"}
 
 
 class Element(NamedTuple):
-    """Where an element is; what it announces may end after the file."""
+    """The place of an element; what it announces may end after the file."""
 
     name: bytes
     at: int
@@ -39,7 +39,7 @@ def parts(data: bytes) -> list[bytes]:
 
 
 def has_all(data: bytes) -> bool:
-    """Whether the file says how many bytes it has, and has them."""
+    """Tells if the file says how many bytes it has, and has them."""
     segments = [element for element in _elements(data) if element.name == _SEGMENT]
     return any(segments) and all(
         element.size is not None and element.start + element.size <= len(data) for element in segments

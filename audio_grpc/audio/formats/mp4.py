@@ -31,7 +31,7 @@ _TABLES = {b"stsz": 16, b"stz2": 16, b"trun": 12}
 
 
 class Box(NamedTuple):
-    """Where a box is; its end may be after the file."""
+    """The place of a box; its end may be after the file."""
 
     name: bytes
     start: int

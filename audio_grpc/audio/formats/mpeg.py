@@ -77,7 +77,7 @@ def parts(data: bytes) -> Iterator[bytes]:
 
 
 def frame_size(data: bytes, at: int) -> int:
-    """How many bytes the frame there has; 0 if there is none."""
+    """Returns how many bytes the frame there has; 0 if there is none."""
     head = data[at : at + 6]
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
@@ -87,7 +87,7 @@ def frame_size(data: bytes, at: int) -> int:
 
 
 def count_place(data: bytes, at: int = 0) -> int | None:
-    """Where "Xing" or "Info" stands in the first frame after tags; its flags and the count follow."""
+    """Finds "Xing" or "Info" in the first frame after tags; its flags and the count follow."""
     while size := tag_size(data, at):
         at += size
     if not frame_size(data, at) or _is_adts(data, at):
@@ -101,7 +101,7 @@ def count_place(data: bytes, at: int = 0) -> int | None:
 
 
 def tag_size(data: bytes, at: int) -> int:
-    """How many bytes the tag there has, if it says so itself; 0 if there is none."""
+    """Returns how many bytes the tag there has, if it says so itself; 0 if there is none."""
     if data.startswith(b"ID3", at) and at + _ID3_HEAD <= len(data):
         high, middle, low, lowest = (byte & 0x7F for byte in data[at + 6 : at + _ID3_HEAD])
         footer = _ID3_HEAD if data[at + 5] & 0x10 else 0
@@ -137,7 +137,7 @@ def _is_adts(data: bytes, at: int) -> bool:
 
 
 def _junk(data: bytes, start: int) -> tuple[int, bool]:
-    """How much is neither frames nor a tag, and whether that is too much between frames."""
+    """Returns how much is neither frames nor a tag, and whether that is too much between frames."""
     if (near := _next_known(data, start + 1, start + _MAX_JUNK_BYTES)) is not None:
         return near - start, False
     footer = data.find(b"APETAGEX", start, start + _MAX_TAG_BYTES)
@@ -160,7 +160,7 @@ def _next_known(data: bytes, start: int, limit: int) -> int | None:
 
 
 def _is_sure(data: bytes, at: int) -> bool:
-    """Whether frames follow each other from there, or up to a tag or the end of the file."""
+    """Tells if frames follow each other from there, or up to a tag or the end of the file."""
     for _ in range(_SURE_FRAMES):
         size = frame_size(data, at)
         if not size:

@@ -20,7 +20,7 @@ _JOINABLE = {
 
 
 class Chunk(NamedTuple):
-    """Where a chunk is; what it announces may end after the file."""
+    """The place of a chunk; what it announces may end after the file."""
 
     name: bytes
     start: int
@@ -66,7 +66,7 @@ def _file_starts(data: bytes, order: Literal["big", "little"]) -> Iterator[int]:
 
 
 def _after(data: bytes, start: int, size: int) -> int:
-    """Where the next chunk is: at an even place, unless a writer forgot."""
+    """Returns where the next chunk is: at an even place, unless a writer forgot."""
     end = start + size
     is_next = data[end + 8 : end + 12] in _JOINABLE.get(data[end : end + 4], ())
     return end if is_next else end + size % 2

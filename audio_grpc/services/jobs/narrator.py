@@ -26,7 +26,7 @@ SERVICE = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 RETRY_SECONDS = (0.5, 2.0)
 """How long to wait before a piece that the model failed at is tried again."""
 MOST_ROUNDS = 3
-"""How often a job is spoken to its end, if sound of it is gone then."""
+"""The number of times that a job is spoken to its end, if sound of it is gone then."""
 
 log = logging.getLogger(__name__)
 

@@ -53,7 +53,7 @@ class Recording:
         self.audio_problem = ""
 
     def ask(self, message: Any, never: Collection[str], texts: Collection[str]) -> None:
-        """What was asked for, without the fields ``never``, and without ``texts`` if those are not kept.
+        """Keeps what was asked, without the fields ``never``, and without ``texts`` if those are not kept.
 
         What is too long to be options that are accepted is kept without its texts, or not at all.
         """
@@ -96,7 +96,7 @@ class Recording:
 
     @property
     def size_bytes(self) -> int:
-        """How much memory it takes in all, at most."""
+        """The memory that it takes in all, at most."""
         texts = BYTES_OF_CHARACTER * sum(map(len, self._texts))
         return self.audio_bytes + texts + len(self.options or b"")
 

@@ -1,4 +1,4 @@
-"""What became of long texts: selected, sorted, counted, and acted on together, in Chatterbox's shapes."""
+"""The history of long texts: selected, sorted, counted, and acted on together, in Chatterbox's shapes."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ KEYS: dict[str, Callable[[SpeechJob], Any]] = {
 
 
 class BulkAction(Body):
-    """What is to be done to several jobs."""
+    """An action on several jobs."""
 
     job_ids: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=100)
     action: Literal["delete", "retry", "archive", "unarchive"]
@@ -34,7 +34,7 @@ class BulkAction(Body):
 
 
 class Labels(Body):
-    """What somebody calls a job."""
+    """The names that somebody gives a job."""
 
     display_name: str | None = Field(None, max_length=200)
     tags: list[Annotated[str, Field(max_length=50)]] | None = Field(None, max_length=20)
@@ -122,7 +122,7 @@ def details(job: SpeechJob) -> dict[str, Any]:
 
 
 def bulk_result(action: str, failed: Sequence[str], total: int) -> dict[str, Any]:
-    """What was told of several jobs at once."""
+    """Returns what is told of an action on several jobs at once."""
     success = total - len(failed)
     return {
         "success_count": success,

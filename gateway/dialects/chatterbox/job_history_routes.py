@@ -79,13 +79,13 @@ async def act_on_long_speech(body: history.BulkAction, service: Service) -> dict
 
 @router.get(f"{PATH}/{{job_id}}/details")
 async def get_long_details(job_id: str, service: Service) -> dict[str, Any]:
-    """What it is, in detail."""
+    """Returns what the job is, in detail."""
     return history.details(await service.get_job(job_id))
 
 
 @router.patch(f"{PATH}/{{job_id}}")
 async def label_long_speech(job_id: str, body: history.Labels, service: Service) -> dict[str, Any]:
-    """Nothing but saying whether the job is there: its labels are not kept."""
+    """Tells if the job is there, and does nothing else: its labels are not kept."""
     job = await service.get_job(job_id)
     for name, value in body:
         if value:

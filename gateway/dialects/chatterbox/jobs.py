@@ -145,7 +145,7 @@ def item(job: SpeechJob, url: str) -> dict[str, Any]:
 
 
 def detail_of(job: SpeechJob) -> dict[str, Any]:
-    """What is known of a job beside its progress."""
+    """Returns what is known of a job beside its progress."""
     return {
         "job_id": job.id,
         "status": STATES[job.state],

@@ -23,7 +23,7 @@ PRESETS: dict[Quality, tuple[Strategy, int]] = {
 
 
 class SpokenText(Body):
-    """What to say, and how, whether its caller waits for it or not. Numbers may be written as text."""
+    """A text to say, and how, whether its caller waits for it or not. Numbers may be written as text."""
 
     model_config = ConfigDict(strict=False, allow_inf_nan=False)
 
@@ -104,7 +104,7 @@ class SpeechRequest(SpokenText):
 
 
 class SpeechForm(SpeechRequest):
-    """The same as a form."""
+    """A request for speech as a form."""
 
 
 def answer(request: SpeechRequest, service: AsyncClient, sample: bytes = b"") -> Answer:

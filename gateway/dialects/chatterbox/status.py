@@ -153,7 +153,7 @@ def memory(found: Memory) -> dict[str, float]:
 
 
 def freed(found: FreeMemoryResponse) -> dict[str, Any]:
-    """What has gone, and the memory after that."""
+    """Returns what has gone, and the memory after that."""
     after = memory(found.after)
     return {
         "memory_info": after,

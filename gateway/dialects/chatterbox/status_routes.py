@@ -58,7 +58,7 @@ async def get_status(
     include_stats: bool = False,
     history_limit: Limit = RECENT,
 ) -> dict[str, Any]:
-    """What is being spoken, and if wanted the memory, the last requests and the totals."""
+    """Tells what is being spoken, and if wanted the memory, the last requests and the totals."""
     current, ended = await _speech(service)
     totals = await service.get_statistics()
     found = status.status(current, totals)
@@ -142,7 +142,7 @@ async def get_memory(
     cleanup: Annotated[str, Query(description="true: unload what is idle and may go, first.")] = "false",
     include_alerts: bool = True,
 ) -> dict[str, Any]:
-    """What the server takes, in megabytes, and how many requests it has had."""
+    """Tells what the server takes, in megabytes, and how many requests it has had."""
     if cleanup.lower() not in BOOLEANS:
         raise ApiError(400, "cleanup: send true or false", param="cleanup", code="invalid_value")
     totals = await service.get_statistics()

@@ -27,7 +27,7 @@ router.get("/models/{model:path}", dependencies=[Depends(speaks(translate_model)
 
 
 class SpeechRequest(speech.SpeechRequest):
-    """What to say, and how; the model is the deployment, whatever is said here."""
+    """A text to say, and how; the model is the deployment, whatever is said here."""
 
     model: str = Field("")
 

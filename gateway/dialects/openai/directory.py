@@ -55,7 +55,7 @@ class Voice(BaseModel):
 
 
 class Choice(BaseModel):
-    """What Open WebUI, among others, reads of a voice or a model."""
+    """The fields of a voice or a model that Open WebUI, among others, reads."""
 
     id: str
     name: str

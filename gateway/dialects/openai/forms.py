@@ -32,7 +32,7 @@ class ServerVad(BaseModel):
 
 
 class TranslationForm(BaseModel):
-    """What to hear, and how to write it down, in English.
+    """A recording to hear, and how to write it down, in English.
 
     Fields that are not listed are ignored, and named in x-ignored-fields.
     """
@@ -85,7 +85,7 @@ class TranslationForm(BaseModel):
 
 
 class TranscriptForm(TranslationForm):
-    """What to hear, and how to write it down."""
+    """A recording to hear, and how to write it down."""
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"  # type: ignore[assignment]
     language: str | None = Field(None, description="ISO 639-1, such as en; detected if left out.")

@@ -113,7 +113,7 @@ Listed = TypeVar("Listed")
 
 
 async def _or_none(listing: Awaitable[Listed]) -> Listed | None:
-    """What is listed; None where the service lists it for nobody without a key, and none was shown."""
+    """Returns the list; None where the service lists it for nobody without a key, and none was shown."""
     try:
         return await listing
     except ServiceError as error:

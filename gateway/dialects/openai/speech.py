@@ -26,7 +26,7 @@ class VoiceId(BaseModel):
 
 
 class SpeechRequest(Body):
-    """What to say, and how. Fields that are not listed are ignored, and named in x-ignored-fields."""
+    """A text to say, and how. Fields that are not listed are ignored, and named in x-ignored-fields."""
 
     model: str = Field(description="Name or alias of a model, such as tts-1.")
     input: Annotated[str, Field(min_length=1, max_length=MAX_INPUT_CHARACTERS, description="The text.")]

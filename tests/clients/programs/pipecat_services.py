@@ -45,7 +45,7 @@ class Collector(FrameProcessor):
 
 
 async def ran(service: FrameProcessor, sent: list[Frame], last: type[Frame]) -> list[Frame]:
-    """What the service makes of these frames."""
+    """Returns what the service makes of these frames."""
     errors, collector = Collector(ErrorFrame), Collector(last)
     worker = PipelineWorker(
         Pipeline([errors, service, collector]), params=PARAMS, cancel_on_idle_timeout=False

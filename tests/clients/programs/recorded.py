@@ -13,7 +13,7 @@ def samples(path: str) -> bytes:
 
 
 def frames(path: str, seconds: float = 0.02) -> list[bytes]:
-    """The same as a microphone gives them, with two seconds of silence at the end."""
+    """Returns the samples as a microphone gives them, with two seconds of silence at the end."""
     data = samples(path) + bytes(4 * RATE_HERTZ)
     size = 2 * int(RATE_HERTZ * seconds)
     return [data[start : start + size] for start in range(0, len(data) - size + 1, size)]

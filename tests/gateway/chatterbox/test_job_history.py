@@ -1,4 +1,4 @@
-"""What became of long texts, as Chatterbox's page asks for it."""
+"""The history of long texts, as Chatterbox's page asks for it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is refused below /chatterbox, in the shape of Chatterbox's own server."""
+"""Refusals below /chatterbox, in the shape of Chatterbox's own server."""
 
 from typing import Any
 

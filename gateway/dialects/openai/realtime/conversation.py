@@ -50,7 +50,7 @@ class Conversation:
         self._place = AsyncExitStack()
         self._streams: asyncio.Queue[AsyncLiveTranscript] = asyncio.Queue()
         self._sent_seconds = 0.0
-        """What was appended from the start."""
+        """The length of what was appended from the start."""
         self._buffered_seconds = 0.0
         """What was appended since the caller committed or cleared."""
 

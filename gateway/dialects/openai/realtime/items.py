@@ -40,7 +40,7 @@ class Item:
     """The utterance that completes it, once it is committed."""
     dropped: bool = False
     paused: bool = False
-    """What comes next was said after a pause."""
+    """True if what comes next was said after a pause."""
 
 
 @dataclass

@@ -73,7 +73,7 @@ class Transcription(_Given):
 
 
 class TurnDetection(_Given):
-    """Where utterances start and stop.
+    """The rules for where utterances start and stop.
 
     The models do not tell by its meaning whether a sentence is complete (``semantic_vad``). Who asks for that
     says by ``eagerness`` how long to wait, and nothing else.
@@ -87,7 +87,7 @@ class TurnDetection(_Given):
 
     @property
     def silence_ms(self) -> int:
-        """How long nobody speaks where an utterance stops."""
+        """The time in which nobody speaks where an utterance stops."""
         return self.silence_duration_ms if self.eagerness is None else SILENCES_MS[self.eagerness]
 
 
@@ -106,7 +106,7 @@ class Input(_Shape):
 
     @property
     def vad(self) -> TurnDetection | None:
-        """How turns are detected; None if the caller commits."""
+        """The way turns are detected; None if the caller commits."""
         is_told = "turn_detection" in self.model_fields_set
         if not is_told and leaves_turns_to_callers(self.transcription.model or ""):
             return None
