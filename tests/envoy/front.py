@@ -2,24 +2,29 @@
 
 import http.client
 import json
+import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tests.conftest import COMMAND, PATIENCE_SECONDS, CommandProcess
 
+PORTS = (20_000, 32_000)
 LOOK_EVERY_SECONDS = 0.05
 
 
 def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports below those that the system gives to whoever asks for any, which nobody takes meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
 
 
 def eventually(condition: Callable[[], bool]) -> None:
