@@ -153,9 +153,10 @@ async def _for(seconds: float, stop: asyncio.Event, load: Sequence[Coroutine[Any
 async def _report(tally: Tally, stop: asyncio.Event) -> None:
     """A line now and then."""
     while not stop.is_set():
+        last = f"; the last: {tally.forbidden[-1]}" if tally.forbidden else ""
         print(
             f"{tally.calls} calls, {len(tally.faults)} faults, {len(tally.failures)} failures, "
-            f"{len(tally.forbidden)} forbidden answers",
+            f"{len(tally.forbidden)} forbidden answers{last}",
             flush=True,
         )
         try:

@@ -16,6 +16,8 @@ FIRST_SECONDS, LEAST_SECONDS, MOST_SECONDS = 5.0, 3.0, 12.0
 """Before the first fault, and between one that is over and the next."""
 LOOK_EVERY_SECONDS = 0.1
 RECOVERY_SECONDS = 120.0
+WHOLE_SECONDS = 3.0
+"""For so long all is as it should be: Envoy learns a moment later of what was killed."""
 
 
 async def keep_breaking(house: House, replicas: int, tally: Tally, stop: asyncio.Event, seed: int) -> None:
@@ -32,7 +34,9 @@ async def keep_breaking(house: House, replicas: int, tally: Tally, stop: asyncio
         with contextlib.suppress(psutil.NoSuchProcess):
             await make(house, dice)
         async with asyncio.timeout(RECOVERY_SECONDS):
-            while not await asyncio.to_thread(_is_whole, house, replicas):
+            whole = 0
+            while whole * LOOK_EVERY_SECONDS < WHOLE_SECONDS:
+                whole = whole + 1 if await asyncio.to_thread(_is_whole, house, replicas) else 0
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
         fault.ended = time.monotonic()
         await _sleep(dice.uniform(LEAST_SECONDS, MOST_SECONDS), stop)
@@ -73,7 +77,8 @@ KINDS: dict[Callable[[House, random.Random], Awaitable[None]], int] = {
 def _is_whole(house: House, replicas: int) -> bool:
     try:
         answer = house.ask("GET", "/readyz")
-        return answer.status == 200 and house.healthy_servers() == replicas
+        healthy = answer.status == 200 and house.healthy_servers() == replicas
+        return healthy and len(house.servers()) == replicas
     except (OSError, ValueError):
         return False
 
