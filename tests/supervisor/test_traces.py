@@ -33,7 +33,8 @@ def test_a_trace_goes_through_envoy_the_gateway_and_the_server(start: Start) -> 
         assert house.stop() == 0
     found = {span.span_id.hex(): span for service in SERVICES for span in spans_of(collector, service)}
     servers = [span for span in spans_of(collector, "audio-grpc") if span.kind == Span.SPAN_KIND_SERVER]
-    [served] = [span for span in servers if span.name.endswith("Synthesize")]  # the gateway asks about keys, too
+    # The gateway has asked about the key as well.
+    [served] = [span for span in servers if span.name.endswith("Synthesize")]
     way = [served]
     while (parent_id := way[-1].parent_span_id.hex()) != CALLERS_SPAN:
         way.append(found[parent_id])
