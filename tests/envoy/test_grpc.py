@@ -18,7 +18,7 @@ from audio_grpc.envoy.files import template
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest
 from tests.conftest import COMMAND, PATIENCE_SECONDS
 from tests.envoy.conftest import Gate
-from tests.envoy.front import Front, ask
+from tests.envoy.front import Front, ask, free_ports
 from tests.test_documents import ROOT
 
 BUF = str(Path(COMMAND).with_name("buf"))
@@ -216,3 +216,29 @@ def test_every_method_of_the_contract_has_a_route() -> None:
     assert len(methods) > 10
     for method in methods:
         assert any(re.fullmatch(pattern, method) for pattern in patterns), method
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/grpc", "application/grpc-web+proto", "application/json"]
+)
+def test_an_upload_that_is_not_kept_while_the_only_server_is_away_is_to_be_sent_again(
+    content_type: str,
+) -> None:
+    """Envoy's own status would be 507, of which gRPC makes UNKNOWN."""
+    message = large_recording().SerializeToString()
+    front = Front([f"127.0.0.1:{free_ports(1)[0]}"])
+    try:
+        if content_type == "application/grpc":
+            with grpc.insecure_channel(front.address) as channel, pytest.raises(grpc.RpcError) as failure:
+                method: Any = channel.unary_unary(TRANSCRIBE)
+                method(message, timeout=PATIENCE_SECONDS)
+            assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+        elif content_type == "application/json":
+            answer = front.ask("POST", "/api/v1/transcribe", {"audio": "A" * (30 << 20)})
+            assert (answer.status, answer.json["error"]["type"]) == (503, "server_error")
+        else:
+            framed = b"\0" + struct.pack(">I", len(message)) + message
+            web = front.ask("POST", TRANSCRIBE, framed, content_type=content_type)
+            assert web.headers["grpc-status"] == "14"
+    finally:
+        front.stop()
