@@ -33,7 +33,7 @@ MODELS_AS_WELL = """
 [synthesizers.hibari]
 [transcribers.whisper-base]
 """
-WARM_UP_SECONDS = 8.0
+WARM_UP_SECONDS = 15.0
 ORDINARY, IMPATIENT = 8, 4
 REPORT_EVERY_SECONDS = 15.0
 RATE = 4.0
