@@ -44,6 +44,14 @@ addEventListener("securitypolicyviolation", ({ violatedDirective }) =>
 """
 
 
+LET_GO = """() => {
+  for (const player of document.querySelectorAll("audio")) {
+    player.removeAttribute("src");
+    player.load();
+  }
+}"""
+
+
 class HearingGate(Gate):
     """Holds a listener back after its first segment."""
 
@@ -84,6 +92,13 @@ class House:
             speech = client.synthesize(text, encoding=Encoding.PCM_S16LE)
             samples: bytes = b"".join([data async for data in speech])
             return samples
+
+
+async def leave(page: Page) -> None:
+    """Closes a page, once its players let go of sounds that go with it: a browser would complain."""
+    if not page.is_closed():
+        await page.evaluate(LET_GO)
+    await page.context.close()
 
 
 Visit = Callable[..., Awaitable[Page]]
@@ -135,6 +150,7 @@ async def visit(browser: Browser, house: House) -> AsyncIterator[Visit]:
             stack.push_async_callback(context.close)
             await context.add_init_script(WATCH)
             page = await context.new_page()
+            stack.push_async_callback(leave, page)
             page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: troubles.append(str(error)))
             await page.goto("/")

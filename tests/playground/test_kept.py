@@ -14,7 +14,7 @@ from playwright.async_api import Locator, Page, expect
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from tests.history.conftest import kept, refused
-from tests.playground.conftest import IN_BROWSER, Visit, content, each
+from tests.playground.conftest import IN_BROWSER, Visit, content, each, leave
 from tests.playground.keeper import KEEPING, TEXT, Keeper, keeper
 from tests.playground.test_looks import NAMELESS, POOR_CONTRAST
 from tests.playground.test_page import open_tab
@@ -125,7 +125,7 @@ async def test_only_the_beginning_of_a_text_is_said_to_be_that(visit: Visit) -> 
         await expect(entries(page).get_by_role("button", name="Play")).to_have_count(0)
         await entries(page).get_by_role("button", name="Show as curl").click()
         await expect(page.locator("#snippet")).to_contain_text("# The server keeps no more of a text")
-        await page.context.close()
+        await leave(page)
 
 
 async def test_how_a_request_failed_and_why_it_has_no_sound_is_said(visit: Visit) -> None:
@@ -137,7 +137,7 @@ async def test_how_a_request_failed_and_why_it_has_no_sound_is_said(visit: Visit
         await expect(failed.locator(".badge")).to_have_text("failed")
         await expect(failed).to_contain_text("VOICE_NOT_FOUND")
         await expect(silent).to_contain_text("Its sound was not kept: it was too large.")
-        await page.context.close()
+        await leave(page)
 
 
 async def test_what_a_browser_cannot_play_is_downloaded(keeping: Keeper, visit: Visit) -> None:
@@ -182,6 +182,7 @@ async def test_a_request_that_is_gone_is_not_deleted_twice(keeping: Keeper, visi
     (past,) = await kept(keeping.client)
     page = await visit(keeping.url, expect="404 (Not Found)")
     await open_tab(page, "History")
+    await expect(entries(page).get_by_role("button", name="Delete")).to_be_visible()
     await keeping.client.delete_past_requests([past.id])
     page.on("dialog", lambda dialog: dialog.accept())
     await entries(page).get_by_role("button", name="Delete").click()
@@ -240,4 +241,4 @@ async def test_sound_is_fetched_with_the_key(visit: Visit, tmp_path: Path) -> No
         await expect(entries(page).locator("audio")).to_have_js_property("ended", True)
         await entries(page).get_by_role("button", name="Show as curl").click()
         assert secret not in await page.locator("#snippet").inner_text()
-        await page.context.close()
+        await leave(page)

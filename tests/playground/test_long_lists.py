@@ -9,7 +9,7 @@ from playwright.async_api import Route, expect
 
 from tests.conftest import PATIENCE_SECONDS
 from tests.jobs.conftest import Speaker, ended, speaker
-from tests.playground.conftest import IN_BROWSER, Visit
+from tests.playground.conftest import IN_BROWSER, Visit, leave
 from tests.playground.keeper import Keeper, keeper
 from tests.playground.narrating import (
     IN_SECOND_PIECE,
@@ -96,7 +96,7 @@ async def test_an_estimate_is_told_in_units_that_fit(visit: Visit, seconds: int,
         await page.route("**/sse", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
         await open_tab(page, "Long texts")
         await expect(entries(page)).to_contain_text(f"50 % · 150 of 300 pieces · about {shown} left")
-        await page.context.close()
+        await leave(page)
 
 
 async def test_leaving_the_tab_closes_the_streams(narrating: Keeper, visit: Visit, speaker: Speaker) -> None:
@@ -168,7 +168,7 @@ async def test_connections_are_left_for_the_buttons(visit: Visit) -> None:
         await expect(badge(last)).to_have_text("paused")
         await does(first, "Cancel").click()
         await expect(badge(first)).to_have_text("cancelled")
-        await page.context.close()
+        await leave(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import Encoding
 from tests.jobs.conftest import TEXT, Speaker, ended, sound, speaker, spoken
-from tests.playground.conftest import IN_BROWSER, Visit, content, samples_of
+from tests.playground.conftest import IN_BROWSER, Visit, content, leave, samples_of
 from tests.playground.keeper import Keeper, keeper
 from tests.playground.narrating import (
     IN_SECOND_PIECE,
@@ -123,7 +123,7 @@ async def test_a_text_that_the_server_refuses_is_told_in_its_words(visit: Visit)
         await expect(page.get_by_role("alert")).to_contain_text("100")
         await expect(entries(page)).to_have_text("Nothing yet.")
         await expect(page.get_by_role("button", name="Speak it in the background")).to_be_focused()
-        await page.context.close()
+        await leave(page)
 
 
 async def test_progress_is_shown_while_it_is_spoken(
@@ -225,7 +225,7 @@ async def test_the_key_is_sent_with_everything(visit: Visit, tmp_path: Path) -> 
         await expect(entries(page).locator("audio")).to_have_js_property("ended", True)
         await expect(badge(await begin(page))).to_have_text("done")
         assert secret not in await page.locator("#snippet").inner_text()
-        await page.context.close()
+        await leave(page)
 
 
 async def test_what_was_asked_before_the_key_was_given_is_asked_again(visit: Visit, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ async def test_what_was_asked_before_the_key_was_given_is_asked_again(visit: Vis
         async with page.expect_response(is_list):
             given.set()
         await expect(page.get_by_role("alert")).to_be_hidden()
-        await page.context.close()
+        await leave(page)
 
 
 def is_list(response: Response) -> bool:

@@ -14,7 +14,7 @@ from audio_grpc.server import Server
 from tests.conftest import tone_settings
 from tests.envoy.front import Front, eventually
 from tests.gateway.conftest import running
-from tests.playground.conftest import IN_BROWSER, House, Visit, content, samples_of
+from tests.playground.conftest import IN_BROWSER, House, Visit, content, leave, samples_of
 from tests.playground.test_speaking import speak
 
 pytestmark = IN_BROWSER
@@ -128,7 +128,7 @@ async def test_a_server_that_asks_for_keys_is_given_one(visit: Visit, tmp_path: 
         await page.get_by_role("button", name="End the text").click()
         await expect(page.locator("#live-sound").get_by_text("Done.")).to_be_visible()
         assert await page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 1]
-        await page.context.close()
+        await leave(page)
     await server.stop(0)
 
 
@@ -167,6 +167,6 @@ async def test_the_page_works_through_envoy(visit: Visit, house: House) -> None:
         await page.get_by_label("Type, and listen").fill("Hello. ")
         await page.get_by_role("button", name="End the text").click()
         await expect(page.locator("#live-sound").get_by_text("Done.")).to_be_visible()
-        await page.context.close()
+        await leave(page)
     finally:
         await asyncio.to_thread(front.stop)

@@ -41,8 +41,9 @@ export function takeFiles(field, place, choose) {
 
 /** Let `player` play `blob`, in place of what it had. */
 export function setAudio(player, blob) {
-  if (player.src) URL.revokeObjectURL(player.src);
-  player.src = URL.createObjectURL(blob);
+  const before = player.src;
+  player.src = URL.createObjectURL(blob); // first: a player that still reads its sound may not lose it
+  if (before) URL.revokeObjectURL(before);
   player.hidden = false;
 }
 
