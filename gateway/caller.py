@@ -61,7 +61,16 @@ def request_id(request: HTTPConnection) -> str:
     return str(uuid5(NAMESPACE_OID, named)) if named else ""
 
 
-Service = Annotated[AsyncClient, Depends(_service)]
+# FastAPI sends what is no coroutine to a thread, which takes longer than what these do.
+async def _provide_service(request: HTTPConnection) -> AsyncClient:
+    return _service(request)
+
+
+async def _provide_settings(request: HTTPConnection) -> Settings:
+    return settings_of(request)
+
+
+Service = Annotated[AsyncClient, Depends(_provide_service)]
 """The gRPC service; calls carry the caller's key, the request id and the trace."""
 
-Configured = Annotated[Settings, Depends(settings_of)]
+Configured = Annotated[Settings, Depends(_provide_settings)]

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/guides/error-codes; every error body has all fo
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -120,10 +120,10 @@ class ApiError(Exception):
 Translate = Callable[[ServiceError], ApiError]
 
 
-def speaks(translate: Translate) -> Callable[[HTTPConnection], None]:
+def speaks(translate: Translate) -> Callable[[HTTPConnection], Awaitable[None]]:
     """A dependency of a dialect's routes: their errors are in its terms."""
 
-    def remember(request: HTTPConnection) -> None:
+    async def remember(request: HTTPConnection) -> None:  # a coroutine, which FastAPI sends to no thread
         request.state.translate = translate
 
     return remember

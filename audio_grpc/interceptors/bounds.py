@@ -34,6 +34,7 @@ SMALL_BYTES = 1 << 17
 """The largest message to a method that wants neither sound nor texts."""
 MOST_FIELDS = 20_000
 """In one message, with those within it: parsed, the smallest take a hundred times their bytes."""
+SMALLEST_FIELD_BYTES = 2
 TIMES = frozenset({"google.protobuf.Duration", "google.protobuf.Timestamp"})
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
@@ -126,6 +127,7 @@ def is_large(message: Descriptor) -> bool:
     )
 
 
+@cache
 def is_recording(message: Descriptor) -> bool:
     """Tells if such a message brings a recording, rather than something that may come with one."""
     return any(field.type == FieldDescriptor.TYPE_BYTES for field in message.fields)
@@ -134,6 +136,8 @@ def is_recording(message: Descriptor) -> bool:
 def _require_size(data: bytes, message: Descriptor, most: int) -> None:
     """MessageTooLarge before anything is parsed: how large the sound may be is the method's to say."""
     size = count = 0
+    if len(data) <= min(most, MOST_FIELDS * SMALLEST_FIELD_BYTES):
+        return
     if is_large(message):
         for part in _parts(memoryview(data), message):
             size += part

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
-from functools import partial
+from functools import cache, partial
 from typing import Any, NoReturn
 
 import grpc
@@ -156,6 +156,7 @@ class Guard(ServerInterceptor):
         return take
 
 
+@cache
 def _request_of(path: str) -> Descriptor:
     """Finds the type of the messages to a method (/service/method)."""
     _, service, method = path.split("/")
