@@ -14,8 +14,9 @@ from audio_grpc.access.policies import policy_of
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest
 from audio_grpc.v1.speech_to_text_pb2 import TimeRange, TranscribeRequest
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-from tests.bounds.contract import ALL, OURS, Method, ended, methods
+from tests.bounds.calls import ended
 from tests.conftest import Start
+from tests.contract import ALL, OURS, Rpc, rpcs_of
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 LARGE = ("Synthesize", "Transcribe", "TranscribeUpload", "Converse", "CreateSpeechJob", "CreateCustomVoice")
@@ -24,13 +25,13 @@ SMALL = [method for method in ALL if str(method) not in LARGE + LIVE]
 
 
 @pytest.mark.parametrize("method", OURS, ids=str)
-async def test_a_call_without_a_message_is_refused_at_once(start: Start, method: Method) -> None:
+async def test_a_call_without_a_message_is_refused_at_once(start: Start, method: Rpc) -> None:
     server, _ = await start()
     assert (await ended(server.address, method.path)).code is INVALID
 
 
-@pytest.mark.parametrize("method", methods(health_pb2, channelz_pb2), ids=str)
-async def test_so_it_is_where_everybody_may_call(start: Start, method: Method) -> None:
+@pytest.mark.parametrize("method", rpcs_of(health_pb2, channelz_pb2), ids=str)
+async def test_so_it_is_where_everybody_may_call(start: Start, method: Rpc) -> None:
     server, _ = await start()
     status = await ended(server.address, method.path)
     assert (status.code, "without a message" in status.message) == (INVALID, True)
@@ -38,12 +39,12 @@ async def test_so_it_is_where_everybody_may_call(start: Start, method: Method) -
 
 async def test_a_reflection_stream_may_end_without_a_question(start: Start) -> None:
     server, _ = await start()
-    [method] = methods(reflection_pb2)
+    [method] = rpcs_of(reflection_pb2)
     assert (await ended(server.address, method.path)).code is grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize("method", SMALL, ids=str)
-async def test_methods_that_take_names_and_numbers_take_little(start: Start, method: Method) -> None:
+async def test_methods_that_take_names_and_numbers_take_little(start: Start, method: Rpc) -> None:
     server, _ = await start()
     # A field that no message has: it would be parsed, and kept.
     status = await ended(server.address, method.path, b"\xfa\x7f\x80\x80\x08" + bytes(1 << 17))
@@ -76,7 +77,7 @@ async def test_what_is_no_message_is_refused_as_such(start: Start, data: bytes) 
 
 
 @pytest.mark.parametrize("method", [one for one in OURS if not policy_of(one.path).is_public], ids=str)
-async def test_without_a_key_no_request_is_read(start: Start, keys: Path, method: Method) -> None:
+async def test_without_a_key_no_request_is_read(start: Start, keys: Path, method: Rpc) -> None:
     server, _ = await start(keys_file=keys)
     status = await ended(server.address, method.path, b"\xff" * 100)
     assert status.code is grpc.StatusCode.UNAUTHENTICATED

@@ -6,8 +6,9 @@ import grpc
 import pytest
 
 from audio_grpc.server import Server
-from tests.bounds.contract import OURS, Method, Status, ended, strings, with_string
+from tests.bounds.calls import Status, ended, strings, with_string
 from tests.conftest import Start
+from tests.contract import OURS, Rpc
 
 MOST_STATUS_BYTES = 4096
 LONG_TEXTS = ("text", "system_prompt", "context")
@@ -29,8 +30,8 @@ def is_short(status: Status) -> bool:
 
 @pytest.mark.parametrize("method", OURS, ids=str)
 @pytest.mark.parametrize("value", ["v" * 70_000, "é" * 20_000], ids=["ascii", "letters"])
-async def test_a_long_name_is_refused_in_few_words(server: Server, method: Method, value: str) -> None:
-    for path in strings(method.request):
+async def test_a_long_name_is_refused_in_few_words(server: Server, method: Rpc, value: str) -> None:
+    for path in strings(method.request.DESCRIPTOR):
         if path[-1] not in LONG_TEXTS:
             request = with_string(method, path, value)
             status = await ended(server.address, method.path, request.SerializeToString())
@@ -38,8 +39,8 @@ async def test_a_long_name_is_refused_in_few_words(server: Server, method: Metho
 
 
 @pytest.mark.parametrize("method", OURS, ids=str)
-async def test_what_a_message_quotes_fits_however_it_is_encoded(server: Server, method: Method) -> None:
-    for path in strings(method.request):
+async def test_what_a_message_quotes_fits_however_it_is_encoded(server: Server, method: Rpc) -> None:
+    for path in strings(method.request.DESCRIPTOR):
         for value in ("%" * 200, "\U0001f600" * 200, "\u202e" * 200):
             request = with_string(method, path, value)
             status = await ended(server.address, method.path, request.SerializeToString())

@@ -18,7 +18,6 @@ from typing import Any
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
-from tests.chaos.contract import rpcs
 from tests.chaos.doors import Connect, Grpc, GrpcWeb, Rest
 from tests.chaos.faults import keep_breaking
 from tests.chaos.fuzz import Fuzzer
@@ -27,6 +26,7 @@ from tests.chaos.impatient import keep_leaving
 from tests.chaos.ordinary import callers, keep_calling
 from tests.chaos.state import State, Watch, largest, settled
 from tests.chaos.tally import Tally
+from tests.contract import OURS
 from tests.supervisor.house import MODELS, House
 
 MODELS_AS_WELL = """
@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
 
 
 async def _chaos(house: House, options: argparse.Namespace, ordinary: str, hostile_key: str) -> bool:
-    tally, every = Tally(), rpcs()
+    tally, every = Tally(), OURS
     list_models = next(rpc for rpc in every if rpc.name == "ModelService/ListModels")
     async with callers(house.address, ordinary, list_models) as to:
         stop = asyncio.Event()

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from audio_grpc.client import ServiceError
 from audio_grpc.client.requests import AsyncRequests
-from tests.chaos.contract import Rpc
+from tests.contract import Rpc
 
 DEADLINE_SECONDS = 20.0
 FRAME = struct.Struct(">BI")

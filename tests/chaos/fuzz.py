@@ -11,9 +11,9 @@ import grpc
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.chaos.contract import Rpc
-from tests.chaos.messages import messages
 from tests.chaos.tally import Tally
+from tests.contract import Rpc
+from tests.messages import messages
 
 EXAMPLES_A_ROUND = 25
 DEADLINE_SECONDS = 3.0

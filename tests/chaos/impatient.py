@@ -26,9 +26,9 @@ from audio_grpc.v1.text_to_speech_pb2 import (
     SynthesizeRequest,
 )
 from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
-from tests.chaos.contract import Rpc
 from tests.chaos.doors import Door
 from tests.chaos.tally import Tally
+from tests.contract import Rpc
 
 MOST_SECONDS = 1.0
 """After so long at most a caller leaves."""

@@ -16,10 +16,10 @@ from websockets.exceptions import WebSocketException
 
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.v1.model_pb2 import ListModelsRequest
-from tests.chaos.contract import Rpc
 from tests.chaos.doors import Connect, GrpcWeb, Rest
 from tests.chaos.tally import Tally
 from tests.conftest import DATA, PATIENCE_SECONDS
+from tests.contract import Rpc
 
 TEXT = "Hello there. All is well."
 SENTENCE = "The quick brown fox jumps over the lazy dog."

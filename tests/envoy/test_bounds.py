@@ -7,7 +7,8 @@ import pytest
 
 from audio_grpc.client import AsyncClient
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-from tests.bounds.contract import ALL, Method, ended
+from tests.bounds.calls import ended
+from tests.contract import ALL, Rpc
 from tests.envoy.front import Front
 
 SYNTHESIZE = "/audio_grpc.v1.TextToSpeechService/Synthesize"
@@ -55,7 +56,7 @@ def _status(body: bytes) -> str:
 @pytest.mark.parametrize(
     "method", [one for one in ALL if "channelz" not in one.path and "Reflection" not in one.path], ids=str
 )
-async def test_a_call_of_grpc_without_a_message_is_refused(front: Front, method: Method) -> None:
+async def test_a_call_of_grpc_without_a_message_is_refused(front: Front, method: Rpc) -> None:
     assert (await ended(front.address, method.path)).code is grpc.StatusCode.INVALID_ARGUMENT
 
 

@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToJson
 from audio_grpc.server import Server
 from audio_grpc.store import PastRequest, Selection, new_id
 from audio_grpc.v1.speech_to_text_pb2 import TimeRange, TranscribeRequest
-from tests.bounds.contract import ended
+from tests.bounds.calls import ended
 from tests.conftest import Start
 from tests.history.conftest import TEXT, kept, refused, speak
 

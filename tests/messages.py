@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 DEEPEST = 4
 MOST_REPEATED = 3
 LONG = 70_000
-NAMES = ("", "speaker", "listener", "hibari", "whisper-base", "tone", "en", "nobody")
+NAMES = ("", "speaker", "listener", "hibari", "whisper-base", "tone", "en", "nobody", "\u202e")
 
 # Long strings are made of short ones: hypothesis draws no large data.
 TEXTS = st.one_of(

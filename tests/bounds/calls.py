@@ -1,4 +1,4 @@
-"""Every method that a server has, as its descriptors tell, and calls of them with whatever message."""
+"""Requests with a string in any of their fields, and calls of any method with any messages."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -7,69 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
-from grpc_channelz.v1 import channelz_pb2
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
+from google.protobuf.descriptor import FieldDescriptor
 
-from audio_grpc.v1 import (
-    activity_pb2,
-    conversation_pb2,
-    history_pb2,
-    job_pb2,
-    model_pb2,
-    speech_to_text_pb2,
-    text_to_speech_pb2,
-    voice_pb2,
-)
+from tests.contract import Rpc
 
-OWN = (
-    activity_pb2,
-    conversation_pb2,
-    history_pb2,
-    job_pb2,
-    model_pb2,
-    speech_to_text_pb2,
-    text_to_speech_pb2,
-    voice_pb2,
-)
-POOL = descriptor_pool.Default()
 PATIENCE_SECONDS = 30
 
 
-@dataclass(frozen=True)
-class Method:
-    """One method, with what its requests are made of."""
-
-    path: str
-    request: Descriptor
-
-    def __str__(self) -> str:
-        return self.path.rpartition("/")[2]
-
-    def new(self) -> Any:
-        return message_factory.GetMessageClass(self.request)()
-
-
-def methods(*modules: Any) -> list[Method]:
-    return [
-        Method(f"/{service.full_name}/{method.name}", method.input_type)
-        for module in modules
-        for service in module.DESCRIPTOR.services_by_name.values()
-        for method in _methods_of(service)
-    ]
-
-
-def _methods_of(service: Any) -> Iterator[MethodDescriptor]:
-    return iter(service.methods)
-
-
-OURS = methods(*OWN)
-ALL = [*OURS, *methods(health_pb2, reflection_pb2, channelz_pb2)]
-
-
-def strings(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def strings(message: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yields where there are strings in a message, and in those within it."""
     for field in message.fields:
         if field.type == FieldDescriptor.TYPE_STRING:
@@ -78,9 +23,10 @@ def strings(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield from strings(field.message_type, (*path, field.name))
 
 
-def with_string(method: Method, path: Sequence[str], value: str) -> Any:
+def with_string(rpc: Rpc, path: Sequence[str], value: str) -> Any:
     """A request that has the string there, and nothing else but what that needs."""
-    request = at = method.new()
+    request: Any = rpc.request()
+    at = request
     for name in path[:-1]:
         at = getattr(at, name)
         at = at.add() if hasattr(at, "add") else at

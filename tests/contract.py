@@ -1,4 +1,4 @@
-"""The RPCs of the contract, as its descriptors tell of them."""
+"""The RPCs that a server has, as their descriptors tell of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,9 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from grpc_channelz.v1 import channelz_pb2
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from audio_grpc import v1
 
@@ -35,18 +38,22 @@ class Rpc:
         """Service and method, such as ``ModelService/ListModels``."""
         return self.path.rpartition(".")[2]
 
-
-def rpcs() -> list[Rpc]:
-    """All of them, by path."""
-    return sorted((_rpc(method) for method in _methods()), key=lambda rpc: rpc.path)
+    def __str__(self) -> str:
+        return self.path.rpartition("/")[2]
 
 
-def _methods() -> Iterator[MethodDescriptor]:
+def rpcs_of(*modules: Any) -> list[Rpc]:
+    """Those of the services in generated modules, by path."""
+    files: list[FileDescriptor] = [module.DESCRIPTOR for module in modules]
+    services = [service for file in files for service in file.services_by_name.values()]
+    methods = [method for service in services for method in service.methods]
+    return sorted(map(_rpc, methods), key=lambda rpc: rpc.path)
+
+
+def _generated() -> Iterator[Any]:
     for module in iter_modules(v1.__path__):
         if module.name.endswith("_pb2"):
-            file: FileDescriptor = import_module(f"{v1.__name__}.{module.name}").DESCRIPTOR
-            for service in file.services_by_name.values():
-                yield from service.methods
+            yield import_module(f"{v1.__name__}.{module.name}")
 
 
 def _rpc(method: MethodDescriptor) -> Rpc:
@@ -63,3 +70,8 @@ def _rpc(method: MethodDescriptor) -> Rpc:
         template=getattr(rule, verb) if verb else "",
         has_body=bool(rule.body),
     )
+
+
+OURS = rpcs_of(*_generated())
+ALL = sorted([*OURS, *rpcs_of(health_pb2, reflection_pb2, channelz_pb2)], key=lambda rpc: rpc.path)
+"""Those of ours, and those of gRPC's own services that a server has beside them."""
