@@ -214,7 +214,11 @@ def _opened(data: bytes) -> InputContainer:
         "the file is damaged, or of no audio format that is known here; send an intact WAV, FLAC, MP3, Ogg, "
         "WebM or MP4, or bare samples with raw_format where the request has it"
     ):
-        container = av.open(io.BytesIO(data), "r", container_options=_OPTIONS, metadata_errors="replace")
+        container = _demuxer(data)
+        plain = formats.without_layouts(_name(container), data)
+        if plain is not data:
+            container.close()
+            container = _demuxer(plain)
     if not container.streams.audio:
         container.close()
         raise AudioUndecodable("the file has no audio track; send one that has", field="audio")
@@ -225,6 +229,10 @@ def _opened(data: bytes) -> InputContainer:
             "the file's audio has a codec that is not known here; send it as WAV or FLAC", field="audio"
         )
     return container
+
+
+def _demuxer(data: bytes) -> InputContainer:
+    return av.open(io.BytesIO(data), "r", container_options=_OPTIONS, metadata_errors="replace")
 
 
 def _cap_allocations() -> None:

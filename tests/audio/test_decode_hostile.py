@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audio_grpc.audio import decode, encode
 from audio_grpc.errors import AudioTooLong, AudioUndecodable, InvalidRequest
 from audio_grpc.types import Audio, Encoding
-from tests.audio.files import STREAMED_WAV, WHOLE, chunk, decoded, wav
+from tests.audio.files import STREAMED_WAV, WHOLE, chunk, decoded, file, wav
 from tests.conftest import RECORDINGS
 
 
@@ -219,6 +219,35 @@ def test_formats_that_cannot_be_are_refused(data: bytes) -> None:
 )
 def test_what_follows_the_sound_is_looked_through_in_bounded_steps(data: bytes) -> None:
     assert decoded(data).seconds == pytest.approx(2, abs=0.1)
+
+
+def moved_layout(data: bytes) -> bytes:
+    """A MOV with the order of channels of Ogg instead of the usual one."""
+    at = data.index(b"chan") + 8
+    return data[:at] + struct.pack(">I", 0x7A0006) + data[at + 4 :]
+
+
+SECONDS_OF_SOUND = """
+import sys
+from audio_grpc.audio import decode
+data = sys.stdin.buffer.read()
+print([decode(data, max_seconds=60).seconds for _ in range(3)])
+"""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(file("aiff", "pcm_s16be", layout="7.1"), id="aiff"),
+        pytest.param(file("caf", "pcm_s16le", layout="7.1"), id="caf"),
+        pytest.param(moved_layout(file("mov", "pcm_s16le", layout="5.1")), id="mov"),
+    ],
+)
+def test_an_order_of_channels_of_its_own_ends_no_process(data: bytes) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", SECONDS_OF_SOUND], input=data, capture_output=True, check=True
+    )
+    assert child.stdout == b"[2.0, 2.0, 2.0]\n"
 
 
 def survives(data: bytes) -> None:

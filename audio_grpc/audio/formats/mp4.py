@@ -28,6 +28,7 @@ _MAX_DEPTH = 12
 
 # Where the count is, from the start of each box that FFmpeg lays out in memory, one entry a sample.
 _TABLES = {b"stsz": 16, b"stz2": 16, b"trun": 12}
+_LAYOUTS = {b"chan", b"chnl"}
 
 
 class Box(NamedTuple):
@@ -85,9 +86,23 @@ def _is_mp4(data: bytes) -> bool:
     )
 
 
+def layout_places(data: bytes) -> list[int]:
+    """Where the names of the boxes are that tell which channel is which."""
+    return [box.start + 4 for box in _all_boxes(data) if box.name in _LAYOUTS]
+
+
 def _listed_samples(data: bytes) -> int:
-    """In all of its tables, which FFmpeg reads in boxes where they have no business, too."""
     total = 0
+    for box in _all_boxes(data):
+        if (count := _TABLES.get(box.name)) is not None:
+            total += int.from_bytes(data[box.start + count : box.start + count + 4])
+        elif box.name == b"cmov":
+            raise _damaged("has a compressed index")
+    return total
+
+
+def _all_boxes(data: bytes) -> Iterator[Box]:
+    """Those that FFmpeg reads, in boxes where they have no business, too. AudioUndecodable for too many."""
     waiting = [(0, len(data), 0, b"")]
     steps = 0
     while waiting:
@@ -96,15 +111,11 @@ def _listed_samples(data: bytes) -> int:
             continue
         for box in boxes(data, at, end):
             steps += 1
-            inner = _IN_SAMPLE_ENTRY if parent == b"stsd" else _INSIDE.get(box.name, ())
-            waiting += [(box.start + skipped, min(box.end, end), depth + 1, box.name) for skipped in inner]
-            if (count := _TABLES.get(box.name)) is not None:
-                total += int.from_bytes(data[box.start + count : box.start + count + 4])
-            elif box.name == b"cmov":
-                raise _damaged("has a compressed index")
             if steps > MAX_STEPS:
                 raise _damaged(f"has more than {MAX_STEPS} boxes")
-    return total
+            inner = _IN_SAMPLE_ENTRY if parent == b"stsd" else _INSIDE.get(box.name, ())
+            waiting += [(box.start + skipped, min(box.end, end), depth + 1, box.name) for skipped in inner]
+            yield box
 
 
 def _damaged(found: str) -> AudioUndecodable:

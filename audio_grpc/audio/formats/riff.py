@@ -44,6 +44,15 @@ def check(data: bytes) -> None:
         _check_first(data, samples, _UNKNOWN_LONG_SIZE)
 
 
+def layout_places(data: bytes) -> list[int]:
+    """Where the names of the chunks are, in AIFF and CAF, that tell which channel is which."""
+    if data.startswith(b"caff"):
+        return [chunk.start - 12 for chunk in _core_chunks(data) if chunk.name == b"chan"]
+    if data.startswith(b"FORM"):
+        return [chunk.start - 8 for chunk in _chunks(data, 12, "big") if chunk.name == b"CHAN"]
+    return []
+
+
 def parts(data: bytes) -> list[bytes]:
     """The WAV or AIFF files that follow each other."""
     order: Literal["big", "little"] = "big" if data[:4] in {b"FORM", b"RIFX"} else "little"
