@@ -77,7 +77,10 @@ def test_only_layer_three_and_two_are_walked() -> None:
         name
         for name in WHOLE
         if name.startswith(
-            ("wav", "aiff", "m4a", "mp4", "mov", "webm", "mkv", "mp3", "aac", "flac", "ogg", "au")
+            (
+                *("wav", "aiff", "m4a", "mp4", "mov", "webm", "mkv", "mp3", "aac", "flac", "ogg", "au"),
+                *("w64", "caf", "avi", "flv", "wma", "wv", "tta", "mpeg"),
+            )
         )
     ],
 )
@@ -87,8 +90,24 @@ def test_all_of_joined_files_is_heard(name: str) -> None:
     assert sounding(audio.samples)[-1][1] == pytest.approx(audio.seconds, abs=0.1)
 
 
+def test_joined_files_begin_with_no_header_in_their_sound() -> None:
+    for name in ("au", "w64", "caf", "tta", "wv"):
+        assert len(decoded(WHOLE[name] * 2, RATE).samples) == 2 * len(decoded(WHOLE[name], RATE).samples)
+
+
+NARROW = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 10 + b"\x44" + bytes(5)
+WIDE = b"#!AMR-WB\n" + (b"\x44" + bytes(60)) * 10 + b"\x7c"
+
+
+@pytest.mark.parametrize("one", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_joined_recordings_of_telephones(one: bytes) -> None:
+    seconds = decoded(one).seconds
+    assert seconds == pytest.approx(0.22, abs=0.021)
+    assert decoded(one * 3).seconds == pytest.approx(3 * seconds, abs=0.001)
+
+
 def test_the_last_of_joined_files_may_be_cut_off() -> None:
-    for name in ("wav", "m4a", "webm", "aiff", "mp3"):
+    for name in ("wav", "m4a", "webm", "aiff", "mp3", "w64", "caf", "avi", "flv", "wma", "tta", "wv", "au"):
         with pytest.raises(AudioTruncated):
             decoded(WHOLE[name] + WHOLE[name][: len(WHOLE[name]) * 2 // 3])
 
@@ -152,7 +171,7 @@ def test_long_wavs(form: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["w64", "caf", "avi", "aiff", "ogg", "ogg, flac", "opus stream", "webm, live"]
+    "name", ["w64", "caf", "avi", "aiff", "ogg", "ogg, flac", "opus stream", "webm, live", "flv", "wma"]
 )
 @pytest.mark.parametrize("part", [0.41, 0.55, 0.8])
 def test_a_cut_within_a_packet_is_noticed(name: str, part: float) -> None:

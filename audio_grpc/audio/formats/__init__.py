@@ -5,11 +5,13 @@ in a title or in sound. A walk takes at most ``MAX_STEPS`` steps, whatever a fil
 it does not reach.
 
     module      walks                                cut off, if                               joined files
-    riff        WAV, RF64, W64, AVI, AIFF, CAF       a chunk of sound ends after the file      of WAV, AIFF
+    riff        WAV, RF64, W64, AVI, AIFF, CAF       a chunk of sound ends after the file      yes
     mp4         MP4, MOV                             a box of sound ends after the file        yes
     matroska    WebM, Matroska                       an element of sound ends after the file   yes
     ogg         Ogg                                  the last page or packet is not whole      FFmpeg reads on
     mpeg        MP3, AAC (ADTS)                      (by its count of frames, announced.py)    yes
+    objects     ASF (WMA), FLV                       an object of sound ends after the file    yes
+    framed      AU, AMR, TTA, WavPack                (by its length, announced.py)             yes
 
 Of recorders that could not go back to their header, a size of nothing, or of two gigabytes or more, is
 unknown; and a WAV may announce more than it has by the size of its header, or of a part of that: recorders
@@ -18,7 +20,7 @@ take the size of the file for that of the samples.
 
 from collections.abc import Iterable
 
-from audio_grpc.audio.formats import matroska, mp4, mpeg, ogg, riff
+from audio_grpc.audio.formats import framed, matroska, mp4, mpeg, objects, ogg, riff
 
 
 def check_bytes(data: bytes) -> None:
@@ -27,6 +29,7 @@ def check_bytes(data: bytes) -> None:
     mp4.check(data)
     matroska.check(data)
     ogg.check(data)
+    objects.check(data)
 
 
 def without_layouts(format_name: str, data: bytes) -> bytes:
@@ -50,7 +53,7 @@ def parts(format_name: str, data: bytes) -> Iterable[bytes]:
     out; AudioUndecodable, after what was before it, if it is more than a little.
     """
     match format_name:
-        case "wav" | "aiff":
+        case "wav" | "aiff" | "avi" | "w64" | "caf":
             return riff.parts(data)
         case "mov":
             return mp4.parts(data)
@@ -58,4 +61,8 @@ def parts(format_name: str, data: bytes) -> Iterable[bytes]:
             return matroska.parts(data)
         case "mp3" | "aac":
             return mpeg.parts(data)
+        case "asf" | "flv":
+            return objects.parts(data)
+        case "au" | "amr" | "tta" | "wv":
+            return framed.parts(data)
     return [data]

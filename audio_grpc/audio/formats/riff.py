@@ -15,6 +15,7 @@ _W64_RIFF, _W64_DATA = b"riff\x2e\x91\xcf\x11", b"data\xf3\xac\xd3\x11"
 _WAVES = {b"RIFF", b"RIFX", b"RF64", b"BW64"}
 _JOINABLE = {
     **dict.fromkeys(_WAVES, frozenset([b"WAVE"])),
+    b"RIFF": frozenset([b"WAVE", b"AVI "]),
     b"FORM": frozenset([b"AIFF", b"AIFC"]),
 }
 
@@ -54,7 +55,11 @@ def layout_places(data: bytes) -> list[int]:
 
 
 def parts(data: bytes) -> list[bytes]:
-    """The WAV or AIFF files that follow each other."""
+    """The files of one kind that follow each other."""
+    if data.startswith(_W64_RIFF):
+        return cut(data, _starts_among(_wave64_chunks(data), _W64_RIFF, 24))
+    if data.startswith(b"caff"):
+        return cut(data, _starts_among(_core_chunks(data), b"caff", 12))
     order: Literal["big", "little"] = "big" if data[:4] in {b"FORM", b"RIFX"} else "little"
     return cut(data, _file_starts(data, order))
 
@@ -72,6 +77,14 @@ def _file_starts(data: bytes, order: Literal["big", "little"]) -> Iterator[int]:
             return
         else:
             at = _after(data, at + 8, size)
+
+
+def _starts_among(chunks: Iterator[Chunk], name: bytes, head_bytes: int) -> Iterator[int]:
+    """The beginning, and wherever a header stands for a chunk."""
+    yield 0
+    for chunk in chunks:
+        if chunk.name == name:
+            yield chunk.start - head_bytes
 
 
 def _after(data: bytes, start: int, size: int) -> int:
@@ -97,8 +110,9 @@ def _wave64_chunks(data: bytes) -> Iterator[Chunk]:
         if at + 24 > len(data):
             return
         size = max(24, int.from_bytes(data[at + 16 : at + 24], "little"))
-        yield Chunk(data[at : at + 8], at + 24, size - 24)
-        at += size + -size % 8
+        name = data[at : at + 8]
+        yield Chunk(name, at + 24, size - 24)
+        at += 40 if name == _W64_RIFF else size + -size % 8
 
 
 def _core_chunks(data: bytes) -> Iterator[Chunk]:
@@ -107,8 +121,9 @@ def _core_chunks(data: bytes) -> Iterator[Chunk]:
         if at + 12 > len(data):
             return
         size = int.from_bytes(data[at + 4 : at + 12])
-        yield Chunk(data[at : at + 4], at + 12, size)
-        at += 12 + size
+        name = data[at : at + 4]
+        yield Chunk(name, at + 12, size)
+        at += 8 if name == b"caff" else 12 + size
 
 
 def _is_movie(data: bytes, chunk: Chunk) -> bool:
