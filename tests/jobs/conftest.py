@@ -20,12 +20,16 @@ PIECES: dict[str, Any] = {"target_size": 40}
 
 
 class Speaker:
-    """Watches what the tone speaker is asked to say, and holds it where it comes to a word."""
+    """Watches what the tone speaker is asked to say, and holds it where it comes to a word.
+
+    Of what has the endless word it makes sound until it is closed.
+    """
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.closed: list[str] = []
         self.held_word = ""
+        self.endless_word = ""
         self.failing_word = ""
         self.reached = threading.Event()
         self.go_on = threading.Event()
@@ -46,6 +50,10 @@ class Speaker:
                         self.reached.set()
                         assert self.go_on.wait(60)
                     yield speech
+                    while self.endless_word and self.endless_word in text and not self.go_on.is_set():
+                        self.reached.set()
+                        self.go_on.wait(0.01)  # as a model takes its time
+                        yield speech
             except GeneratorExit:
                 self.closed.append(text.strip())
                 raise

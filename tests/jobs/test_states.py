@@ -69,14 +69,13 @@ async def test_a_job_that_waits_can_be_paused_and_cancelled(start: Start, speake
 
 async def test_a_cancelled_job_stops_in_the_middle_of_its_piece(start: Start, speaker: Speaker) -> None:
     _, client = await start()
-    speaker.hold("number 3,")
+    speaker.endless_word = "number 3,"
     job = await client.create_job(TEXT, **PIECES)
     await asyncio.to_thread(speaker.reached.wait, 60)
     cancelled = await client.cancel_job(job.id)
     assert cancelled.state == CANCELLED
     assert cancelled.HasField("end_time")
     following = await client.create_job("The next one.")
-    speaker.go_on.set()
     assert (await ended(client, following.id)).state == COMPLETED
     assert [said for said in speaker.closed if "number 3," in said], "its generator was closed"
     assert (await client.get_job(job.id)).pieces_done == 3
