@@ -93,7 +93,9 @@ class Parts:
         self._voices = FolderVoices(settings.voices_path or USER_DATA / "voices")
         transcripts = SampleTranscripts(self.models)
         self._samples = Samples(self._voices, transcripts, settings.max_voice_sample_bytes)
-        self.job_runner = JobRunner(self.models, self._samples, self.storage, _job_rules(settings))
+        self.job_runner = JobRunner(
+            *(self.models, self._samples, self.storage, _job_rules(settings), self.running_calls)
+        )
 
     def add_services(self, server: grpc.aio.Server) -> None:
         """Every service of the contract."""

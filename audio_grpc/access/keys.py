@@ -1,7 +1,7 @@
 """Which key a call came with."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class KeyStore:
         """Why a key that was let in is so no more; None if it still is, or if the file is in no order."""
         self._follow()
         return None if self._trouble or self._known(key.sha256) else _unknown()
+
+    def revoked_ids(self, key_ids: Collection[str]) -> set[str]:
+        """Those of keys that are let in no more; none of them if the file is in no order."""
+        self._follow()
+        if self._trouble:
+            return set()
+        return set(key_ids).difference(
+            key.id for keys in (self._keys, self._temporary) for key in keys.values()
+        )
 
     @contextmanager
     def temporary(self, name: str) -> Iterator[str]:

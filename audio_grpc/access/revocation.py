@@ -18,7 +18,7 @@ class RunningCalls:
     """The calls in progress that came with a key, and how each is ended. Used on the event loop only."""
 
     def __init__(self, keys: KeyStore) -> None:
-        self._keys = keys
+        self.keys = keys
         self._running: dict[object, tuple[Key, End]] = {}
 
     @contextmanager
@@ -35,6 +35,10 @@ class RunningCalls:
         """Look again and again, until cancelled. A file that cannot be read revokes nothing."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for key, end in list(self._running.values()):
-                if revoked := self._keys.revoked(key):
-                    end(revoked)
+            self.end_revoked()
+
+    def end_revoked(self) -> None:
+        """End those of keys that are let in no more."""
+        for key, end in list(self._running.values()):
+            if revoked := self.keys.revoked(key):
+                end(revoked)

@@ -6,7 +6,7 @@ clocks of the servers have to agree to within a few seconds.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -125,6 +125,21 @@ class Leases:
         """The job has failed, unless it was ended before."""
         failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).values(_failure(error))
         await self._run("keep the job", lambda connection: connection.execute(failed))
+
+    async def waiting_keys(self) -> set[str]:
+        """The ids of the keys that have jobs which have not ended, on whatever server."""
+        wanted = select(JOBS.c.key_id).where(JOBS.c.state.in_(UNENDED), JOBS.c.key_id != "").distinct()
+
+        def work(connection: Connection) -> set[str]:
+            return set(connection.execute(wanted).scalars())
+
+        return await self._run("list the jobs", work) if self._database.is_there else set()
+
+    async def fail_all(self, key_ids: Collection[str], error: SpeechError) -> list[str]:
+        """All jobs of these keys that have not ended have failed, whoever runs them; their ids."""
+        unended = and_(JOBS.c.key_id.in_(key_ids), JOBS.c.state.in_(UNENDED))
+        failed = update(JOBS).where(unended).values(_failure(error)).returning(JOBS.c.id)
+        return await self._run("keep the jobs", lambda connection: list(connection.execute(failed).scalars()))
 
     def _claim(self, connection: Connection) -> Job | None:
         now = time.time()

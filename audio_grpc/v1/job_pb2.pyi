@@ -39,7 +39,7 @@ class _SpeechJobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Speech
     SPEECH_JOB_STATE_COMPLETED: _SpeechJobState.ValueType  # 4
     """Its audio is whole."""
     SPEECH_JOB_STATE_FAILED: _SpeechJobState.ValueType  # 5
-    """A piece could not be spoken, or not be kept; `error` says why."""
+    """A piece could not be spoken, or not be kept, or the key that made the job was revoked; `error` says why."""
     SPEECH_JOB_STATE_CANCELLED: _SpeechJobState.ValueType  # 6
 
 class SpeechJobState(_SpeechJobState, metaclass=_SpeechJobStateEnumTypeWrapper): ...
@@ -54,7 +54,7 @@ SPEECH_JOB_STATE_PAUSED: SpeechJobState.ValueType  # 3
 SPEECH_JOB_STATE_COMPLETED: SpeechJobState.ValueType  # 4
 """Its audio is whole."""
 SPEECH_JOB_STATE_FAILED: SpeechJobState.ValueType  # 5
-"""A piece could not be spoken, or not be kept; `error` says why."""
+"""A piece could not be spoken, or not be kept, or the key that made the job was revoked; `error` says why."""
 SPEECH_JOB_STATE_CANCELLED: SpeechJobState.ValueType  # 6
 Global___SpeechJobState: _TypeAlias = SpeechJobState  # noqa: Y015
 
@@ -149,7 +149,7 @@ class SpeechJobError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """The stable name for programs, such as "MODEL_FAILED" or "STORAGE_FAILED"."""
+    """The stable name for programs, such as "MODEL_FAILED", "STORAGE_FAILED" or "API_KEY_INVALID" (revoked)."""
     message: _builtins.str
     """For people."""
     def __init__(

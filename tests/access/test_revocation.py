@@ -1,4 +1,4 @@
-"""The end of calls in progress when their key is revoked."""
+"""The end of calls in progress, and of jobs, when their key is revoked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,9 +12,11 @@ import pytest
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from audio_grpc.v1 import job_pb2 as pb
 from tests.access.test_keys import with_key
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.conversation.chat_double import ChatDouble
+from tests.jobs.conftest import ended, reached
 
 LONG = "A text that takes the slowed speaker some minutes to say. " * 200
 PCM = Encoding.PCM_S16LE
@@ -139,6 +141,52 @@ async def test_the_place_of_a_revoked_call_is_free_again(start: Start, keys: Pat
                 pass
 
 
+RUNNING, QUEUED, PAUSED = (
+    pb.SPEECH_JOB_STATE_RUNNING,
+    pb.SPEECH_JOB_STATE_QUEUED,
+    pb.SPEECH_JOB_STATE_PAUSED,
+)
+COMPLETED, FAILED = pb.SPEECH_JOB_STATE_COMPLETED, pb.SPEECH_JOB_STATE_FAILED
+
+
+async def onlooker(start: Start) -> AsyncClient:
+    """A client of another server on the database, which asks for no keys and runs no jobs."""
+    return (await start(jobs_at_once=0))[1]
+
+
+async def test_jobs_fail_with_their_key_whatever_their_state(start: Start, keys: Path) -> None:
+    _, secret = key_file.add(keys, "bob", KeyLimits())
+    async with let_in(start, keys) as (alice, key_id):
+        jobs = [await alice.create_job(LONG) for _ in range(3)]
+        await alice.pause_job(jobs[2].id)
+        await reached(alice, jobs[0].id, lambda job: job.state == RUNNING)
+        others = await with_key(alice, secret).create_job("Hi.")
+        anybody = await onlooker(start)
+        assert [(await anybody.get_job(job.id)).state for job in jobs] == [RUNNING, QUEUED, PAUSED]
+        key_file.revoke(keys, key_id)
+        for job in jobs:
+            failed = await ended(anybody, job.id)
+            assert (failed.state, failed.error.reason) == (FAILED, "API_KEY_INVALID")
+            assert "was revoked" in failed.error.message
+        assert (await ended(anybody, others.id)).state == COMPLETED, "the place is free again"
+
+
+async def test_a_server_that_runs_no_jobs_ends_them_too(start: Start, keys: Path) -> None:
+    key, secret = key_file.add(keys, "alice", KeyLimits())
+    _, client = await start(keys_file=keys, jobs_at_once=0)
+    job = await with_key(client, secret).create_job(LONG)
+    key_file.revoke(keys, key.id)
+    failed = await ended(await onlooker(start), job.id)
+    assert (failed.state, failed.error.reason) == (FAILED, "API_KEY_INVALID")
+
+
+async def test_jobs_of_before_there_were_keys_go_on(start: Start, keys: Path) -> None:
+    anybody = await onlooker(start)
+    job = await anybody.create_job("Hi.")
+    await start(keys_file=keys)
+    assert (await ended(anybody, job.id)).state == COMPLETED
+
+
 def broken(keys: Path) -> None:
     keys.write_text("{")
 
@@ -159,8 +207,10 @@ async def test_a_file_in_no_order_revokes_nothing(
     server, client = await start(keys_file=keys, options={"delay_seconds": 0.01})
     stream = with_key(client, secret).synthesize("x" * 150, encoding=PCM)
     size = len(await anext(stream))
+    job = await with_key(client, secret).create_job("x" * 150)
     change(keys)
     assert server.keys is not None
     assert server.keys.revoked(key) is None
     size += sum([len(data) async for data in stream])
     assert size == 150 * 4800
+    assert (await ended(await onlooker(start), job.id)).state == COMPLETED

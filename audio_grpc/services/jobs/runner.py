@@ -1,13 +1,16 @@
-"""Finds jobs to run, keeps their leases, and forgets jobs that ended long ago."""
+"""Finds jobs to run, keeps their leases, ends those of revoked keys, and forgets those of long ago."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
-from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed
+from audio_grpc.access.revocation import RunningCalls
+from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed, Unauthenticated
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.narrator import JobNarrator
@@ -16,10 +19,13 @@ from audio_grpc.store import JobStorage, Leases
 from audio_grpc.types import Job, JobState
 
 LOOK_SECONDS = 1.0
-"""How often to look for jobs that another server was asked for, or has let go of."""
+"""How often to look for jobs that another server was asked for or has let go of, and for revoked keys."""
 LONGEST_PAUSE_SECONDS = 60.0
 """How seldom to look while the database fails."""
 TIDY_SECONDS = 3600.0
+KEY_REVOKED = Unauthenticated(
+    "the key that made this job was revoked; ask the operator for another one, and make the job again with it"
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +45,17 @@ class JobRules:
 class JobRunner:
     """Runs the jobs that nobody else runs."""
 
-    def __init__(self, models: Models, samples: Samples, storage: JobStorage, rules: JobRules) -> None:
+    def __init__(
+        self,
+        models: Models,
+        samples: Samples,
+        storage: JobStorage,
+        rules: JobRules,
+        calls: RunningCalls | None,
+    ) -> None:
         self._storage = storage
         self._rules = rules
+        self._calls = calls
         self._leases = Leases(storage.database, uuid4().hex, rules.lease_seconds)
         self._narrator = JobNarrator(models, samples, self._leases, storage.blobs)
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,7 +72,11 @@ class JobRunner:
 
     def start(self) -> None:
         """From now on run what there is to run."""
-        work = [self._run_all(), self._tidy()] if self._rules.at_once else [self._tidy()]
+        work = [self._tidy()]
+        if self._rules.at_once:
+            work.append(_again(self._claim, self._news))
+        if self._calls is not None:
+            work.append(_again(partial(self._end_revoked, self._calls), asyncio.Event()))
         self._tasks = [asyncio.create_task(each, name="jobs") for each in work]
 
     async def stop(self) -> None:
@@ -73,17 +91,16 @@ class JobRunner:
         if job_id in self._changed:
             self._changed[job_id].set()
 
-    async def _run_all(self) -> None:
-        pause = LOOK_SECONDS
-        while True:
-            self._news.clear()
-            try:
-                while len(self._running) < self._rules.at_once and (job := await self._leases.claim()):
-                    self._running[job.id] = asyncio.create_task(self._run(job), name=job.id)
-                pause = LOOK_SECONDS
-            except StorageFailed:  # and logged
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            await _wait(self._news, pause)
+    async def _claim(self) -> None:
+        while len(self._running) < self._rules.at_once and (job := await self._leases.claim()):
+            self._running[job.id] = asyncio.create_task(self._run(job), name=job.id)
+
+    async def _end_revoked(self, calls: RunningCalls) -> None:
+        if revoked := calls.keys.revoked_ids(await self._leases.waiting_keys()):
+            calls.end_revoked()  # first: who watches a job is told of the key, not of the job that fails
+            for job_id in await self._leases.fail_all(revoked, KEY_REVOKED):
+                log.warning("job %s failed: its key was revoked", job_id)
+                self.wake(job_id)
 
     async def _run(self, job: Job) -> None:
         log.info("job %s goes on at piece %d of %d", job.id, job.pieces_done, job.pieces_total)
@@ -100,9 +117,9 @@ class JobRunner:
             self._news.set()
 
     async def _watch(self, job_id: str) -> None:
-        """Keep the lease, until the job was cancelled or deleted or is another server's."""
+        """Keep the lease, until the job was ended or deleted or is another server's."""
         state: JobState | None = JobState.RUNNING
-        while state not in (None, JobState.CANCELLED):
+        while state is not None and not state.has_ended:
             await _wait(self._changed[job_id], self._leases.seconds / 3)
             self._changed[job_id].clear()
             with suppress(StorageFailed):  # and logged; what is spoken is kept only under a lease
@@ -129,6 +146,19 @@ class JobRunner:
             await self._storage.jobs.remove(job_id, None)
         await self._storage.blobs.clear(job_id)
         log.info("job %s has ended long ago and is forgotten", job_id)
+
+
+async def _again(look: Callable[[], Awaitable[None]], news: asyncio.Event) -> None:
+    """Look at once when there are news, and else every second; more seldom while the database fails."""
+    pause = LOOK_SECONDS
+    while True:
+        news.clear()
+        try:
+            await look()
+            pause = LOOK_SECONDS
+        except StorageFailed:  # and logged
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        await _wait(news, pause)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
