@@ -14,8 +14,10 @@ from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.hibari import MOST_PHONEMES, Hibari
 from audio_grpc.client import Client, Encoding, ServiceError
 from audio_grpc.errors import TextUnspeakable
+from audio_grpc.runtime.loaded import FAILURES_IN_A_ROW
 from audio_grpc.text import clean
 from audio_grpc.types import SynthesisOptions
+from tests.conftest import Start
 
 AWKWARD = (
     *("cm⁻¹", "10⁻⁶", "m·s⁻¹", "¹⁴C", "[⁷]", "⑴", "1" * 37, "9" * 5000, "−", "⅓", "₽", "℃", "≤", "√", "‰"),
@@ -79,6 +81,47 @@ def test_each_is_spoken_or_refused_at_the_door(embedded: str, text: str) -> None
             except ServiceError as error:
                 refusal = (error.code, error.reason)
             assert sound or refusal in REFUSALS
+
+
+def tokens(client: Client, text: str) -> int:
+    """Returns how much of the text the model is given to say."""
+    with client.synthesize(text, encoding=Encoding.PCM_S16LE) as speech:
+        assert b"".join(speech)
+        return speech.finished.usage.input_tokens
+
+
+@pytest.mark.parametrize("sign", "−⅓₽℃≤√‰")
+def test_a_sign_does_not_vanish_on_its_way_to_the_model(embedded: str, sign: str) -> None:
+    with Client(embedded) as client:
+        assert tokens(client, f"Write 5 {sign} 6 here.") >= tokens(client, "Write 5 6 here.") + len("two")
+
+
+def test_a_letter_for_an_apostrophe_is_one(embedded: str) -> None:
+    with Client(embedded) as client:
+        assert tokens(client, "I donʼt know.") == tokens(client, "I don't know.")
+
+
+async def test_what_the_phonemiser_fails_at_is_the_fault_of_the_text(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hibari import Hibari as Engine
+
+    phonemize = Engine.phonemize
+
+    def failing(engine: Engine, text: str) -> list[str]:
+        if "stumble" in text:
+            raise IndexError("told to fail by a test")
+        return phonemize(engine, text)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Engine, "phonemize", failing)
+    server, client = await start(synthesizers={"speaker": ModelSpec("hibari")})
+    loaded = await server.models.synthesizer("").load()
+    for number in range(FAILURES_IN_A_ROW + 1):
+        with pytest.raises(ServiceError, match="write that in words") as refusal:
+            await anext(client.synthesize(f"It may stumble at number {number}."))
+        assert (refusal.value.code, refusal.value.reason) == REFUSALS[0]
+    assert await server.models.synthesizer("").load() is loaded
+    assert await anext(client.synthesize("All is well."))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
