@@ -249,7 +249,7 @@ async def test_arrays_are_taken_with_brackets_and_without(door: Door, name: str)
         [("language", "en")],
         [("languages[]", "en")],
         [("languages[]", "ja"), ("languages[]", "en_GB")],
-        [("language", "english")],
+        [("language", "auto")],
         [("prompt", "Names: Elinor."), ("temperature", "0.2"), ("language", "")],
         [("unheard_of", "whatever")],
     ],
@@ -257,6 +257,22 @@ async def test_arrays_are_taken_with_brackets_and_without(door: Door, name: str)
 async def test_options_are_taken_by_a_real_model(neural: Door, fields: list[tuple[str, str]]) -> None:
     reply = await posted(neural, [("model", "whisper-1"), *fields], RECORDING)
     assert (reply.status_code, len(reply.json()["text"]) > 20) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "heard_as"),
+    [
+        ([("language", "english")], {"en"}),
+        ([("language", "nb-NO")], {"no"}),
+        ([("languages[]", "fil"), ("languages[]", "iw")], {"tl", "he"}),
+        ([("languages", "english"), ("language", "iw")], {"en"}),
+    ],
+)
+async def test_languages_reach_the_model_under_all_of_their_names(
+    neural: Door, fields: list[tuple[str, str]], heard_as: set[str]
+) -> None:
+    reply = await posted(neural, [("model", "whisper-1"), *fields], RECORDING)
+    assert {language["code"] for language in reply.json()["languages"]} <= heard_as
 
 
 async def test_the_parameters_of_the_voice_detector_reach_the_model(neural: Door) -> None:

@@ -40,6 +40,12 @@ async def test_every_path_of_speech_speaks_wav(door: Door, prefix: str) -> None:
         assert await heard(door, reply.content) == "Hello."
 
 
+async def test_texts_may_be_longer_than_chatterbox_takes(door: Door) -> None:
+    for path in SPEECH:
+        reply = await door.http.post(f"/chatterbox{path}", json={"input": "Hello. " * 500})
+        assert (reply.status_code, reply.headers["content-type"]) == (200, "audio/wav"), path
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
 async def test_every_path_of_uploads_speaks_with_the_sample(open_door: Open, prefix: str) -> None:
     door = await open_door(options={"cloning": True, "wants_transcript": True})
