@@ -1,19 +1,24 @@
 """A turn on a model's thread ends after bounded work, though it has no result yet."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from audio_grpc.audio import blocks, encode
-from audio_grpc.backends.base import Transcript
+from audio_grpc.backends import whisper_engine
+from audio_grpc.backends.base import ModelSpec, Transcript
 from audio_grpc.backends.tone import ToneListener
 from audio_grpc.client import AsyncClient
 from audio_grpc.giving_way import give_way
 from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.worker import Stream, Worker
+from audio_grpc.text import pieces
 from audio_grpc.types import Audio, Encoding, Segment, TranscriptionOptions
+from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
 from tests.conftest import PATIENCE_SECONDS, Start
 
 
@@ -110,3 +115,64 @@ async def test_a_long_silence_is_decoded_in_turns(start: Start, monkeypatch: pyt
     await long
     assert order.count("block") >= 2
     assert order.count("step") > 50
+
+
+async def test_windows_in_which_nobody_speaks_are_heard_in_turns(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = await start(transcribers={"listener": ModelSpec("faster-whisper", concurrency=2)})
+    call = whisper_engine.Engine._call
+    both, under_way, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+    order: list[str] = []
+
+    def held(*arguments: Any) -> list[Any]:
+        loop.call_soon_threadsafe(under_way.set)
+        assert both.wait(PATIENCE_SECONDS)
+        return call(*arguments)
+
+    async def listen(name: str, seconds: float) -> None:
+        # Its windows have no result, whatever the model makes of silence.
+        options: dict[str, Any] = {"language_code": "en", "temperature": 0.0, "beam_size": 1}
+        nothing = DecodingParameters(no_speech_threshold=0.0, log_prob_threshold=0.0)
+        hearing = client.transcribe(
+            silence(seconds), voice_activity_detection=False, decoding_parameters=nothing, **options
+        )
+        assert [segment async for segment in hearing] == []
+        order.append(name)
+
+    assert [model.state async for model in client.load_model("listener")]
+    monkeypatch.setattr(whisper_engine.Engine, "_call", held)
+    long = asyncio.create_task(listen("long", 120))
+    await asyncio.wait_for(under_way.wait(), PATIENCE_SECONDS)
+    short = asyncio.create_task(listen("short", 1))
+    while server.models.transcriber("").admission.running < 2:
+        await asyncio.sleep(0)
+    both.set()
+    await asyncio.gather(long, short)
+    assert order == ["short", "long"]
+
+
+async def test_the_pieces_of_a_long_text_are_counted_in_turns(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = await start(concurrency=2)
+    both, under_way, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+    done: list[str] = []
+
+    def counted() -> None:
+        done.append("step")
+        loop.call_soon_threadsafe(under_way.set)
+        assert both.wait(PATIENCE_SECONDS)
+        give_way()
+
+    monkeypatch.setattr(pieces, "give_way", counted)
+    long = client.synthesize("This is a sentence. " * 400, target_size=20)
+    await anext(long)
+    await asyncio.wait_for(under_way.wait(), PATIENCE_SECONDS)
+    short = asyncio.ensure_future(anext(client.synthesize("Hi.")))
+    while server.models.synthesizer("").admission.running < 2:
+        await asyncio.sleep(0)
+    both.set()
+    assert await short
+    assert done.count("step") < 8, "the other had its turn before all were counted"
+    long.cancel()

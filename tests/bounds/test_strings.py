@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from audio_grpc.server import Server
+from audio_grpc.v1.speech_to_text_pb2 import TranscribeUploadRequest, UploadRefusal
 from tests.bounds.calls import Status, ended, strings, with_string
 from tests.conftest import Start
 from tests.contract import OURS, Rpc
@@ -46,6 +47,15 @@ async def test_what_a_message_quotes_fits_however_it_is_encoded(server: Server, 
             status = await ended(server.address, method.path, request.SerializeToString())
             assert is_short(status), (path, status)
             assert "\u202e" not in status.message
+
+
+async def test_a_status_fits_whatever_it_has_to_say(server: Server) -> None:
+    """What is quoted, and the field at fault in each of two details, would be too much together."""
+    refusal = UploadRefusal(message="\U0001f600" * 1000, field="\U0001f600" * 256)
+    request = TranscribeUploadRequest(refusal=refusal).SerializeToString()
+    status = await ended(server.address, "/audio_grpc.v1.SpeechToTextService/TranscribeUpload", request)
+    assert (status.code, is_short(status)) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert "refused it" in status.message
 
 
 @pytest.mark.parametrize(

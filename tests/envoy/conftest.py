@@ -73,6 +73,7 @@ def front(gate: Gate) -> Iterator[Front]:
     speakers = {
         "speaker": ModelSpec("tone", aliases=("tts-1",)),
         "broken": ModelSpec("tone", options={"fail_after": 2}),
+        "broken-at-once": ModelSpec("tone", options={"fail_after": 0}),
         "gated": ModelSpec("tone"),
     }
 

@@ -1,5 +1,6 @@
 """gRPC, gRPC-Web and Connect through Envoy."""
 
+import asyncio
 import json
 import re
 import struct
@@ -106,12 +107,15 @@ async def test_an_error_keeps_its_reason(front: Front) -> None:
         assert (failure.value.code, failure.value.reason) == (grpc.StatusCode.INTERNAL, "MODEL_FAILED")
 
 
-async def test_what_models_answer_takes_no_replica_out(front: Front) -> None:
+@pytest.mark.parametrize("model", ["broken", "broken-at-once"])
+async def test_what_models_answer_takes_no_replica_out(front: Front, model: str) -> None:
     async with AsyncClient(front.address) as client:
         for _ in range(10):
-            with pytest.raises(ServiceError):
-                async for _ in client.synthesize("Hi there.", model="broken"):
+            with pytest.raises(ServiceError) as failure:
+                async for _ in client.synthesize("Hi there.", model=model):
                     pass
+            assert failure.value.code is grpc.StatusCode.INTERNAL
+            assert await asyncio.to_thread(front.healthy) == 1
         assert await client.list_voices()
 
 

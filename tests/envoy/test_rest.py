@@ -87,7 +87,7 @@ def test_a_stream_that_breaks_lacks_its_last_message_and_says_why_in_trailers(
 
 def test_unary_methods(front: Front) -> None:
     models = front.ask("GET", "/api/v1/models").json["models"]
-    assert [model["name"] for model in models] == ["speaker", "broken", "gated", "listener"]
+    assert [model["name"] for model in models] == ["speaker", "broken", "broken-at-once", "gated", "listener"]
     assert front.ask("GET", "/api/v1/models/tts-1").json["model"]["name"] == "speaker"
     voices = front.ask("GET", "/api/v1/voices?model=speaker").json["voices"]
     assert [voice["name"] for voice in voices] == ["tone"]
