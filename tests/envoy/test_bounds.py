@@ -6,11 +6,13 @@ import grpc
 import pytest
 
 from audio_grpc.client import AsyncClient
+from audio_grpc.interceptors import arrivals
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 from tests.bounds.calls import ended
 from tests.contract import ALL, Rpc
 from tests.envoy.front import Front
 
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 SYNTHESIZE = "/audio_grpc.v1.TextToSpeechService/Synthesize"
 TIMES = 20
 
@@ -66,3 +68,12 @@ async def test_what_is_too_large_for_a_small_method_stays_outside(front: Front, 
     status = await ended(front.address, f"/{method}", b"\xfa\x7f\x80\x80\x40" + bytes(1 << 20))
     assert (status.code, "send less in it" in status.message) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert front.stats("^cluster.server.upstream_rq_total$") == before
+
+
+async def test_a_large_question_about_the_contract_ends_before_it_has_come(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream, so Envoy cannot hold it until it is whole; it lets it come slowly."""
+    monkeypatch.setattr(arrivals, "LONGEST_SECONDS", 1.0)
+    status = await ended(front.address, REFLECTION, bytes(2 << 20))
+    assert (status.code, "has not come within" in status.message) == (grpc.StatusCode.ABORTED, True)
