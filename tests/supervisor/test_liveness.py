@@ -1,13 +1,18 @@
-"""A process that hangs is replaced; one that is busy is not."""
+"""A process that hangs or crashes is replaced; one that is busy is not."""
 
 import asyncio
+import io
+import re
 import signal
+import sys
 
 import grpc
 import pytest
 
 from audio_grpc.client import Encoding, ServiceError
+from audio_grpc.supervisor import service
 from audio_grpc.supervisor.liveness import until_hung
+from audio_grpc.supervisor.log import Log
 from tests.envoy.front import eventually
 from tests.supervisor.conftest import Start
 from tests.supervisor.test_up import answers
@@ -51,3 +56,28 @@ def test_a_gateway_and_an_envoy_that_hang_are_replaced(start: Start) -> None:
     said = {house.wait_for(r"^up +\| (\w+) has not answered").group(1) for _ in range(2)}
     assert said == {"gateway", "envoy"}
     eventually(lambda: answers(house))
+
+
+class Pauses(io.StringIO):
+    """A log that remembers the pauses before a process is started again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: asyncio.Queue[float] = asyncio.Queue()
+
+    def write(self, text: str) -> int:
+        if found := re.search(r"starting it again in ([\d.]+) s", text):
+            self.said.put_nowait(float(found.group(1)))
+        return len(text)
+
+
+async def test_crashes_of_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "FIRST_PAUSE", 0.001)
+    pauses = Pauses()
+    crashing = service.Service("one", [sys.executable, "-c", ""], Log(pauses))
+    crashing.settled = True
+    crashing.start()
+    assert [await pauses.said.get() for _ in range(3)] == [0.001, 0.002, 0.004], "ever longer"
+    monkeypatch.setattr(service, "STEADY_SECONDS", 0.0)  # from now on it has always run for long
+    assert 0.001 in [await pauses.said.get() for _ in range(3)]
+    await crashing.cut()
