@@ -77,7 +77,9 @@ async def test_crashes_of_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch
     crashing = service.Service("one", [sys.executable, "-c", ""], Log(pauses))
     crashing.settled = True
     crashing.start()
-    assert [await pauses.said.get() for _ in range(3)] == [0.001, 0.002, 0.004], "ever longer"
-    monkeypatch.setattr(service, "STEADY_SECONDS", 0.0)  # from now on it has always run for long
-    assert 0.001 in [await pauses.said.get() for _ in range(3)]
-    await crashing.cut()
+    try:
+        assert [await pauses.said.get() for _ in range(3)] == [0.001, 0.002, 0.004], "ever longer"
+        monkeypatch.setattr(service, "STEADY_SECONDS", 0.0)  # from now on it has always run for long
+        assert 0.001 in [await pauses.said.get() for _ in range(3)]
+    finally:
+        await crashing.cut()
