@@ -64,6 +64,8 @@ CODES_BY_REASON = {
     "BUSY": "rate_limit_exceeded",
 }
 RETRY_SOON_SECONDS = 1.0
+WRAPPERS = ("options", "speech")
+"""Fields of requests that have other fields in them, which stand for themselves in a dialect."""
 
 
 class ErrorDetails(BaseModel):
@@ -145,7 +147,15 @@ def from_service(error: ServiceError, params: Mapping[str, str]) -> ApiError:
         status=status,
         message=error.message,
         type=kind,
-        param=params.get(error.field, error.field) if error.field else None,
+        param=_param(error.field, params) if error.field else None,
         code=CODES_BY_REASON.get(error.reason, error.reason.lower()) or error.code.name.lower(),
         retry_after_seconds=retry,
     )
+
+
+def _param(field: str, params: Mapping[str, str]) -> str:
+    """The dialect's name of a field. No caller of a dialect knows the messages that are around it in gRPC."""
+    if field in params:
+        return params[field]
+    outer, _, inner = field.partition(".")
+    return _param(inner, params) if outer in WRAPPERS else field

@@ -78,6 +78,7 @@ class CommandProcess:
             self.log.append(line)
             if found := re.search(pattern, line):
                 return found
+        self._lines.put(None)  # whoever reads on is told of the end as well
         raise AssertionError(f"it ended before it logged {pattern!r}:\n{''.join(self.log)}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import COMMAND, DATA, ServerProcess
+from tests.envoy.front import eventually
 
 FLAC = str(DATA / "sense_and_sensibility_0880.flac")
 
@@ -46,14 +47,19 @@ def test_the_name_of_the_file_chooses_the_format(
 
 
 def test_several_may_write_one_file_at_once(at: list[str], tmp_path: Path) -> None:
-    command = [COMMAND, "say", "One of several.", "--out", "same.wav", *at]
-    running = [
-        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        for _ in range(4)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in running]
-    assert [process.returncode for process in running] == [0] * 4, said
+    command = [COMMAND, "say", "-", "--out", "same.wav", *at]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        try:
+            eventually(lambda: any(tmp_path.iterdir()))  # it has begun, and waits for its text
+            other = run("say", "Another.", "--out", "same.wav", *at, cwd=tmp_path)
+            assert other.returncode == 0, other.stderr
+            before = (tmp_path / "same.wav").read_bytes()
+            _, said = first.communicate(b"The first of two.", timeout=120)
+        finally:
+            first.kill()
+    assert first.returncode == 0, said
     assert [path.name for path in tmp_path.iterdir()] == ["same.wav"]
+    assert (tmp_path / "same.wav").read_bytes() != before, "the last to finish wins"
     with wave.open(str(tmp_path / "same.wav")) as file:
         assert len(file.readframes(file.getnframes())) == 2 * file.getnframes() > 0
 

@@ -25,6 +25,7 @@ async def test_silent_connections_end_and_silent_calls_do_not(
 
 
 async def test_silent_connections_to_the_metrics_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert endpoint._Handler.timeout
     monkeypatch.setattr(endpoint._Handler, "timeout", 0.2)
     running, _ = await start(metrics_port=0)
     address = running.metrics_url.removesuffix("/metrics")

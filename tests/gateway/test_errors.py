@@ -60,6 +60,23 @@ async def test_speech_that_cannot_be(
     assert error["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("field", ["model", "voice", "response_format", "stream_format", "sample_rate"])
+async def test_a_long_value_is_refused_in_few_words(door: Door, field: str) -> None:
+    reply = await door.http.post(SPEECH, json={**GOOD, field: "v" * 70_000})
+    assert (reply.status_code in (400, 404), error_of(reply)["param"]) == (True, field)
+    assert len(reply.content) < 4096
+    assert "v" * 101 not in reply.text
+
+
+@pytest.mark.parametrize("field", ["model", "language", "response_format", "temperature"])
+async def test_a_long_field_of_a_form_is_refused_in_few_words(door: Door, field: str) -> None:
+    form = {"model": "listener", field: "v" * 70_000}
+    reply = await door.http.post("/v1/audio/transcriptions", data=form, files={"file": ("a.flac", RECORDING)})
+    assert (reply.status_code in (400, 404, 413), error_of(reply)["param"]) == (True, field)
+    assert len(reply.content) < 4096
+    assert "v" * 101 not in reply.text
+
+
 @pytest.mark.parametrize("missing", ["model", "input"])
 async def test_a_field_that_is_missing_is_named(door: Door, missing: str) -> None:
     # Where no other dialect has the path.

@@ -18,7 +18,7 @@ PARAMS = {
     "name": "voice_name",
 }
 NEW_NAMES = {**PARAMS, "name": "new_name"}
-JOB_NAMES = {**{f"speech.{field}": param for field, param in PARAMS.items()}, "id": "job_id"}
+JOB_NAMES = {**PARAMS, "id": "job_id"}
 
 
 def translate(error: ServiceError) -> ApiError:
@@ -32,10 +32,8 @@ def translate_rename(error: ServiceError) -> ApiError:
 
 
 def translate_job(error: ServiceError) -> ApiError:
-    """The same, where an id is that of a job, and how to speak is a part of what is asked for."""
-    told = from_service(error, JOB_NAMES)
-    told.param = told.param and told.param.removeprefix("speech.")
-    return told
+    """The same, where an id is that of a job."""
+    return from_service(error, JOB_NAMES)
 
 
 def error_status(error: ApiError) -> int:
