@@ -11,6 +11,8 @@ from audio_grpc.text import spoken
 Phonemize = Callable[[str], Sequence[str]]
 LAST_WITH_A_READING = "\u1eff"
 """Letters beyond are of scripts that it has no reading for."""
+_READ = ("LATIN ", "MODIFIER ", "MICRO ")
+"""It spells some letters of other scripts, and leaves others out, so that no word of theirs is heard."""
 
 # The G2P takes the target of such a link for phonemes.
 _LINK = re.compile(r"\]\(/+")
@@ -35,15 +37,16 @@ class EnglishReader:
         return self._read(written, text)
 
     def _form(self, letter: str) -> str | None:
-        """The letter, or that without the marks that have no reading; None if it has none either."""
-        if self._readable(letter):
-            return letter
+        """The letter, or the small one, or that without its marks, whichever has a reading; else None."""
+        for form in (letter, letter.lower()):
+            if self._readable(form):
+                return form
         base = unicodedata.normalize("NFD", letter)[0]
         return base if base.isascii() else None
 
     def _is_readable(self, letter: str) -> bool:
         """Tells if it is heard alone, and within a word."""
-        if letter > LAST_WITH_A_READING:
+        if letter > LAST_WITH_A_READING or not unicodedata.name(letter, "").startswith(_READ):
             return False
         alone, within, without = (self._read(word, letter) for word in (letter, f"ca{letter}t", "cat"))
         return bool(alone) and within != without

@@ -35,6 +35,8 @@ _AND = re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])")
 _OPERATORS = {"->": "→", "=>": "→", "<-": "←", "<=": "≤", ">=": "≥", "!=": "≠", "==": "="}
 _OPERATOR = re.compile("|".join(map(re.escape, _OPERATORS)))
 _RULE = re.compile(r"([=+~<>])\1{2,}")
+_RUN = re.compile(r"([^\w\s])\1{3,}")
+"""Of punctuation or carets it is read as three, or a line of slashes would last for minutes."""
 _CODE = re.compile(r"(?<![\w.,:/-])0\d+(?![\w:]|[.,/-]\d)")
 _AMOUNT = re.compile(rf"(?<!\d)([{_SIGNS}]) ?({_NUMBER}{_SCALES})|(?<![\d.,])({_NUMBER}) ?([{_SIGNS}])")
 _LONG_NUMBER = re.compile(rf"\d(?:[,\d]*\d)?(?:(?<=[,\d]{{{LONGEST_NUMBER}}}))")
@@ -44,6 +46,7 @@ def spoken(text: str) -> str:
     """The text in words, cleaned before; empty where there is nothing to say."""
     text = _APOSTROPHE.sub("'", text).translate(_PLAIN)
     text = _OPERATOR.sub(lambda found: _OPERATORS[found[0]], _RULE.sub(r"\1", text))
+    text = _RUN.sub(_shortened, text)
     text = _AND.sub(" and ", text)
     text = "".join(character if character.isascii() else _opened(character) for character in text)
     text = _RAISED.sub(_power, text)
@@ -53,6 +56,11 @@ def spoken(text: str) -> str:
     text = _ALONE.sub(lambda found: f" {CURRENCIES[found[0]][1]} ", text)
     text = "".join(_said(character) for character in text)
     return _CODE.sub(_digits, _LONG_NUMBER.sub(_digits, text))
+
+
+def _shortened(found: re.Match[str]) -> str:
+    is_drawn = unicodedata.category(found[1]) == "Sk" or unicodedata.category(found[1])[0] == "P"
+    return found[0][:3] if is_drawn else found[0]
 
 
 @cache

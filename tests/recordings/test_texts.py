@@ -147,6 +147,20 @@ def test_what_is_long_in_words_is_spoken_bit_by_bit(hibari: Hibari) -> None:
     assert max(sizes) <= MOST_PHONEMES + 2
 
 
+@pytest.mark.parametrize("text", ["да", "Москва", "Γειά", "Բարեւ", "ხევი"])
+def test_letters_of_other_scripts_are_refused_though_some_are_spelled(hibari: Hibari, text: str) -> None:
+    assert set(hibari.unpronounceable(text)) == set(text)
+
+
+def test_a_capital_is_read_as_its_small_letter(hibari: Hibari) -> None:
+    assert phonemes(hibari, "STRAẞE") == phonemes(hibari, "STRAßE") != phonemes(hibari, "STRAE")
+
+
+@pytest.mark.parametrize("mark", "/.(^#")
+def test_a_line_of_marks_does_not_last(hibari: Hibari, mark: str) -> None:
+    assert len("".join(phonemes(hibari, f"one {mark * 400} two") or "")) < 60
+
+
 def test_forms_that_people_write_are_all_spoken(hibari: Hibari) -> None:
     file = Path(__file__).parent / "data" / "written_forms.json"
     for form in json.loads(file.read_text()):
