@@ -201,6 +201,8 @@ class Settings(BaseSettings):
     """Folder of the voices that were made from samples; several servers can share it. None: the user's."""
     max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
     """Largest sample to make a voice of."""
+    max_voices: Annotated[int, Gt(0)] = 1000
+    """The most custom voices that a key may have; without keys, all callers together."""
     database_url: str | None = None
     """Where jobs and the history are kept: sqlite:///FILE, or postgresql://... for servers on several
     machines. None: the user's own file."""

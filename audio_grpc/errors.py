@@ -246,6 +246,12 @@ class TooManyJobs(Busy):
     reason = "TOO_MANY_JOBS"
 
 
+class TooManyVoices(SpeechError):
+    """The key has as many custom voices as it may, or a voice as many names; unlike jobs, they stay."""
+
+    reason = "TOO_MANY_VOICES"
+
+
 class RequestIdReused(SpeechError):
     """The id of an earlier request came with another one."""
 

@@ -155,6 +155,7 @@ def _limits(settings: Settings) -> Limits:
         audio_bytes=settings.max_audio_bytes,
         audio_seconds=settings.max_audio_seconds,
         voice_sample_bytes=settings.max_voice_sample_bytes,
+        voices=settings.max_voices,
     )
 
 

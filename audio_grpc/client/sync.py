@@ -132,7 +132,14 @@ class Client(Jobs, History):
 
     def list_voices(self, model: str = "") -> list[Voice]:
         """The voices of one model, or of all."""
-        return list(self._unary(self._text_to_speech.ListVoices, ListVoicesRequest(model=model)).voices)
+        voices: list[Voice] = []
+        token = ""
+        while True:
+            request = ListVoicesRequest(model=model, page_token=token)
+            page = self._unary(self._text_to_speech.ListVoices, request)
+            voices += page.voices
+            if not (token := page.next_page_token):
+                return voices
 
     def list_models(self) -> list[Model]:
         """Every configured model."""
@@ -178,8 +185,14 @@ class Client(Jobs, History):
 
     def list_custom_voices(self) -> list[CustomVoice]:
         """The voices that were made from samples, oldest first."""
-        reply = self._unary(self._voices.ListCustomVoices, ListCustomVoicesRequest())
-        return list(reply.voices)
+        voices: list[CustomVoice] = []
+        token = ""
+        while True:
+            request = ListCustomVoicesRequest(page_token=token)
+            page = self._unary(self._voices.ListCustomVoices, request)
+            voices += page.voices
+            if not (token := page.next_page_token):
+                return voices
 
     def get_custom_voice(self, id_or_name: str) -> CustomVoice:
         """One of them."""

@@ -32,6 +32,7 @@ STATUSES = {
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.CloningUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelLoadFailed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TooManyVoices: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobInOtherState: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobIncomplete: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ServerStopping: grpc.StatusCode.UNAVAILABLE,

@@ -40,6 +40,7 @@ class Limits:
     audio_bytes: int
     audio_seconds: float
     voice_sample_bytes: int
+    voices: int
 
 
 @dataclass(frozen=True)

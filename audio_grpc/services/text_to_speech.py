@@ -15,6 +15,7 @@ from audio_grpc.services.callers import speaker
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
+from audio_grpc.services.pages import part
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis, spoken_by
 from audio_grpc.services.timing import timing
@@ -87,15 +88,16 @@ class TextToSpeech(TextToSpeechServiceServicer):
                         yield pb.StreamingSynthesizeResponse(finished=_finished(event, call))
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Context) -> pb.ListVoicesResponse:
-        """The voices of one model, or of all; strangers are told of the models' own."""
+        """A page of the voices of one model, or of all; strangers are told of the models' own."""
         models = [self._models.synthesizer(request.model)] if request.model else self._models.synthesizers
         custom: list[CustomVoice] = []
         aliases: Mapping[str, Sequence[str]] = {}
         is_told = not current_call.get().is_strangers
         if is_told and any(model.backend.info.cloning for model in models):
             custom, aliases = await self._voices.all(speaker()), await self._voices.aliases()
-        voices = [voice for model in models for voice in _voices(model, custom, aliases)]
-        return pb.ListVoicesResponse(voices=voices)
+        every = [voice for model in models for voice in _voices(model, custom, aliases)]
+        voices, following = part(every, _place_in_list, request.page_size, request.page_token)
+        return pb.ListVoicesResponse(voices=voices, next_page_token=following)
 
 
 def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
@@ -121,6 +123,10 @@ def _voices(
         own = further.get(clone.id, ())
         aliases = [clone.name, *own, *_aliases(model, clone.id), *_aliases(model, clone.name)]
         yield from_voice(voice, model=model.name, aliases=aliases, custom=True)
+
+
+def _place_in_list(voice: pb.Voice) -> str:
+    return f"{voice.model} {voice.name}"
 
 
 def _aliases(model: Model[Synthesizer], voice: str) -> list[str]:

@@ -9,10 +9,18 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.convert import from_custom_voice
-from audio_grpc.errors import CloningUnavailable, InvalidRequest, VoiceExists, quoted, request_id_reused
+from audio_grpc.errors import (
+    CloningUnavailable,
+    InvalidRequest,
+    TooManyVoices,
+    VoiceExists,
+    quoted,
+    request_id_reused,
+)
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import manager, speaker
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
+from audio_grpc.services.pages import part
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
@@ -27,6 +35,7 @@ from audio_grpc.voices import VoiceStore, is_id, new_id
 Context = ServicerContext[Any, Any]
 
 MAX_NAME_CHARACTERS = 64
+MAX_ALIASES = 20
 MAX_CHARACTERS = {"transcript": MAX_TRANSCRIPT_CHARACTERS, "consent": 256}
 LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """What all BCP-47 codes have in common: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
@@ -50,6 +59,7 @@ class CustomVoices(VoiceServiceServicer):
             return pb.CreateCustomVoiceResponse(voice=made)
         name = self._new_name(request.name, "name")
         _check_texts(request)
+        await self._require_room()
         sample = await checked_sample(request.sample, "sample", max_bytes=self._limits.voice_sample_bytes)
         voice = CustomVoice(
             id=new_id(),
@@ -75,9 +85,11 @@ class CustomVoices(VoiceServiceServicer):
     async def ListCustomVoices(
         self, request: pb.ListCustomVoicesRequest, context: Context
     ) -> pb.ListCustomVoicesResponse:
-        """The caller's, and the shared ones."""
-        voices, aliases = await self._voices.all(manager()), await self._voices.aliases()
-        return pb.ListCustomVoicesResponse(voices=[_described(voice, aliases) for voice in voices])
+        """A page of the caller's, and the shared ones."""
+        kept, aliases = await self._voices.all(manager()), await self._voices.aliases()
+        every = [_described(voice, aliases) for voice in kept]
+        voices, following = part(every, lambda voice: voice.id, request.page_size, request.page_token)
+        return pb.ListCustomVoicesResponse(voices=voices, next_page_token=following)
 
     async def GetCustomVoice(
         self, request: pb.GetCustomVoiceRequest, context: Context
@@ -111,7 +123,11 @@ class CustomVoices(VoiceServiceServicer):
         self, request: pb.AddVoiceAliasRequest, context: Context
     ) -> pb.AddVoiceAliasResponse:
         """The voice with its further name."""
-        await self._voices.add_alias(request.id, self._new_name(request.alias, "alias"), manager())
+        alias = self._new_name(request.alias, "alias")
+        voice = await self._find(request.id)
+        if len(voice.aliases) >= MAX_ALIASES:
+            raise TooManyVoices(f"the voice has {len(voice.aliases)} aliases; remove one (RemoveVoiceAlias)")
+        await self._voices.add_alias(voice.id, alias, manager())
         return pb.AddVoiceAliasResponse(voice=await self._find(request.id))
 
     async def RemoveVoiceAlias(
@@ -174,6 +190,12 @@ class CustomVoices(VoiceServiceServicer):
             raise CloningUnavailable(
                 "no model of this server can speak with a custom voice; configure a synthesiser that can"
             )
+
+    async def _require_room(self) -> None:
+        """TooManyVoices if the key may have no more; those that come at once may be some more."""
+        owner, most = current_call.get().key_id, self._limits.voices
+        if (count := sum(voice.owner == owner for voice in await self._voices.all(speaker()))) >= most:
+            raise TooManyVoices(f"this key has {count} voices, and may have {most} (max_voices); delete one")
 
     def _require_new(self, name: str, field: str) -> None:
         """VoiceExists for what a model's own voice answers to; the store knows the custom ones."""

@@ -6,10 +6,11 @@ from audio_grpc.store.blobs import SAMPLE_BYTES, Blobs, open_blobs
 from audio_grpc.store.database import Database
 from audio_grpc.store.jobs import JobStorage, JobStore, NewJob
 from audio_grpc.store.leases import Leases, Piece, Sound
-from audio_grpc.store.pages import Page, Position
+from audio_grpc.store.pages import PAGE_BYTES, Page, Position
 from audio_grpc.store.past_requests import PastRequest, PastRequests, Selection, new_id
 
 __all__ = [
+    "PAGE_BYTES",
     "SAMPLE_BYTES",
     "ActivityBoard",
     "Blobs",

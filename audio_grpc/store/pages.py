@@ -8,8 +8,8 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select
 
 PAGE_BYTES = 3 << 20
 """Of the rows of a page, if there is more than one: gRPC's clients take 4 MiB by default."""
-LARGEST_ROW_BYTES = 16 << 20
-"""A row that is larger is not shown: earlier versions kept whatever callers had sent."""
+LARGEST_ROW_BYTES = PAGE_BYTES
+"""A row that is larger is not listed: earlier versions kept whatever callers had sent."""
 
 T = TypeVar("T")
 

@@ -117,7 +117,8 @@ class VoiceServiceServicer:
 
     def CreateCustomVoice(self, request, context):
         """Makes a voice from a recording of a speaker. FAILED_PRECONDITION (CLONING_UNAVAILABLE) if no
-        configured model can speak with it.
+        configured model can speak with it. More than the server keeps for a key, 1000 by default: FAILED_PRECONDITION
+        (TOO_MANY_VOICES).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +162,8 @@ class VoiceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddVoiceAlias(self, request, context):
-        """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS).
+        """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
+        ALREADY_EXISTS (VOICE_EXISTS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,8 @@ class VoiceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> VoiceServiceAsyncStub: ...
     CreateCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.CreateCustomVoiceRequest, _voice_pb2.CreateCustomVoiceResponse]
     """Makes a voice from a recording of a speaker. FAILED_PRECONDITION (CLONING_UNAVAILABLE) if no
-    configured model can speak with it.
+    configured model can speak with it. More than the server keeps for a key, 1000 by default: FAILED_PRECONDITION
+    (TOO_MANY_VOICES).
     """
     ListCustomVoices: _grpc.UnaryUnaryMultiCallable[_voice_pb2.ListCustomVoicesRequest, _voice_pb2.ListCustomVoicesResponse]
     """Lists them, oldest first."""
@@ -60,7 +61,9 @@ class VoiceServiceStub:
     RenameCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]
-    """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
+    ALREADY_EXISTS (VOICE_EXISTS).
+    """
     RemoveVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]
     """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
     GetCustomVoiceSample: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]
@@ -89,7 +92,8 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.CreateCustomVoiceRequest, _voice_pb2.CreateCustomVoiceResponse]  # type: ignore[assignment]
     """Makes a voice from a recording of a speaker. FAILED_PRECONDITION (CLONING_UNAVAILABLE) if no
-    configured model can speak with it.
+    configured model can speak with it. More than the server keeps for a key, 1000 by default: FAILED_PRECONDITION
+    (TOO_MANY_VOICES).
     """
     ListCustomVoices: _aio.UnaryUnaryMultiCallable[_voice_pb2.ListCustomVoicesRequest, _voice_pb2.ListCustomVoicesResponse]  # type: ignore[assignment]
     """Lists them, oldest first."""
@@ -106,7 +110,9 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     RenameCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]  # type: ignore[assignment]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]  # type: ignore[assignment]
-    """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+    """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
+    ALREADY_EXISTS (VOICE_EXISTS).
+    """
     RemoveVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]  # type: ignore[assignment]
     """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
     GetCustomVoiceSample: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]  # type: ignore[assignment]
@@ -138,7 +144,8 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_voice_pb2.CreateCustomVoiceResponse, _abc.Awaitable[_voice_pb2.CreateCustomVoiceResponse]]:
         """Makes a voice from a recording of a speaker. FAILED_PRECONDITION (CLONING_UNAVAILABLE) if no
-        configured model can speak with it.
+        configured model can speak with it. More than the server keeps for a key, 1000 by default: FAILED_PRECONDITION
+        (TOO_MANY_VOICES).
         """
 
     @_abc_1.abstractmethod
@@ -191,7 +198,9 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _voice_pb2.AddVoiceAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_voice_pb2.AddVoiceAliasResponse, _abc.Awaitable[_voice_pb2.AddVoiceAliasResponse]]:
-        """Gives a voice a further name. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
+        """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
+        ALREADY_EXISTS (VOICE_EXISTS).
+        """
 
     @_abc_1.abstractmethod
     def RemoveVoiceAlias(

@@ -60,6 +60,7 @@ async def test_what_earlier_versions_kept_and_cannot_be_shown_is_skipped(
         replace(past, id=new_id(), method="Transcribe", options=impossible.SerializeToString()),
         replace(past, id=new_id(), method="Transcribe", options=b"\xff"),
         replace(past, id=new_id(), options=bytes(20 << 20)),
+        replace(past, id=new_id(), text="x" * (2 << 20)),
     ]
     for row in old:
         await server._parts._past_requests.add(row)
@@ -68,7 +69,7 @@ async def test_what_earlier_versions_kept_and_cannot_be_shown_is_skipped(
     for row in old:
         assert caplog.text.count(f"the past request {row.id} cannot be shown") == 1
     assert (await refused(client.get_past_request(old[0].id))).reason == "STORAGE_FAILED"
-    assert await client.delete_past_requests([row.id for row in old]) == 3
+    assert await client.delete_past_requests([row.id for row in old]) == 4
 
 
 async def test_a_page_is_bounded_in_bytes_and_the_list_goes_on(keeping: Start) -> None:
