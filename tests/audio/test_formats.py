@@ -95,6 +95,15 @@ def test_joined_files_begin_with_no_header_in_their_sound() -> None:
         assert len(decoded(WHOLE[name] * 2, RATE).samples) == 2 * len(decoded(WHOLE[name], RATE).samples)
 
 
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_chained_files_may_differ_in_their_channels(codec: str) -> None:
+    one, other = file("ogg", codec), file("ogg", codec, layout="stereo")
+    for data in (one + other, other + one + b"junk" * 50 + other):
+        audio = decoded(data)
+        assert audio.seconds == pytest.approx(6 if len(data) > len(one + other) else 4, abs=0.05)
+        assert frequency(audio.samples, 16_000) == pytest.approx(440, abs=2)
+
+
 NARROW = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 10 + b"\x44" + bytes(5)
 WIDE = b"#!AMR-WB\n" + (b"\x44" + bytes(60)) * 10 + b"\x7c"
 

@@ -8,7 +8,7 @@ it does not reach.
     riff        WAV, RF64, W64, AVI, AIFF, CAF       a chunk of sound ends after the file      yes
     mp4         MP4, MOV                             a box of sound ends after the file        yes
     matroska    WebM, Matroska                       an element of sound ends after the file   yes
-    ogg         Ogg                                  the last page or packet is not whole      FFmpeg reads on
+    ogg         Ogg                                  the last page or packet is not whole      yes
     mpeg        MP3, AAC (ADTS)                      (by its count of frames, announced.py)    yes
     objects     ASF (WMA), FLV                       an object of sound ends after the file    yes
     framed      AU, AMR, TTA, WavPack                (by its length, announced.py)             yes
@@ -59,6 +59,8 @@ def parts(format_name: str, data: bytes) -> Iterable[bytes]:
             return mp4.parts(data)
         case "matroska":
             return matroska.parts(data)
+        case "ogg":
+            return ogg.parts(data)
         case "mp3" | "aac":
             return mpeg.parts(data)
         case "asf" | "flv":

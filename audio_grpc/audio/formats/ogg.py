@@ -1,10 +1,10 @@
 """Pages of Ogg (RFC 3533)."""
 
-from audio_grpc.audio.formats.bounds import MAX_STEPS, truncated
+from audio_grpc.audio.formats.bounds import MAX_STEPS, cut, truncated
 
 _MARK = b"OggS"
 _HEAD_BYTES = 27
-_LAST_PAGE = 4
+_FIRST_PAGE, _LAST_PAGE = 2, 4
 _GOES_ON = 255
 """A length of that many bytes says that the packet has more, perhaps on the next page."""
 
@@ -34,3 +34,26 @@ def check(data: bytes) -> None:
         at = end
     if is_open:
         raise truncated("another page", "none")
+
+
+def parts(data: bytes) -> list[bytes]:
+    """The files that were chained: each begins with the first pages of its streams.
+
+    FFmpeg reads on, but takes what it was told of the first for all.
+    """
+    starts = [0]
+    has_begun = False
+    at = 0
+    for _ in range(MAX_STEPS):
+        if not data.startswith(_MARK, at):
+            at = data.find(_MARK, at) if at else -1
+        if at < 0 or at + _HEAD_BYTES > len(data):
+            break
+        is_first = bool(data[at + 5] & _FIRST_PAGE)
+        if is_first and has_begun:
+            starts.append(at)
+        has_begun = not is_first
+        sizes = at + _HEAD_BYTES
+        count = data[sizes - 1]
+        at = sizes + count + sum(data[sizes : sizes + count])
+    return cut(data, starts)
