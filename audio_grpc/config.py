@@ -2,9 +2,8 @@
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,12 +30,12 @@ from audio_grpc.addresses import ANY_ADDRESS, target
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pipelines import DEFAULT_PIPELINES, LOCAL_LLM_PORT, PipelineSpec, with_defaults
+from audio_grpc.settings_file import problems, tables
 
 PREFIX = "AUDIO_GRPC_"
 GATEWAY_PREFIX = "AUDIO_GATEWAY_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
 """No setting of the server: where a command finds the key that it calls a server with."""
-DEFAULT_FILE = Path("audio-grpc.toml")
 # What the models are that come with the package. One of the same name in the configuration inherits
 # what it leaves out.
 DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -291,13 +290,18 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
+KNOWN = (*Settings.model_fields, *EnvoySettings.model_fields, *(one.name for one in fields(ModelSpec)))
+"""Names of settings, for whoever has mistyped one."""
+
+
 def load(file: Path | None = None, **given: Any) -> Settings:
     """The settings, from the file named (or ./audio-grpc.toml if there is one) up to what is ``given``.
 
     A ``given`` value of None counts as not given. ConfigurationError says which name is wrong, and how.
     """
     _refuse_unknown_variables()
-    from_file = _read(file) if file or DEFAULT_FILE.exists() else {}
+    from_file = tables(file)
+    from_file.pop("gateway", None)  # the gateway reads its table itself
     if gateway := gateway_address(file):
         from_file["envoy"] = {"gateway": gateway, **from_file.get("envoy", {})}
 
@@ -312,13 +316,12 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     try:
         return WithFile(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConfigurationError("; ".join(problems)) from error
+        raise ConfigurationError(problems(error, KNOWN)) from error
 
 
 def gateway_address(file: Path | None = None) -> str | None:
     """Reads where the gateway's own settings have it listen: HOST:PORT to call it by; None if not said."""
-    table = _read_all(file).get("gateway") if file or DEFAULT_FILE.exists() else None
+    table = tables(file).get("gateway")
     written = table if isinstance(table, dict) else {}  # if it is none, the gateway says so
     host, port = (
         os.environ.get(f"{GATEWAY_PREFIX}{name.upper()}") or written.get(name) for name in ("host", "port")
@@ -328,22 +331,6 @@ def gateway_address(file: Path | None = None) -> str | None:
     usual_host, _, usual_port = EnvoySettings().gateway.rpartition(":")
     called = usual_host if host in (None, *ANY_ADDRESS) else host
     return target(called, port or usual_port)
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    settings = _read_all(file)
-    settings.pop("gateway", None)  # the gateway reads its table itself
-    return settings
-
-
-def _read_all(file: Path | None) -> dict[str, Any]:
-    path = file or DEFAULT_FILE
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from error
 
 
 def _refuse_unknown_variables() -> None:

@@ -28,6 +28,7 @@ from gateway.keys import AcceptedKeys
 from gateway.metrics import Metrics
 from gateway.middleware import Seen
 from gateway.origins import OwnPages
+from gateway.paths import PlainPaths, meant
 from gateway.problems import from_validation
 from gateway.tracing import RequestTracer
 from gateway.upstream import server_tls
@@ -52,6 +53,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
         version=__version__,
         description=DESCRIPTION,
         lifespan=_connected,
+        redirect_slashes=False,
         # Its spans would carry query strings, and without a provider would lose the caller's trace.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
@@ -64,7 +66,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
-    bounded = Bodies(OwnPages(app, settings.origins), Memory(settings.max_body_bytes_in_flight))
+    bounded = Bodies(PlainPaths(OwnPages(app, settings.origins)), Memory(settings.max_body_bytes_in_flight))
     return Seen(bounded, metrics, RequestTracer(tracer_provider))
 
 
@@ -131,7 +133,9 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def unroutable(request: Request, error: HTTPException) -> JSONResponse:
         path = shortened(request.url.path, QUOTED_CHARACTERS)
-        message = f"{request.method} {path}: {error.detail}; see /docs for what there is"
+        other = meant(request.scope, app.router) if error.status_code == HTTPStatus.NOT_FOUND else None
+        advice = f"there is {other}; is the base URL right?" if other else "see /docs for what there is"
+        message = f"{request.method} {path}: {error.detail}; {advice}"
         code = HTTPStatus(error.status_code).name.lower()
         answer = await refused(request, ApiError(error.status_code, message, code=code))
         answer.headers.update(error.headers or {})

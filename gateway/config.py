@@ -1,7 +1,6 @@
 """The gateway's settings: command line over AUDIO_GATEWAY_* over [gateway] of audio-grpc.toml over these."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +15,9 @@ from pydantic_settings import (
 )
 
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.settings_file import DEFAULT_FILE, problems, tables
 
 PREFIX = "AUDIO_GATEWAY_"
-DEFAULT_FILE = Path("audio-grpc.toml")
 TABLE = "gateway"
 
 
@@ -82,7 +81,7 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     ConfigurationError says which name is wrong, and how.
     """
     _refuse_unknown_variables()
-    from_file = _read(file or DEFAULT_FILE) if file or DEFAULT_FILE.exists() else {}
+    from_file = _table(file)
 
     class WithFile(Settings):
         @classmethod
@@ -95,19 +94,15 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     try:
         return WithFile(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConfigurationError("; ".join(problems)) from error
+        raise ConfigurationError(problems(error, Settings.model_fields)) from error
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        table: Any = tomllib.loads(path.read_text()).get(TABLE, {})
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from error
+def _table(file: Path | None) -> Mapping[str, Any]:
+    table: Any = tables(file).get(TABLE, {})
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: {TABLE} is no table; write its settings below [{TABLE}]")
+        raise ConfigurationError(
+            f"{file or DEFAULT_FILE}: {TABLE} is no table; write its settings below [{TABLE}]"
+        )
     return table
 
 

@@ -47,6 +47,8 @@ class _Part:
     name: str = ""
     value: bytearray = field(default_factory=bytearray)
     file: File | None = None
+    is_misnamed: bool = False
+    """It is a file by a name that is no file's here."""
 
 
 async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
@@ -69,7 +71,7 @@ async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
         _refuse("the form was cut short: its closing boundary is missing; send it again")
     for name, file in files.items():
         if file.required and not file.seen:
-            raise missing(name, f"the form has no file {name!r}; send one")
+            raise missing(name, f"the form has no file {name!r}; {parts.advice(name)}")
     return parts.fields
 
 
@@ -105,6 +107,11 @@ class _Parts:
         self._part = _Part()
         self._header = (bytearray(), bytearray())
         self._count = self._bytes = 0
+        self._misnamed = ""
+
+    def advice(self, name: str) -> str:
+        """What to do about the file of that name, which did not come."""
+        return f"name {self._misnamed!r} so" if self._misnamed else "send one"
 
     def callbacks(self) -> "MultipartCallbacks":
         """By the parser's names."""
@@ -145,6 +152,8 @@ class _Parts:
         part.name = _text(name, "the name of a field")
         part.file = self._files.get(part.name)
         if part.file is None:
+            part.is_misnamed = b"filename" in options and bool(self._files)
+            self._misnamed = part.name if part.is_misnamed else self._misnamed
             return
         if part.file.seen:
             _refuse(f"the form has more than one {part.name!r}; send one file a request", param=part.name)
@@ -155,6 +164,7 @@ class _Parts:
         if part.file is None:
             self._bytes += size
             if self._bytes > MAX_FIELD_BYTES:
+                self._refuse_misnamed(part)
                 _refuse("the fields of the form are too large", status=413, param=part.name)
             part.value += data[start:end]
             return
@@ -166,11 +176,26 @@ class _Parts:
     def _end(self) -> None:
         part = self._part
         if part.file is None:
+            if part.is_misnamed and not _is_text(part.value):
+                self._refuse_misnamed(part)
             value = _text(bytes(part.value), f"the field {part.name!r}")
             self.fields.setdefault(part.name, []).append(value)
 
+    def _refuse_misnamed(self, part: _Part) -> None:
+        if part.is_misnamed:
+            known = " or ".join(map(repr, self._files))
+            _refuse(f"no file is named {part.name!r} here; name it {known}", param=part.name)
+
     def _end_form(self) -> None:
         self.ended = True
+
+
+def _is_text(data: bytes | bytearray) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(data: bytes, what: str) -> str:

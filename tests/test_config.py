@@ -1,6 +1,8 @@
 """Settings: where they come from, and what is said of wrong ones."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,3 +118,45 @@ def test_envoy_looks_for_the_gateway_where_it_listens(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert config.load().envoy.gateway == address
+
+
+@pytest.mark.parametrize("load", [config.load, gateway_config.load])
+class TestTheFile:
+    """As an editor may have saved it, or somebody mistyped it."""
+
+    def test_may_begin_with_a_byte_order_mark_and_have_lines_of_windows(
+        self, elsewhere: Path, load: Callable[[], Any]
+    ) -> None:
+        (elsewhere / "audio-grpc.toml").write_bytes(b"\xef\xbb\xbfport = 3\r\n[gateway]\r\nport = 3\r\n")
+        assert load().port == 3
+
+    @pytest.mark.parametrize("codec", ["utf-16", "latin-1"])
+    def test_that_is_not_utf_8_is_named(self, elsewhere: Path, load: Callable[[], Any], codec: str) -> None:
+        (elsewhere / "audio-grpc.toml").write_bytes("port = 3 # \xe9\n".encode(codec))
+        with pytest.raises(ConfigurationError, match=r"audio-grpc\.toml is not UTF-8 text"):
+            load()
+
+    def test_that_cannot_be_read_is_named(self, elsewhere: Path, load: Callable[[], Any]) -> None:
+        (elsewhere / "audio-grpc.toml").symlink_to("audio-grpc.toml")  # root could read any other file
+        with pytest.raises(ConfigurationError, match=r"audio-grpc\.toml cannot be read"):
+            load()
+
+    def test_with_a_mistyped_name_tells_which_is_meant(
+        self, elsewhere: Path, load: Callable[[], Any]
+    ) -> None:
+        (elsewhere / "audio-grpc.toml").write_text("prot = 3\n[gateway]\nprot = 3\n")
+        with pytest.raises(ConfigurationError, match=r"^prot is no setting; did you mean port\?$"):
+            load()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('backends = "tone"', r"synthesizers\.mine\.backends is no setting; did you mean backend\?"),
+        ('backend = "tone"\nzzz = 1', r"synthesizers\.mine\.zzz is no setting; see README"),
+    ],
+)
+def test_a_mistyped_name_of_a_model_tells_which_is_meant(elsewhere: Path, written: str, said: str) -> None:
+    (elsewhere / "audio-grpc.toml").write_text(f"[synthesizers.mine]\n{written}\n")
+    with pytest.raises(ConfigurationError, match=said):
+        config.load()

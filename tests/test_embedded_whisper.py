@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.embedded_whisper import PREPARED, SHA256, whisper_base
+from audio_grpc.backends.faster_whisper import FasterWhisper
 from audio_grpc.backends.progress import listening
 from audio_grpc.errors import ConfigurationError
 
@@ -70,3 +72,15 @@ def test_a_whole_model_is_only_read(tmp_path: Path) -> None:
 def test_where_it_cannot_be_put_is_said_in_one_line() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot be put there \(.+\): name a folder .* cache_path"):
         whisper_base(Path("/proc/self/nowhere"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"path": "/no/such/folder"}, {"device": "cpu:x"}, {"compute_type": "int7"}]
+)
+def test_what_cannot_be_loaded_is_said_in_one_line_with_what_to_change(change: dict[str, str]) -> None:
+    model = FasterWhisper(ModelSpec("faster-whisper", **change))  # type: ignore[arg-type]
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be loaded on the device .*; path is a folder"
+    ) as caught:
+        model.load()
+    assert "\n" not in str(caught.value)

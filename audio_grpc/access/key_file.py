@@ -82,8 +82,15 @@ def read(path: Path) -> list[Key]:
     except ValidationError as error:
         # Without what stands there, which could be a key in the wrong place; and without the cause, which
         # would bring it into the log.
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    raise ConfigurationError(f"the key file {path} is malformed: {problems}")
+        problems = "; ".join(_problem(one["loc"], one["msg"]) for one in error.errors())
+    raise ConfigurationError(
+        f"the key file {path} is malformed: {problems}; change it with audio-grpc keys only, or take it away"
+    )
+
+
+def _problem(place: tuple[int | str, ...], said: str) -> str:
+    where = ".".join(map(str, place))
+    return f"{where}: {said}" if where else said
 
 
 def add(path: Path, name: str, limits: KeyLimits, scopes: Sequence[Scope] = ORDINARY) -> tuple[Key, str]:

@@ -18,6 +18,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.settings_file import problems
 from audio_grpc.types import Audio, Language, Segment, Speech, SynthesisOptions, TranscriptionOptions, Voice
 
 # What OpenAI's clients ask for, each of which some voice of every model answers to.
@@ -225,7 +226,5 @@ def read_options(spec: ModelSpec, kind: type[Options]) -> Options:
     try:
         return TypeAdapter(kind).validate_python(dict(spec.options))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise ConfigurationError(f"options of a {spec.backend} model: {problems}") from error
+        said = problems(error, getattr(kind, "__dataclass_fields__", ()))
+        raise ConfigurationError(f"options of a {spec.backend} model: {said}") from error

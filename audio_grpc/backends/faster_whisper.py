@@ -29,7 +29,7 @@ from audio_grpc.backends.progress import report_progress
 from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
 from audio_grpc.backends.whisper_speech import source
-from audio_grpc.errors import OptionUnsupported, quoted
+from audio_grpc.errors import ConfigurationError, OptionUnsupported, quoted, shortened
 from audio_grpc.extras import install
 from audio_grpc.languages import known_language
 from audio_grpc.types import (
@@ -46,6 +46,8 @@ EMBEDDED = "embedded"
 BATCH_SIZE = 8
 WORK_BYTES = 360 << 20
 """Measured: samples, spectra and features of 300 seconds take 351 MB for a moment."""
+LONGEST_CAUSE = 300
+"""Characters of what a library says."""
 START_OF_TRANSCRIPT = "<|startoftranscript|>"
 OPTIONS = frozenset(
     {
@@ -133,14 +135,18 @@ class FasterWhisper:
         # While one batch is computed, the next one gathers.
         gathering = min(2 * self._batch_size * workers, self._spec.concurrency)
         self._threads = workers if self._batch_size == 1 else gathering
-        self._model = Whisper(
-            path,
-            device=device,
-            device_index=int(index or 0),
-            compute_type=self._compute_type(on_gpu),
-            cpu_threads=self._options.cpu_threads or cpus() // workers or 1,
-            num_workers=workers,
-        )
+        try:
+            self._model = Whisper(
+                path,
+                device=device,
+                device_index=int(index or 0),
+                compute_type=self._compute_type(on_gpu),
+                cpu_threads=self._options.cpu_threads or cpus() // workers or 1,
+                num_workers=workers,
+            )
+        # All that the library, the hub's client and CTranslate2 say of a path or a device that cannot be.
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigurationError(_unusable(path, self._spec.device, error)) from error
         self._engine = Engine(
             self._model.model,
             batch_size=self._batch_size,
@@ -250,6 +256,16 @@ class FasterWhisper:
         if self._spec.compute_type != "auto":
             return self._spec.compute_type
         return "float16" if on_gpu else "int8"
+
+
+def _unusable(path: str, device: str, error: Exception) -> str:
+    """Tells what to change of a model that cannot be loaded, in one line."""
+    said = shortened(" ".join(str(error).split()), LONGEST_CAUSE)
+    return (
+        f"the weights {path!r} cannot be loaded on the device {device!r} ({said}); path is a folder with a "
+        "CTranslate2 model, a name on the Hugging Face hub if this machine reaches it, or 'embedded', and "
+        "device is cpu, cuda:0 or auto"
+    )
 
 
 def _is_gpu(device: str) -> bool:

@@ -41,6 +41,8 @@ class Database:
         self._url = _checked(url)
         self._file = Path(self._url.database or "") if self._url.drivername == SQLITE else None
         self._opening = threading.Lock()
+        self._telling = threading.Lock()
+        self._said: dict[str, str] = {}
         self._open = False
         self._engine = _engine(self._url)
         self._running: set[asyncio.Future[Any]] = set()
@@ -81,15 +83,30 @@ class Database:
         try:
             self._prepare()
             with self._engine.begin() as connection:
-                return work(connection)
+                result = work(connection)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            log.error("could not %s in %s: %s", what, self._url, cause)
+            self._tell(what, " ".join(str(cause).split()))
             raise StorageFailed(
                 f"could not {what}: {type(cause).__name__}; the server's operator has to see to the "
                 "database at its database_url, and the server's log says what is wrong with it",
                 passing=isinstance(error, OperationalError),
             ) from error
+        self._tell_of_its_return()
+        return result
+
+    def _tell(self, what: str, cause: str) -> None:
+        """Log what could not be done, once until something can be: it is tried again every few seconds."""
+        with self._telling:
+            said, self._said = self._said.get(what), {**self._said, what: cause}
+        if said != cause:
+            log.error("could not %s in %s: %s", what, self._url, cause)
+
+    def _tell_of_its_return(self) -> None:
+        with self._telling:
+            said, self._said = self._said, {}
+        if said:
+            log.info("the database %s answers again", self._url)
 
     def _prepare(self) -> None:
         with self._opening:

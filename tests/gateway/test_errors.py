@@ -249,3 +249,17 @@ async def test_without_a_service_behind_it_the_gateway_says_so() -> None:
         assert reply.status_code == 503
         assert reply.headers["retry-after"] == "1"
         assert error_of(reply)["type"] == "server_error"
+
+
+@pytest.mark.parametrize("size", [100, 2 << 20])
+async def test_a_file_by_another_name_is_told_its_own(door: Door, size: int) -> None:
+    files = {"audio": ("a.wav", b"\xff" * size)}
+    reply = await door.http.post("/v1/audio/transcriptions", files=files, data={"model": "whisper-1"})
+    assert reply.status_code == 400
+    assert error_of(reply)["message"] == "no file is named 'audio' here; name it 'file'"
+
+
+async def test_a_file_of_text_by_another_name_is_told_its_own(door: Door) -> None:
+    files = {"audio": ("a.wav", b"text")}
+    reply = await door.http.post("/v1/audio/transcriptions", files=files, data={"model": "whisper-1"})
+    assert error_of(reply)["message"] == "the form has no file 'file'; name 'audio' so"

@@ -447,7 +447,7 @@ async def test_a_key_can_be_in_a_file(start: Start, providers: Providers, tmp_pa
         ({"base_url": "ftp://there/v1"}, "such as https://api.example.com/v1"),
         ({"base_url": "https://me:secret@there/v1"}, "api_key_env"),
         ({"response_format": "opus"}, "'pcm', 'wav' or 'mp3'"),
-        ({"api_key": KEY}, "Unexpected keyword"),
+        ({"api_key": KEY}, "api_key is no setting"),
     ],
 )
 async def test_a_configuration_that_cannot_work_is_refused(
