@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from audio_grpc.audio import encode
+from audio_grpc.backends.base import Transcript
+from audio_grpc.backends.tone import ToneListener
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.errors import MemoryShort
 from audio_grpc.runtime import budget as module
 from audio_grpc.runtime.budget import COPIES, HEADROOM_BYTES, Budget
-from audio_grpc.types import Audio, Encoding
+from audio_grpc.runtime.model import Model
+from audio_grpc.types import Audio, Encoding, TranscriptionOptions
 from tests.conftest import PATIENCE_SECONDS, Start
 
 MIB = 1 << 20
@@ -138,6 +141,25 @@ async def test_what_is_held_of_a_recording_is_given_back_however_the_call_ends(s
         await until(lambda: memory.uploads.taken > 0)
         assert memory.uploads.taken == COPIES * server.settings.max_audio_bytes
     await until(lambda: memory.uploads.taken == 0)
+
+
+async def test_the_work_on_a_recording_takes_its_share_while_it_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    work = ToneListener.transcribe
+
+    def noted(listener: ToneListener, audio: Audio, options: TranscriptionOptions) -> Transcript:
+        taken.append(memory.work.taken)
+        return work(listener, audio, options)
+
+    monkeypatch.setattr(ToneListener, "transcribe", noted)
+    monkeypatch.setattr(Model, "work_bytes", 50 * MIB)
+    server, client = await start()
+    memory = server.models.room.budget
+    await transcribe(client, False)
+    assert taken == [50 * MIB]
+    await until(lambda: memory.work.taken == 0)
 
 
 async def transcribe(client: AsyncClient, streaming: bool) -> None:
