@@ -1,6 +1,8 @@
 """Writing to a call that was refused is told so, and takes up no memory."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from audio_grpc.client import Client, ServiceError
 from audio_grpc.client.requests import MAX_WAITING
 from tests.conftest import Start
+from tests.envoy.front import eventually
 
 
 def speech(client: Client) -> Any:
@@ -55,6 +58,25 @@ async def test_so_it_is_without_reading(start: Start, open_one: Callable[[Client
             return failure.value.reason
 
     assert await asyncio.to_thread(write_on) in ("VOICE_NOT_FOUND", "MODEL_NOT_FOUND")
+
+
+def test_what_nobody_takes_is_bounded() -> None:
+    """The other end accepts the connection, and reads nothing."""
+    waiting: list[int] = []
+
+    def write_on(stream: Any) -> None:
+        for _ in range(10_000):
+            write(stream)
+            waiting.append(len(stream._requests._waiting))
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        with Client(address) as client, speech(client) as stream:
+            writing = threading.Thread(target=write_on, args=[stream])
+            writing.start()
+            eventually(lambda: len(waiting) >= MAX_WAITING)
+        writing.join()
+    assert max(waiting) <= MAX_WAITING
 
 
 async def test_so_it_is_for_uploads_and_conversations(start: Start) -> None:
