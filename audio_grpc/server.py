@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
@@ -196,7 +195,7 @@ class Server:
         parts = self._parts
         server = grpc.aio.server(
             interceptors=[
-                Guard(parts.observer, text_bytes, partial(parts.models.room.budget.uploads.upload, upload)),
+                Guard(parts.observer, text_bytes, parts.models.room.budget.uploads, upload),
                 Access(parts.keys, parts.uploads, parts.running_calls),
                 Recorder(parts.history),
             ],

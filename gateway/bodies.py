@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
@@ -22,6 +23,8 @@ MAX_JSON_MARKS = MAX_JSON_BYTES // 2
 MARKS = (b"[", b"{", b",")
 FREE_BYTES = 1 << 16
 """Of each body that do not count for what all of them may hold: small ones go through beside large ones."""
+SLOW_SECONDS = 15.0
+"""A body that takes longer gives way to others who find no memory."""
 MAX_DISCARDED_BYTES = 64 << 20
 """Of a body that was refused. Most clients read no answer before all of theirs is sent."""
 MAX_DISCARDED_AT_ONCE = 2
@@ -35,6 +38,7 @@ STRANGERS = (401, 403)
 """The statuses of callers who are not let in, and for whom nobody waits."""
 BOM = b"\xef\xbb\xbf"
 
+T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -42,16 +46,18 @@ class Memory:
     """A bound on what all bodies hold together that have to be whole before they can be passed on."""
 
     def __init__(self, max_bytes: int) -> None:
+        self.arriving: dict[Share, None] = {}
+        """What is held of bodies that are not whole yet, the longest first."""
         self._left = max_bytes
 
     def take(self, size: int) -> None:
-        """ApiError with status 429 if there is not so much left."""
+        """ApiError with status 429 if there is not so much left; then the slowest body ends, too."""
         if size > self._left:
-            message = (
+            slowest = next(iter(self.arriving), None)
+            if slowest is not None and time.monotonic() - slowest.since > SLOW_SECONDS:
+                slowest.give_way()
+            raise _no_memory(
                 "the bodies of other requests take all the memory that they may have; try again in a moment"
-            )
-            raise ApiError(
-                429, message, RATE, code="rate_limit_exceeded", retry_after_seconds=RETRY_SOON_SECONDS
             )
         self._left -= size
 
@@ -64,8 +70,12 @@ class Share:
     """The part of that memory that one request takes until it has ended."""
 
     def __init__(self, memory: Memory) -> None:
+        self.since = 0.0
+        """When there was so much of it that it counts."""
         self._memory = memory
         self._size = 0
+        self._gives_way = False
+        self._limit: asyncio.Timeout | None = None
 
     def grow(self, size: int) -> None:
         """ApiError as :meth:`Memory.take`."""
@@ -73,9 +83,40 @@ class Share:
         more = max(0, self._size + size - FREE_BYTES) - before
         self._memory.take(more)
         self._size += size
+        if more and not before:
+            self.since = time.monotonic()
+            self._memory.arriving[self] = None
+
+    async def wait(self, coming: Awaitable[T], seconds: float) -> T:
+        """More of the body. TimeoutError; ApiError with status 429 if it has to give way."""
+        try:
+            async with asyncio.timeout(seconds) as self._limit:
+                piece = await coming
+        except TimeoutError:
+            self._require_place()
+            raise
+        self._require_place()
+        return piece
+
+    def give_way(self) -> None:
+        """Have it end, as it comes slowly and others need the memory."""
+        self.arrived()
+        self._gives_way = True
+        if self._limit is not None and not self._limit.expired():
+            with suppress(RuntimeError):  # it waits for nothing just now, and will look
+                self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def _require_place(self) -> None:
+        if self._gives_way:
+            raise _no_memory("other requests need memory, and this body came slowly; send it again, faster")
+
+    def arrived(self) -> None:
+        """The body is whole."""
+        self._memory.arriving.pop(self, None)
 
     def end(self) -> None:
         """Give all of it back."""
+        self.arrived()
         self._memory.give_back(max(0, self._size - FREE_BYTES))
         self._size = 0
 
@@ -107,14 +148,15 @@ async def pieces(request: Request, max_bytes: int, too_large: ApiError | None = 
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise refusal
     size, idle, stream = 0, settings_of(request).max_idle_seconds, aiter(request.stream())
+    share: Share = request.state.share
     while True:
         try:
-            async with asyncio.timeout(idle):
-                piece = await anext(stream, None)
+            piece = await share.wait(anext(stream, None), idle)
         except TimeoutError:
             message = f"nothing more of the body came for {idle:g} s; send it again"
             raise ApiError(408, message, code="idle") from None
         if piece is None:
+            share.arrived()
             return
         size += len(piece)
         if size > max_bytes:
@@ -137,6 +179,10 @@ def refuse_dense(body: bytearray) -> None:
     if sum(body.count(mark) for mark in MARKS) > MAX_JSON_MARKS:
         message = f"the body has more than {MAX_JSON_MARKS} brackets, braces and commas; send less at once"
         raise ApiError(413, message, code="too_large")
+
+
+def _no_memory(message: str) -> ApiError:
+    return ApiError(429, message, RATE, code="rate_limit_exceeded", retry_after_seconds=RETRY_SOON_SECONDS)
 
 
 def _too_large(max_bytes: int) -> ApiError:

@@ -19,6 +19,7 @@ from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, ScopeMissing, SpeechError
 from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.runtime.budget import taker
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1.conversation_pb2 import ConverseResponse
 
@@ -58,6 +59,8 @@ class Access(ServerInterceptor):
                 _require_scopes(key, policy, path)
         except SpeechError as error:
             return _refusal(error, key)
+        if key is not None:
+            taker.set(key.id)  # for all that follows in the task of this call
         usage = self._limiter.usage(key.id, key.limits) if key else None
         tab = Tab(policy, key, usage, self._uploads, self._running)
         tab.is_strangers = self._keys is not None and key is None

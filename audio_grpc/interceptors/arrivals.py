@@ -1,14 +1,19 @@
-"""A bound on the memory of messages that are arriving for methods that take small ones only.
+"""A bound on the memory of messages that are arriving.
 
 gRPC has one limit on the size of messages for all methods of a server, which has to be that of uploads; it
-tells nobody how large a message is before it is here. So few of them may take their time.
+tells nobody how large a message is before it is here. So few of the small ones may take their time, and the
+others take a share of the memory meanwhile.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
-from audio_grpc.errors import Busy, StreamIdle
+from audio_grpc.errors import Busy, MemoryShort, StreamIdle
+from audio_grpc.interceptors.bounds import Refused
+from audio_grpc.runtime.budget import COPIES, Pool
 
 AT_ONCE_SECONDS = 0.25
 """A small message comes with the call, or soon after on a busy machine; a large one takes longer."""
@@ -17,22 +22,30 @@ PUNCTUAL_SECONDS = 0.125
 LONGEST_SECONDS = 10.0
 MOST_OPEN = 4
 """Streams of questions (reflection) that wait for their next one."""
+MOST_UNOPENED = 4
+"""Streams of sound and text that wait for their first message; it is small, but might be anything."""
+LONGEST_LARGE_SECONDS = 300.0
+"""In which a message comes that has a share of the memory; nobody knows how much of it has come."""
+UNCOUNTED_BYTES = 1 << 20
+"""Of a text; with more, there is a sample in the message."""
 
 
 class Arrivals:
-    """Those of one server."""
+    """Those of small messages of one server, and of the first one of a stream."""
 
     def __init__(self) -> None:
-        self._gives_way: asyncio.Future[None] | None = None
+        self._slow: deque[asyncio.Future[None]] = deque()
         """Of the message that is arriving slowly: done once another one does, so that there is only one."""
+        self._unopened: deque[asyncio.Future[None]] = deque()
+        """Of streams that wait for their first message: the first gives way."""
         self._open = 0
 
     async def first(self, requests: AsyncIterator[Any]) -> Any | None:
         """The first message; None if there is none. Busy, StreamIdle."""
         coming = asyncio.ensure_future(anext(requests, None))
         try:
-            if not await _at_once(coming):
-                await self._slowly(coming)
+            if not await at_once(coming):
+                await self.slowly(coming)
             return coming.result()
         finally:
             coming.cancel()
@@ -50,19 +63,94 @@ class Arrivals:
         finally:
             self._open -= 1
 
+    async def opened(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """All messages of a stream that may be large. Busy if too many wait for their first one."""
+        coming = asyncio.ensure_future(anext(requests, None))
+        try:
+            if not await at_once(coming):
+                await _giving_way(
+                    coming, self._unopened, MOST_UNOPENED, "streams wait for their first message"
+                )
+            request = coming.result()
+        finally:
+            coming.cancel()
+        while request is not None:
+            yield request
+            request = await anext(requests, None)
+
+    async def slowly(self, coming: asyncio.Future[Any]) -> None:
+        """Wait for a message, as the only one. Busy, StreamIdle."""
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await _giving_way(coming, self._slow, 1, "messages are arriving slowly")
+        except TimeoutError:
+            raise StreamIdle(
+                f"the message has not come within {LONGEST_SECONDS:g} s; send it with the call"
+            ) from None
+
+
+class LargeArrivals:
+    """Those of messages with a recording, or a text and perhaps a sample: they take a share of the memory."""
+
+    def __init__(self, small: Arrivals, memory: Pool, largest: int) -> None:
+        self._small = small
+        self._memory = memory
+        self._largest = largest
+
+    async def recording(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
+        """The message, none of which is read before there is memory for it. MemoryShort, StreamIdle."""
+        share = await held.enter_async_context(self._memory.upload(self._largest))
+        async with share.arriving(LONGEST_LARGE_SECONDS):
+            request = await anext(requests, None)
+        share.shrink(COPIES * _size(request))
+        return request
+
+    async def text(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
+        """The message, for which there has to be memory if it does not come at once. Busy, StreamIdle."""
+        coming = asyncio.ensure_future(anext(requests, None))
+        try:
+            if not await at_once(coming):
+                await self._slowly(coming)
+            request = coming.result()
+        finally:
+            coming.cancel()
+        if (size := _size(request)) > UNCOUNTED_BYTES:
+            await held.enter_async_context(self._memory.upload(size))
+        return request
+
     async def _slowly(self, coming: asyncio.Future[Any]) -> None:
-        if self._gives_way is not None and not self._gives_way.done():
-            self._gives_way.set_result(None)
-        self._gives_way = gives_way = asyncio.get_running_loop().create_future()
-        await asyncio.wait((coming, gives_way), timeout=LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if coming.done():
-            return
-        if gives_way.done():
-            raise _busy("messages are arriving slowly")
-        raise StreamIdle(f"the message has not come within {LONGEST_SECONDS:g} s; send it with the call")
+        try:
+            async with (
+                self._memory.share(COPIES * self._largest, 0) as share,
+                share.arriving(LONGEST_LARGE_SECONDS),
+            ):
+                await asyncio.wait((coming,))
+        except MemoryShort:
+            await self._small.slowly(coming)
 
 
-async def _at_once(coming: asyncio.Future[Any]) -> bool:
+def _size(request: Any | None) -> int:
+    return 0 if request is None or isinstance(request, Refused) else request.ByteSize()
+
+
+async def _giving_way(
+    coming: asyncio.Future[Any], others: deque[asyncio.Future[None]], most: int, many: str
+) -> None:
+    """Wait for a message beside others, of which the first gives way if there are too many. Busy."""
+    gives_way: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    others.append(gives_way)
+    if len(others) > most:
+        others.popleft().set_result(None)
+    try:
+        await asyncio.wait((coming, gives_way), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if gives_way in others:
+            others.remove(gives_way)
+    if not coming.done():
+        raise _busy(many)
+
+
+async def at_once(coming: asyncio.Future[Any]) -> bool:
     """Tells if it comes within the first wait in which the loop was not kept busy by others."""
     clock = asyncio.get_running_loop().time
     while True:

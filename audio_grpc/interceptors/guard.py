@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from functools import cache, partial
 from typing import Any, NoReturn
 
@@ -13,11 +13,11 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc import errors
-from audio_grpc.interceptors.arrivals import Arrivals
+from audio_grpc.interceptors.arrivals import Arrivals, LargeArrivals
 from audio_grpc.interceptors.bounds import bounded, checked, is_large, is_recording
 from audio_grpc.interceptors.handlers import Behaviour, is_open
 from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
-from audio_grpc.runtime.budget import COPIES, Share
+from audio_grpc.runtime.budget import Pool
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.observer import REQUEST_ID, Observer
 
@@ -26,8 +26,8 @@ DEADLINE_MARGIN_SECONDS = 0.1
 
 Context = ServicerContext[Any, Any]
 Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
-RoomFor = Callable[[], AbstractAsyncContextManager[Share | None]]
-Take = Callable[[AsyncIterator[Any], Call | None], Awaitable[Any]]
+Take = Callable[[AsyncIterator[Any], Call | None, AsyncExitStack], Awaitable[Any]]
+"""It makes what a behaviour is given of the messages that come; what is held for that goes onto the stack."""
 log = logging.getLogger(__name__)
 
 
@@ -109,15 +109,15 @@ async def _answered(context: Context) -> AsyncIterator[None]:
 class Guard(ServerInterceptor):
     """Stands around every method: reads its requests, within bounds, and answers with errors as statuses.
 
-    ``text_bytes`` are what a message may have beside its sound; ``room_for`` waits for the memory that a
-    message with a recording takes, before any of it is read, and is told its size then.
+    ``text_bytes`` are what a message may have beside its sound, and ``upload_bytes`` what the largest
+    recording has, which takes its share of ``memory`` before any of it is read.
     """
 
-    def __init__(self, observer: Observer, text_bytes: int, room_for: RoomFor = nullcontext) -> None:
+    def __init__(self, observer: Observer, text_bytes: int, memory: Pool, upload_bytes: int) -> None:
         self._observer = observer
-        self._room_for = room_for
         self._text_bytes = text_bytes
         self._arrivals = Arrivals()
+        self._large = LargeArrivals(self._arrivals, memory, upload_bytes)
 
     async def intercept_service(
         self,
@@ -132,8 +132,7 @@ class Guard(ServerInterceptor):
         guarded = _answered if is_open(method) else partial(_guarded, self._observer, method)
         request = _request_of(method)
         take = self._taking(handler.request_streaming, request)
-        room = self._room_for if is_recording(request) and not handler.request_streaming else nullcontext
-        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take, room)
+        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take)
         make = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming
@@ -146,11 +145,14 @@ class Guard(ServerInterceptor):
     def _taking(self, streaming: bool, request: Descriptor) -> Take:
         """Returns what makes of the messages that come what a method's behaviour is given."""
         small = not is_large(request)
+        read_first = self._large.recording if is_recording(request) else self._large.text
 
-        async def take(messages: AsyncIterator[Any], call: Call | None) -> Any:
+        async def take(messages: AsyncIterator[Any], call: Call | None, held: AsyncExitStack) -> Any:
             if streaming:
-                return _each_checked(self._arrivals.each(messages) if small else messages)
-            first = self._arrivals.first(messages) if small else anext(messages, None)
+                return _each_checked(
+                    self._arrivals.each(messages) if small else self._arrivals.opened(messages)
+                )
+            first = self._arrivals.first(messages) if small else read_first(messages, held)
             return _only(await first, call)
 
         return take
@@ -164,30 +166,24 @@ def _request_of(path: str) -> Descriptor:
     return found.input_type
 
 
-def _arrived(request: Any, share: Share | None) -> Any:
-    if share is not None:
-        share.shrink(COPIES * request.ByteSize())
-    return request
-
-
-def _unary(handler: Any, guarded: Guarded, take: Take, room: RoomFor) -> Behaviour:
+def _unary(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
     behaviour = handler.stream_unary or handler.unary_unary
 
     async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
-        async with guarded(context) as call, room() as share:
-            return await behaviour(_arrived(await take(requests, call), share), context)
+        async with guarded(context) as call, AsyncExitStack() as held:
+            return await behaviour(await take(requests, call, held), context)
 
     return respond
 
 
-def _stream(handler: Any, guarded: Guarded, take: Take, room: RoomFor) -> Behaviour:
+def _stream(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
     behaviour = handler.stream_stream or handler.unary_stream
 
     # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
     # message waits for a slow reader, and closes the generator at once.
     async def respond(requests: AsyncIterator[Any], context: Context) -> None:
-        async with guarded(context) as call, room() as share:
-            request = _arrived(await take(requests, call), share)
+        async with guarded(context) as call, AsyncExitStack() as held:
+            request = await take(requests, call, held)
             async with aclosing(behaviour(request, context)) as told:
                 async for response in told:
                     await context.write(response)

@@ -2,7 +2,8 @@
 
 A recording is in memory more than once while it arrives: as it comes from the network, as a message, and as
 the bytes of its sound. Nobody knows how large it is before it has come, so it is counted as the largest until
-then. A call waits before any of it is read, so whoever waits takes nothing.
+then. A call waits before any of it is read, so whoever waits takes nothing. Callers take turns, and a
+recording that comes slowly gives way to those who wait for its memory.
 """
 
 import asyncio
@@ -10,16 +11,23 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 
-from audio_grpc.errors import MemoryShort
+from audio_grpc.errors import MemoryShort, StreamIdle
+from audio_grpc.runtime.arriving import Arriving, ArrivingUpload
 
 COPIES = 3
 """Of a recording that arrives."""
 HEADROOM_BYTES = 96 << 20
 """For all else that goes on meanwhile: small calls, speech, the gateway."""
 MOST_WAITING = 64
+MOST_WAITING_OF_ONE = 32
+"""Calls of a caller who has a key."""
 LONGEST_WAIT_SECONDS = 240.0
 RETRY_SECONDS = 5.0
+
+taker: ContextVar[str] = ContextVar("taker", default="")
+"""The id of the key whose call it is; empty without one."""
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +45,42 @@ class Share:
             self._pool.give_back(self.size - size)
             self.size = size
 
+    @asynccontextmanager
+    async def arriving(self, longest_seconds: float | None) -> AsyncIterator[None]:
+        """The time in which the recording comes. StreamIdle if it takes too long.
+
+        MemoryShort if it comes slowly while others wait.
+        """
+        limit = asyncio.timeout(longest_seconds)
+        upload = ArrivingUpload(limit)
+        try:
+            async with limit:
+                with self._pool.arriving.among(upload):
+                    yield
+        except TimeoutError:
+            if upload.gave_way:
+                raise _short("others wait, and the recording came slowly") from None
+            if not limit.expired():
+                raise
+            raise StreamIdle(
+                f"the recording has not come within {longest_seconds:g} s; send it compressed (Opus, FLAC, "
+                "MP3), or by TranscribeUpload"
+            ) from None
+
 
 class Pool:
-    """One kind of shares of a budget, first come, first served. The only share is always given."""
+    """One kind of shares of a budget: callers take turns, and each has its calls served as they came.
+
+    The only share is always given.
+    """
 
     def __init__(self, budget: "Budget", spare: Callable[[], int]) -> None:
         self.taken = 0
         self._budget = budget
         self._spare = spare
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: dict[str, deque[tuple[int, asyncio.Future[None]]]] = {}
+        """By caller, in the order in which they have their turns."""
+        self.arriving = Arriving(is_waited_for=lambda: bool(self._waiting))
 
     @asynccontextmanager
     async def share(self, size: int, longest_wait_seconds: float | None = None) -> AsyncIterator[Share]:
@@ -68,32 +103,58 @@ class Pool:
 
     def serve(self) -> None:
         """Give what is free to those who wait."""
-        while self._waiting and self._fits(self._waiting[0][0]):
-            size, granted = self._waiting.popleft()
+        while self._waiting:
+            caller, calls = next(iter(self._waiting.items()))
+            size, granted = calls[0]
             if not granted.done():
+                if not self._fits(size):
+                    break
                 self.taken += size
                 granted.set_result(None)
+            calls.popleft()
+            del self._waiting[caller]
+            if calls:
+                self._waiting[caller] = calls
+        self.arriving.review()
 
     async def _take(self, size: int, longest_wait_seconds: float | None) -> None:
         if not self._waiting and self._fits(size):
             self.taken += size
             return
-        if len(self._waiting) >= MOST_WAITING:
-            raise _short("too many calls wait for memory")
-        granted = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, granted))
+        caller = taker.get()
+        self._require_place(caller, longest_wait_seconds)
+        call = (size, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(caller, deque()).append(call)
+        self.arriving.review()
         try:
             async with asyncio.timeout(longest_wait_seconds):
-                await granted
+                await call[1]
         except BaseException as error:
-            if granted.done() and not granted.cancelled():
+            if call[1].done() and not call[1].cancelled():
                 self.give_back(size)
             else:
-                self._waiting.remove((size, granted))
-                self._budget.changed()
+                self._forget(caller, call)
             if isinstance(error, TimeoutError):
                 raise _short(f"no memory became free in {longest_wait_seconds:g} seconds") from None
             raise
+
+    def _require_place(self, caller: str, longest_wait_seconds: float | None) -> None:
+        """MemoryShort for a call that is not to wait, and if too many wait already."""
+        if longest_wait_seconds == 0:
+            raise _short("no memory is free")
+        if sum(map(len, self._waiting.values())) >= MOST_WAITING or (
+            caller and len(self._waiting.get(caller, ())) >= MOST_WAITING_OF_ONE
+        ):
+            raise _short("too many calls wait for memory")
+
+    def _forget(self, caller: str, call: tuple[int, asyncio.Future[None]]) -> None:
+        """Have a call wait no more."""
+        calls = self._waiting.get(caller, deque())
+        if call in calls:
+            calls.remove(call)
+        if not calls:
+            self._waiting.pop(caller, None)
+        self._budget.changed()
 
     def _fits(self, size: int) -> bool:
         return not size or self._budget.has(size + self._spare()) or not self.taken

@@ -20,6 +20,7 @@ class LiveRequest(Protocol):
 
 
 R = TypeVar("R", bound=LiveRequest)
+T = TypeVar("T")
 
 
 def patience(seconds: float) -> asyncio.Timeout:
@@ -27,13 +28,15 @@ def patience(seconds: float) -> asyncio.Timeout:
     return asyncio.timeout(None if math.isinf(seconds) else max(0.0, seconds))
 
 
-async def following(requests: AsyncIterator[R], idle_seconds: float) -> R | None:
-    """The next request; None if there is none. StreamIdle."""
+async def following(
+    requests: AsyncIterator[T], idle_seconds: float, idle: Callable[[float], StreamIdle] | None = None
+) -> T | None:
+    """The next request; None if there is none. StreamIdle, as ``idle`` makes it."""
     try:
         async with patience(idle_seconds):
             return await anext(requests, None)
     except TimeoutError:
-        raise stream_idle(idle_seconds) from None
+        raise (idle or stream_idle)(idle_seconds) from None
 
 
 async def next_request(
@@ -67,4 +70,12 @@ def stream_idle(seconds: float) -> StreamIdle:
     return StreamIdle(
         f"nothing came for {seconds:g} s, and the stream holds a place on the model; open another when there "
         "is more, send silence too if it is sound, or raise max_idle_seconds"
+    )
+
+
+def upload_idle(seconds: float) -> StreamIdle:
+    """Nothing more of a recording came for so long."""
+    return StreamIdle(
+        f"nothing more of the recording came for {seconds:g} s, and it holds memory; send it again, or raise "
+        "max_idle_seconds"
     )

@@ -18,6 +18,7 @@ from audio_grpc.errors import (
 from audio_grpc.languages import asked_language
 from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import read_options
+from audio_grpc.services.live_requests import following, upload_idle
 from audio_grpc.text import DEFAULT_TARGET_SIZES, require_target_size
 from audio_grpc.types import Encoding, Strategy, SynthesisOptions, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import TranscribeRequest, TranscribeUploadRequest
@@ -148,11 +149,11 @@ def require_text(text: str) -> None:
 async def collect_upload(
     requests: AsyncIterator[TranscribeUploadRequest], limits: Limits
 ) -> tuple[TranscribeRequest, bytes]:
-    """The options of an upload, and its audio. MessageTooLarge as soon as it is."""
+    """The options of an upload, and its audio. MessageTooLarge as soon as it is; StreamIdle."""
     pieces: list[bytes] = []
     size = 0
     options: TranscribeRequest | None = None
-    async for request in requests:
+    while (request := await following(requests, limits.idle_seconds, upload_idle)) is not None:
         if request.HasField("options"):
             if options is not None or request.options.audio:
                 raise InvalidRequest(

@@ -45,7 +45,8 @@ class SpeechToText(SpeechToTextServiceServicer):
     ) -> AsyncIterator[pb.TranscribeUploadResponse]:
         """The same, once the recording has arrived."""
         async with self._models.room.budget.uploads.upload(self._limits.audio_bytes) as share:
-            options, audio = await collect_upload(requests, self._limits)
+            async with share.arriving(longest_seconds=None):
+                options, audio = await collect_upload(requests, self._limits)
             share.shrink(COPIES * len(audio))
             current_call.get().arrive()
             async with aclosing(self._events(options, audio)) as events:

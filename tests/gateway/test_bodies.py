@@ -17,10 +17,12 @@ from starlette.routing import BaseRoute
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, ServiceError
+from gateway import bodies
 from gateway.app import make_app
 from gateway.bodies import FREE_BYTES, HOPELESS_BYTES, MAX_DISCARDED_BYTES, MAX_JSON_BYTES, JsonRoute
 from gateway.config import Settings
 from gateway.keys import SECONDS, AcceptedKeys
+from tests.conftest import PATIENCE_SECONDS
 from tests.gateway.conftest import Door, Open
 
 HUGE = 600 << 20
@@ -265,6 +267,23 @@ async def test_what_all_bodies_hold_is_bounded_and_free_again(open_door: Open) -
         assert small.status_code == 200
     while await refused():
         await asyncio.sleep(0.01)
+
+
+async def test_a_body_that_comes_slowly_gives_way_to_those_who_find_no_memory(
+    open_door: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "SLOW_SECONDS", 0.0)
+    door = await open_door({"max_body_bytes_in_flight": 1 << 20})
+    body = {"template": "", "audio": "A" * (800 << 10)}
+    async with request(door, "POST", PIPELINE, f"{JSON}content-length: {900 << 10}\r\n") as stalled:
+        stalled.writer.write(b" " * (800 << 10))
+        await stalled.writer.drain()
+        while (await door.http.post(PIPELINE, json=body)).status_code != 429:
+            pass
+        while (await door.http.post(PIPELINE, json=body)).status_code == 429:
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert (await stalled.reader.readline()).split()[1] == b"429"
 
 
 class Service:

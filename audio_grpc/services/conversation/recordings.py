@@ -40,7 +40,10 @@ class Recordings:
         call = Call("", "", current_call.get().request_id)
         segments: list[Segment] = []
         language = Language("und")
-        async with model.stream(partial(recognise, job=job, call=call)) as stream:
+        async with (
+            self._models.room.budget.uploads.upload(len(recording)),
+            model.stream(partial(recognise, job=job, call=call)) as stream,
+        ):
             async for ready in stream:
                 for event in ready:
                     match event:
