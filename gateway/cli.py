@@ -19,6 +19,7 @@ from gateway import config
 from gateway.app import make_app
 from gateway.config import Settings
 from gateway.exposure import require_consent
+from gateway.frames import BoundedSocket
 
 EXAMPLES = """
 Examples:
@@ -115,6 +116,7 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
         port=settings.port,
         loop="auto" if sys.platform == "win32" else "uvloop",
         http=_http(),
+        ws=BoundedSocket,
         backlog=BACKLOG,
         access_log=False,
         log_config=None,

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the gateway speaks it: uvicorn's, with a bound on the address and the headers of a request."""
+"""HTTP/1.1 as the gateway speaks it: uvicorn's, with bounds on what comes with a request beside its body."""
 
 from gateway.silence import Impatient
 
@@ -12,21 +12,33 @@ TOO_LARGE = (
 
 
 class BoundedHttp(Impatient):
-    """One connection; a head that is too large ends it."""
+    """One connection; a head that is too large ends it, and so do trailers, or what comes between chunks."""
 
     _head_bytes = 0
+    _bytes_beside = 0
+    """Since there was more of a body: uvicorn would keep trailers, and httptools a line without an end."""
 
     def on_message_begin(self) -> None:
         """See httptools."""
-        self._head_bytes = 0
+        self._head_bytes = self._bytes_beside = 0
         super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._bytes_beside = 0
+        super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`; bytes count for the head if it has not ended with them."""
         if self._head_bytes > MAX_HEAD_BYTES:
             return
+        self._bytes_beside += len(data)
         super().data_received(data)
-        if self._waiting is None or self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._waiting is None:
+            if self._bytes_beside > MAX_HEAD_BYTES + len(data):
+                self._close()
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:

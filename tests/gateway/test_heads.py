@@ -3,13 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
 from gateway.http import MAX_HEAD_BYTES, BoundedHttp
+from tests.conftest import PATIENCE_SECONDS
 
 app = FastAPI()
 
@@ -61,3 +62,32 @@ async def test_headers_without_end_are_refused(line: bytes) -> None:
         writer.write(b"POST / HTTP/1.1\r\na: " + line * (2 * MAX_HEAD_BYTES // len(line)))
         assert await status(reader) == 431
         assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        b"0\r\n" + b"a: b\r\n" * MAX_HEAD_BYTES,
+        b"0\r\n" + b"a" * 8 * MAX_HEAD_BYTES,
+        b"1;" + b"a" * 8 * MAX_HEAD_BYTES,
+    ],
+    ids=["trailers", "one trailer", "extension"],
+)
+async def test_what_comes_with_chunks_and_does_not_end_ends_the_connection(beside: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n" + beside)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with suppress(ConnectionError):
+                while await reader.read(1 << 16):
+                    pass
+
+
+async def test_many_small_chunks_are_a_body() -> None:
+    async with connected() as (reader, writer):
+        chunks = b"1\r\na\r\n" * MAX_HEAD_BYTES
+        writer.write(
+            b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+            + chunks
+            + b"0\r\na: b\r\n\r\n"
+        )
+        assert await status(reader) == 200
