@@ -115,7 +115,11 @@ async def test_an_upload_in_which_nothing_comes_ends(start: Start) -> None:
         assert ended.value.reason == "STREAM_IDLE"
 
 
-async def test_a_text_that_takes_its_time_holds_memory_or_is_the_only_one(start: Start) -> None:
+async def test_a_text_that_takes_its_time_holds_memory_or_is_one_of_few(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MOST_UNSHARED", 1)
+    monkeypatch.setattr(arrivals, "LONGEST_SECONDS", 0.0)  # which is for small messages only
     server, client = await start(memory_limit_bytes=SHORT_OF_MEMORY)
     async with begun(server, SYNTHESIZE) as first:
         await until_taken(server)

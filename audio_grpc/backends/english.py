@@ -16,6 +16,9 @@ _READ = ("LATIN ", "MODIFIER ", "MICRO ")
 
 # The G2P takes the target of such a link for phonemes.
 _LINK = re.compile(r"\]\(/+")
+LONGEST_MIXED_WORD = 40
+"""Of letters and digits. The time that it takes for one grows with the cube of the length."""
+_LONG_MIXED_WORD = re.compile(rf"(?=\S*\d)\S{{{LONGEST_MIXED_WORD}}}(?=\S)")
 
 
 class EnglishReader:
@@ -34,7 +37,7 @@ class EnglishReader:
         written = _LINK.sub("](", spoken(text))
         for letter in _foreign(written):
             written = written.replace(letter, self._form(letter) or "")
-        return self._read(written, text)
+        return self._read(_LONG_MIXED_WORD.sub(r"\g<0> ", written), text)
 
     def _form(self, letter: str) -> str | None:
         """The letter, or the small one, or that without its marks, whichever has a reading; else None."""

@@ -26,6 +26,8 @@ MOST_UNOPENED = 4
 """Streams of sound and text that wait for their first message; it is small, but might be anything."""
 LONGEST_LARGE_SECONDS = 300.0
 """In which a message comes that has a share of the memory; nobody knows how much of it has come."""
+MOST_UNSHARED = 4
+"""Texts that come slowly, behind uploads on their connection, while no memory is free for them."""
 UNCOUNTED_BYTES = 1 << 20
 """Of a text; with more, there is a sample in the message."""
 
@@ -92,10 +94,10 @@ class Arrivals:
 class LargeArrivals:
     """Those of messages with a recording, or a text and perhaps a sample: they take a share of the memory."""
 
-    def __init__(self, small: Arrivals, memory: Pool, largest: int) -> None:
-        self._small = small
+    def __init__(self, memory: Pool, largest: int) -> None:
         self._memory = memory
         self._largest = largest
+        self._unshared: deque[asyncio.Future[None]] = deque()
 
     async def recording(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
         """The message, none of which is read before there is memory for it. MemoryShort, StreamIdle."""
@@ -126,7 +128,18 @@ class LargeArrivals:
             ):
                 await asyncio.wait((coming,))
         except MemoryShort:
-            await self._small.slowly(coming)
+            if coming.done():
+                return
+            await self._beside_others(coming)
+
+    async def _beside_others(self, coming: asyncio.Future[Any]) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_LARGE_SECONDS):
+                await _giving_way(coming, self._unshared, MOST_UNSHARED, "messages are arriving slowly")
+        except TimeoutError:
+            raise StreamIdle(
+                f"the message has not come within {LONGEST_LARGE_SECONDS:g} s; send it with the call"
+            ) from None
 
 
 def _size(request: Any | None) -> int:

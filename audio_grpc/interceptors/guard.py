@@ -117,7 +117,7 @@ class Guard(ServerInterceptor):
         self._observer = observer
         self._text_bytes = text_bytes
         self._arrivals = Arrivals()
-        self._large = LargeArrivals(self._arrivals, memory, upload_bytes)
+        self._large = LargeArrivals(memory, upload_bytes)
 
     async def intercept_service(
         self,
