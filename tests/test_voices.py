@@ -135,7 +135,7 @@ async def test_the_shortest_and_the_longest_sample_are_taken(start: Start, secon
 
 async def test_the_largest_sample_fits_however_small_recordings_must_be(start: Start) -> None:
     _, client = await start(options=CLONING, max_audio_bytes=1000)
-    padded = wav(np.zeros((24_000, 1))) + bytes((10 << 20) - 48_044)
+    padded = wav(np.ones((24_000, 1))) + bytes((10 << 20) - 48_044)
     await client.create_voice("Anna", padded)
     error = await refused(client.create_voice("Berta", padded + b"\0"))
     assert (error.reason, error.field) == ("MESSAGE_TOO_LARGE", "sample")
@@ -161,6 +161,7 @@ async def test_the_largest_sample_fits_however_small_recordings_must_be(start: S
         ({"consent": "x" * 257}, "INVALID_FIELD", "consent", "at most 256"),
         ({"language_code": "Austrian German"}, "INVALID_FIELD", "language_code", "such as en"),
         ({"sample": b""}, "AUDIO_EMPTY", "sample", "send"),
+        ({"sample": wav(np.zeros((48_000, 1)))}, "AUDIO_EMPTY", "sample", "in which a speaker is heard"),
         ({"sample": b"GIF89a" * 99}, "AUDIO_UNDECODABLE", "sample", "send"),
         ({"sample": SAMPLE[:-9]}, "AUDIO_TRUNCATED", "sample", "send all of it"),
         ({"sample": sample(0.9)}, "SAMPLE_LENGTH", "sample", "lasts 0.90 seconds; send 1 to 60"),

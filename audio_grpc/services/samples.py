@@ -45,6 +45,10 @@ async def checked_sample(
         raise
     if audio.seconds < SHORTEST_SECONDS:
         raise _bad_length(f"{audio.seconds:.2f}", field)
+    if not audio.samples.any():
+        raise AudioEmpty(
+            "the sample is silent from end to end; send one in which a speaker is heard", field=field
+        )
     return audio
 
 
