@@ -19,7 +19,7 @@ from audio_grpc import __version__
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.errors import QUOTED_CHARACTERS, shortened
 from gateway import history, playground
-from gateway.bodies import Bodies, Memory
+from gateway.bodies import Bodies, BodyMemory
 from gateway.config import Settings
 from gateway.dialects import chatterbox, gateflow, live, openai, shared
 from gateway.dialects.openai import azure
@@ -66,7 +66,9 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     _add_health(app)
     _add_metrics(app, metrics)
     _add_errors(app)
-    bounded = Bodies(PlainPaths(OwnPages(app, settings.origins)), Memory(settings.max_body_bytes_in_flight))
+    bounded = Bodies(
+        PlainPaths(OwnPages(app, settings.origins)), BodyMemory(settings.max_body_bytes_in_flight)
+    )
     return Seen(bounded, metrics, RequestTracer(tracer_provider))
 
 

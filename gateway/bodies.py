@@ -42,11 +42,11 @@ T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Memory:
+class BodyMemory:
     """A bound on what all bodies hold together that have to be whole before they can be passed on."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.arriving: dict[Share, None] = {}
+        self.arriving: dict[BodyShare, None] = {}
         """What is held of bodies that are not whole yet, the longest first."""
         self._left = max_bytes
 
@@ -66,10 +66,10 @@ class Memory:
         self._left += size
 
 
-class Share:
+class BodyShare:
     """The part of that memory that one request takes until it has ended."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: BodyMemory) -> None:
         self.since = 0.0
         """When there was so much of it that it counts."""
         self._memory = memory
@@ -78,7 +78,7 @@ class Share:
         self._limit: asyncio.Timeout | None = None
 
     def grow(self, size: int) -> None:
-        """ApiError as :meth:`Memory.take`."""
+        """ApiError as :meth:`BodyMemory.take`."""
         before = max(0, self._size - FREE_BYTES)
         more = max(0, self._size + size - FREE_BYTES) - before
         self._memory.take(more)
@@ -126,7 +126,7 @@ class Kept:
 
     def __init__(self, request: Request) -> None:
         self.data = bytearray()
-        self._share: Share = request.state.share
+        self._share: BodyShare = request.state.share
 
     async def write(self, data: bytes) -> None:
         """ApiError with status 429 if there is no memory left for it."""
@@ -148,7 +148,7 @@ async def pieces(request: Request, max_bytes: int, too_large: ApiError | None = 
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise refusal
     size, idle, stream = 0, settings_of(request).max_idle_seconds, aiter(request.stream())
-    share: Share = request.state.share
+    share: BodyShare = request.state.share
     while True:
         try:
             piece = await share.wait(anext(stream, None), idle)
@@ -249,7 +249,7 @@ class Bodies:
     a connection that is closed while its other side writes takes the answer with it.
     """
 
-    def __init__(self, app: ASGIApp, memory: Memory) -> None:
+    def __init__(self, app: ASGIApp, memory: BodyMemory) -> None:
         self._app = app
         self._memory = memory
         self._discarding = asyncio.Semaphore(MAX_DISCARDED_AT_ONCE)
@@ -259,7 +259,7 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        share = scope.setdefault("state", {})["share"] = Share(self._memory)
+        share = scope.setdefault("state", {})["share"] = BodyShare(self._memory)
         body = _Body(scope, receive, send, self._discarding)
         try:
             await self._app(scope, body.receive, body.send)

@@ -41,7 +41,7 @@ class Retry(Enum):
     """If it certainly reached no server."""
 
 
-class Sound(Enum):
+class SoundFate(Enum):
     """The fate of the sound in a message; all of it is charged as upload."""
 
     NONE = "none"
@@ -82,13 +82,13 @@ class Policy:
             request = getattr(request, name)
         return len(getattr(request, last))
 
-    def sound(self, request: Any) -> Sound:
+    def sound(self, request: Any) -> SoundFate:
         """Tells what becomes of the sound that ``request`` brings."""
         path = next((path for path in sound_fields(request.DESCRIPTOR) if _brings(request, path)), None)
         if path is None:
-            return Sound.NONE
-        kinds = {self.replaced: Sound.REPLACED, self.passing: Sound.PASSING}
-        return kinds.get(".".join(path), Sound.HELD)
+            return SoundFate.NONE
+        kinds = {self.replaced: SoundFate.REPLACED, self.passing: SoundFate.PASSING}
+        return kinds.get(".".join(path), SoundFate.HELD)
 
 
 def _policy(*scopes: Scope, **rules: Any) -> Policy:

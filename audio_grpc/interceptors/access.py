@@ -14,7 +14,7 @@ from grpc.aio import ServerInterceptor, ServicerContext
 from audio_grpc.access.key_file import Key
 from audio_grpc.access.keys import KeyStore
 from audio_grpc.access.limits import Cost, Limiter, Usage
-from audio_grpc.access.policies import Policy, Scope, Sound, policy_of
+from audio_grpc.access.policies import Policy, Scope, SoundFate, policy_of
 from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.errors import KeyMissing, ScopeMissing, SpeechError
@@ -190,20 +190,20 @@ class Tab:
 
     def _take(self, request: Any, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
-        sound = Sound.NONE if request is None else self._policy.sound(request)
+        sound = SoundFate.NONE if request is None else self._policy.sound(request)
         characters = 0 if request is None else self._policy.characters(request)
-        size = 0 if sound is Sound.NONE else self._weight
-        if sound is Sound.REPLACED:
+        size = 0 if sound is SoundFate.NONE else self._weight
+        if sound is SoundFate.REPLACED:
             self._let_go(self._replaceable)
             self._replaceable = 0
-        kept = 0 if sound is Sound.PASSING else size
+        kept = 0 if sound is SoundFate.PASSING else size
         self._uploads.check(kept, self._held)
         if self._usage is not None:
             self._usage.take(Cost(calls, characters, size), self._held)
             self._counts = self._counts or calls > 0
         self._uploads.hold(kept)
         self._held += kept
-        if sound is Sound.REPLACED:
+        if sound is SoundFate.REPLACED:
             self._replaceable = kept
 
     def _let_go(self, size: int) -> None:

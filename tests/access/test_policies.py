@@ -17,7 +17,7 @@ from audio_grpc.access.policies import (
     POLICIES,
     Retry,
     Scope,
-    Sound,
+    SoundFate,
     policy_of,
     sound_fields,
 )
@@ -76,7 +76,7 @@ def test_every_sound_in_a_request_is_charged(method: MethodDescriptor) -> None:
     for way in fields_named(method.input_type, "", FieldDescriptor.TYPE_BYTES):
         assert not any(field.is_repeated for field in way), "how many there are would have to be asked"
         request = with_content(method, way, b"sound")
-        assert policy_of(path_of(method)).sound(request) is not Sound.NONE, [field.name for field in way]
+        assert policy_of(path_of(method)).sound(request) is not SoundFate.NONE, [field.name for field in way]
 
 
 @pytest.mark.parametrize("method", methods(), ids=path_of)

@@ -20,7 +20,7 @@ _JOINABLE = {
 }
 
 
-class Chunk(NamedTuple):
+class RiffChunk(NamedTuple):
     """The place of a chunk; what it announces may end after the file."""
 
     name: bytes
@@ -79,7 +79,7 @@ def _file_starts(data: bytes, order: Literal["big", "little"]) -> Iterator[int]:
             at = _after(data, at + 8, size)
 
 
-def _starts_among(chunks: Iterator[Chunk], name: bytes, head_bytes: int) -> Iterator[int]:
+def _starts_among(chunks: Iterator[RiffChunk], name: bytes, head_bytes: int) -> Iterator[int]:
     """The beginning, and wherever a header stands for a chunk."""
     yield 0
     for chunk in chunks:
@@ -94,16 +94,16 @@ def _after(data: bytes, start: int, size: int) -> int:
     return end if is_next else end + size % 2
 
 
-def _chunks(data: bytes, at: int, order: Literal["big", "little"]) -> Iterator[Chunk]:
+def _chunks(data: bytes, at: int, order: Literal["big", "little"]) -> Iterator[RiffChunk]:
     for _ in range(MAX_STEPS):
         if at + 8 > len(data):
             return
         size = int.from_bytes(data[at + 4 : at + 8], order)
-        yield Chunk(data[at : at + 4], at + 8, size)
+        yield RiffChunk(data[at : at + 4], at + 8, size)
         at += 8 + size + size % 2
 
 
-def _wave64_chunks(data: bytes) -> Iterator[Chunk]:
+def _wave64_chunks(data: bytes) -> Iterator[RiffChunk]:
     """A name is a GUID, of which half is enough; sizes count the 24 bytes before the contents."""
     at = 40
     for _ in range(MAX_STEPS):
@@ -111,26 +111,26 @@ def _wave64_chunks(data: bytes) -> Iterator[Chunk]:
             return
         size = max(24, int.from_bytes(data[at + 16 : at + 24], "little"))
         name = data[at : at + 8]
-        yield Chunk(name, at + 24, size - 24)
+        yield RiffChunk(name, at + 24, size - 24)
         at += 40 if name == _W64_RIFF else size + -size % 8
 
 
-def _core_chunks(data: bytes) -> Iterator[Chunk]:
+def _core_chunks(data: bytes) -> Iterator[RiffChunk]:
     at = 8
     for _ in range(MAX_STEPS):
         if at + 12 > len(data):
             return
         size = int.from_bytes(data[at + 4 : at + 12])
         name = data[at : at + 4]
-        yield Chunk(name, at + 12, size)
+        yield RiffChunk(name, at + 12, size)
         at += 8 if name == b"caff" else 12 + size
 
 
-def _is_movie(data: bytes, chunk: Chunk) -> bool:
+def _is_movie(data: bytes, chunk: RiffChunk) -> bool:
     return chunk.name == b"LIST" and data[chunk.start : chunk.start + 4] == b"movi"
 
 
-def _check_first(data: bytes, sound: Iterator[Chunk], unknown: int) -> None:
+def _check_first(data: bytes, sound: Iterator[RiffChunk], unknown: int) -> None:
     if (chunk := next(sound, None)) and len(data) - chunk.start < chunk.size < unknown:
         raise truncated(f"{chunk.size} bytes of sound", f"{len(data) - chunk.start}")
 

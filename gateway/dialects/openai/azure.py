@@ -26,14 +26,14 @@ router.get("/models")(list_models)
 router.get("/models/{model:path}", dependencies=[Depends(speaks(translate_model))])(retrieve_model)
 
 
-class SpeechRequest(speech.SpeechRequest):
+class DeploymentSpeechRequest(speech.SpeechRequest):
     """A text to say, and how; the model is the deployment, whatever is said here."""
 
     model: str = Field("")
 
 
 @router.post(f"{DEPLOYMENT}/speech", response_class=Response)
-async def create_speech(deployment: str, body: SpeechRequest, service: Service) -> Response:
+async def create_speech(deployment: str, body: DeploymentSpeechRequest, service: Service) -> Response:
     """Speak a text."""
     return Exchange(speech.answer(body.model_copy(update={"model": deployment}), service))
 
