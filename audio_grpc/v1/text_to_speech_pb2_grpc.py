@@ -83,7 +83,8 @@ class TextToSpeechServiceServicer:
 
     def ListVoices(self, request, context):
         """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
-        speak with them.
+        speak with them. Where the server asks for keys, a caller without one may call it, too, and is told of the models'
+        own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

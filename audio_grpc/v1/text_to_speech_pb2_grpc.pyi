@@ -49,7 +49,8 @@ class TextToSpeechServiceStub:
     """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]
     """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
-    speak with them.
+    speak with them. Where the server asks for keys, a caller without one may call it, too, and is told of the models'
+    own.
     """
 
 @_typing.type_check_only
@@ -73,7 +74,8 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     """
     ListVoices: _aio.UnaryUnaryMultiCallable[_text_to_speech_pb2.ListVoicesRequest, _text_to_speech_pb2.ListVoicesResponse]  # type: ignore[assignment]
     """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
-    speak with them.
+    speak with them. Where the server asks for keys, a caller without one may call it, too, and is told of the models'
+    own.
     """
 
 class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +114,8 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_text_to_speech_pb2.ListVoicesResponse, _abc.Awaitable[_text_to_speech_pb2.ListVoicesResponse]]:
         """Lists the voices that Synthesize accepts: the models' own, and custom ones for the models that can
-        speak with them.
+        speak with them. Where the server asks for keys, a caller without one may call it, too, and is told of the models'
+        own.
         """
 
 def add_TextToSpeechServiceServicer_to_server(servicer: TextToSpeechServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

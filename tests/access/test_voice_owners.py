@@ -13,7 +13,7 @@ import pytest
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
-from audio_grpc.access.policies import Scope
+from audio_grpc.access.policies import ORDINARY, Scope
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.v1.job_pb2 import SPEECH_JOB_STATE_COMPLETED
 from audio_grpc.v1.voice_pb2 import CreateCustomVoiceRequest
@@ -92,6 +92,20 @@ async def test_only_the_owner_and_the_operator_list_it(people: People) -> None:
         assert [one.id for one in await client.list_custom_voices()] == seen
     for client, speaks in ((people.alice, [voice.id]), (people.bob, []), (people.operator, [])):
         assert [one.name for one in await client.list_voices() if one.custom] == speaks
+
+
+async def test_without_a_key_no_custom_voice_is_listed_shared_or_not(start: Start, keys: Path) -> None:
+    _, stranger = await start(keys_file=keys, **CONFIG)
+    alice, operator = (
+        with_key(stranger, key_file.add(keys, name, KeyLimits(), scopes)[1])
+        for name, scopes in (("alice", ORDINARY), ("operator", tuple(Scope)))
+    )
+    await alice.create_voice("Anna", SAMPLE)
+    shared = await operator.create_voice("Zoe", OTHER)
+    await operator.share_voice("Zoe")
+    assert [one.name for one in await stranger.list_voices()] == ["tone"]
+    assert shared.id in [one.name for one in await alice.list_voices()]
+    assert (await refused(stranger.list_custom_voices())).reason == "API_KEY_MISSING"
 
 
 async def test_a_name_of_another_is_free(people: People) -> None:
