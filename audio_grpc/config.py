@@ -42,16 +42,12 @@ DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
     "hibari": {
         "backend": "hibari",
         "resident": True,
-        "threads": 2,
-        "concurrency": 32,
-        "queue": 64,
     }
 }
 DEFAULT_TRANSCRIBERS: Mapping[str, Mapping[str, Any]] = {
     "whisper-base": {
         "backend": "faster-whisper",
         "resident": True,
-        "concurrency": 2,
     }
 }
 

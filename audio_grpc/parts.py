@@ -12,9 +12,13 @@ from audio_grpc.access.keys import KeyStore
 from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.backends import registry
+from audio_grpc.backends.base import ModelSpec
+from audio_grpc.backends.choosing import plan
 from audio_grpc.backends.silero import Silero
 from audio_grpc.chat import Chat
 from audio_grpc.config import Settings
+from audio_grpc.machine import this_machine
+from audio_grpc.runtime.loaded import Backend
 from audio_grpc.runtime.memory import Memory
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
@@ -193,13 +197,18 @@ def _models(settings: Settings, memory: Memory) -> Models:
         min_free_bytes=settings.min_free_memory_bytes,
         min_free_device_bytes=settings.min_free_device_memory_bytes,
     )
+    machine = this_machine(settings.memory_limit_bytes)
+
+    def model(name: str, spec: ModelSpec, backend: type[Backend]) -> Model[Backend]:
+        return Model(name, plan(spec, backend, machine).spec, backend, room)
+
     return Models(
         [
-            Model(name, spec, registry.synthesizer(spec.backend), room)
+            model(name, spec, registry.synthesizer(spec.backend))
             for name, spec in settings.synthesizers.items()
         ],
         [
-            Model(name, spec, registry.transcriber(spec.backend), room)
+            model(name, spec, registry.transcriber(spec.backend))
             for name, spec in settings.transcribers.items()
         ],
         room,

@@ -202,8 +202,8 @@ def test_doctor_tries_the_models_and_finds_the_server(embedded: str) -> None:
     done = run("doctor", "--server", embedded)
     report = done.stdout.decode()
     assert done.returncode == 0, report
-    assert "hibari (synthesizer, hibari on auto): loaded" in report
-    assert "whisper-base (transcriber, faster-whisper on auto): loaded" in report
+    assert "hibari (synthesizer, hibari): loaded" in report
+    assert "whisper-base (transcriber, faster-whisper): loaded" in report
     assert f"{embedded} is serving: hibari, whisper-base" in report
 
 

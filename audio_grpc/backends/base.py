@@ -9,10 +9,9 @@ methods of a loaded backend are called from several threads at once, as many as 
 ``info.threads`` say, whichever is more.
 """
 
-import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
 from annotated_types import Ge
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -33,6 +32,18 @@ AtLeastOne = Annotated[int, Ge(1)]
 NotNegative = Annotated[int, Ge(0)]
 
 
+class Sizes(NamedTuple):
+    """The numbers of a model that its places and its threads follow from."""
+
+    threads: int
+    concurrency: int
+    queue: int
+
+
+PLAIN = Sizes(threads=1, concurrency=4, queue=32)
+"""Those of a model that nobody has chosen any for."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """One configured model: which backend runs it, on what, and how many callers it serves."""
@@ -51,11 +62,12 @@ class ModelSpec:
     """Loaded before the server says that it is serving, and never unloaded for being idle."""
     idle_unload_seconds: Annotated[float, Ge(0)] | None = 600.0
     """Unloaded after so long without a call; None: never."""
-    threads: AtLeastOne = 1
-    """How many steps of the model run at the same time; more, if the model is better used so."""
-    concurrency: AtLeastOne = 4
+    threads: AtLeastOne | None = None
+    """How many steps of the model run at the same time; more, if the model is better used so. None, here and
+    in the next two: chosen from what the machine has (``choosing.py``)."""
+    concurrency: AtLeastOne | None = None
     """How many calls are in progress at the same time; they take turns on the threads."""
-    queue: NotNegative = 32
+    queue: NotNegative | None = None
     """How many calls wait for one of those to end; one more is refused at once."""
     live_streams: AtLeastOne = 8
     """How many callers who are still speaking it listens to at the same time; one more is refused at once."""
@@ -67,6 +79,44 @@ class ModelSpec:
     """Other names that requests can use for its voices; None: OpenAI's names and the personas."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only this backend understands; it documents them as a dataclass."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """The numbers that were configured or chosen; plain ones for those that were not."""
+        own = (self.threads, self.concurrency, self.queue)
+        return Sizes(*(plain if one is None else one for one, plain in zip(own, PLAIN, strict=True)))
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a backend's class tells (as ``traits``), so that what is not configured can be chosen for it.
+
+    Its figures are those of its default model.
+    """
+
+    unfit_for_gpu: Callable[[], str] | None = None
+    """Tells why the backend cannot use the GPU that the machine has; empty if it can. It may import what is
+    heavy, as it is only asked where there is a GPU. None: the backend runs on CPUs only."""
+    cpu_type: tuple[str, str] = ("auto", "what the weights have")
+    """The compute type for CPUs, and why."""
+    gpu_type: tuple[str, str] = ("auto", "what the weights have")
+    """The compute type for GPUs, and why."""
+    small_gpu_type: str = ""
+    """The compute type for GPUs with little memory, if there is one."""
+    options: frozenset[str] = frozenset()
+    """Which of the options workers, cpu_threads and batch_size it has."""
+    worker_cores: int = 0
+    """How many cores of a CPU each step at the same time is best given; 0: all of them."""
+    why_worker_cores: str = ""
+    """The reason, in words."""
+    in_real_time: bool = False
+    """Whether callers use the sound as fast as it sounds, so that one who is ahead of that can wait."""
+    speed: float = 0.0
+    """Seconds of sound that one core makes, or hears, in a second, measured; 0 if that is not known."""
+    worker_bytes: int = 0
+    """The host's memory that each worker takes, beside the weights."""
+    call_bytes: int = 0
+    """The host's memory that a call takes for a long recording."""
 
 
 @dataclass(frozen=True)
@@ -211,11 +261,6 @@ class Transcriber(Protocol):
         ``segments`` is a generator; it may be closed after any segment, and must not go on computing
         then. OptionUnsupported for a language or task that the model cannot do.
         """
-
-
-def cpus() -> int:
-    """How many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 Options = TypeVar("Options")

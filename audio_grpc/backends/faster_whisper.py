@@ -18,9 +18,9 @@ from audio_grpc.backends import whisper_results
 from audio_grpc.backends.base import (
     AtLeastOne,
     ModelSpec,
+    Traits,
     TranscriberInfo,
     Transcript,
-    cpus,
     read_options,
 )
 from audio_grpc.backends.cuda import cuda_errors_break
@@ -32,6 +32,7 @@ from audio_grpc.backends.whisper_speech import source
 from audio_grpc.errors import ConfigurationError, OptionUnsupported, quoted, shortened
 from audio_grpc.extras import install
 from audio_grpc.languages import known_language
+from audio_grpc.machine import cpus
 from audio_grpc.types import (
     Audio,
     Task,
@@ -48,6 +49,8 @@ WORK_BYTES = 360 << 20
 """Measured: samples, spectra and features of 300 seconds take 351 MB for a moment."""
 LONGEST_CAUSE = 300
 """Characters of what a library says."""
+WORKER_BYTES = 96 << 20
+"""Measured: what a further worker and a call on it take, rounded up."""
 START_OF_TRANSCRIPT = "<|startoftranscript|>"
 OPTIONS = frozenset(
     {
@@ -79,20 +82,28 @@ class WhisperOptions:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     cpu_threads: int | None = None
-    """CPU threads for each worker; None: the machine's, shared among them."""
+    """CPU threads for each worker; None: chosen (``choosing.py``), as are the next ones."""
     batch_size: AtLeastOne | None = None
-    """Windows that go through the model at once, of whatever calls wait at the same moment. None: 8 on a
-    GPU; 1 on a CPU, where more were slower. Each call that takes part needs a place (``concurrency``) and
-    a thread; there are at least as many threads as make two batches for each worker."""
+    """Windows that go through the model at once, of whatever calls wait at the same moment. Each call that
+    takes part needs a place (``concurrency``) and a thread; there are at least as many threads as make two
+    batches for each worker."""
     batch_wait_seconds: Annotated[float, Ge(0)] = 0.005
     """How long a window waits for others to join it, if there are calls that could send one."""
     workers: AtLeastOne | None = None
-    """Batches that are computed at the same time. None: 1; for batches of 1 the model's ``threads``."""
+    """Batches that are computed at the same time."""
     short_context: bool = False
     """Whether the encoder sees short windows without the silence that fills them up to 30 seconds, which
     is several times less work. The text of some differs then; what looks wrong is redone in full."""
     cache_path: Path | None = None
     """Where the embedded model is put together; None: the user's cache folder."""
+
+
+def _unfit_for_gpu() -> str:
+    try:
+        import ctranslate2
+    except ImportError:
+        return ""  # loading says what is missing
+    return "" if ctranslate2.get_cuda_device_count() else "CTranslate2 cannot use it"
 
 
 class FasterWhisper:
@@ -101,6 +112,19 @@ class FasterWhisper:
     On a CPU each thread has a CTranslate2 worker of its own. On a GPU the windows of all threads meet, and
     those that wait at the same moment are computed as one batch.
     """
+
+    traits = Traits(
+        unfit_for_gpu=_unfit_for_gpu,
+        cpu_type=("int8", "the fastest on CPUs"),
+        gpu_type=("float16", "what GPUs compute fastest with"),
+        small_gpu_type="int8_float16",
+        options=frozenset({"workers", "cpu_threads", "batch_size"}),
+        worker_cores=1,
+        why_worker_cores="one for each: faster than one worker with more threads, for less work",
+        speed=2.7,
+        worker_bytes=WORKER_BYTES,
+        call_bytes=WORK_BYTES,
+    )
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
@@ -131,9 +155,10 @@ class FasterWhisper:
         report_progress(PREPARED, "loading")
         on_gpu = _is_gpu(device)
         self._batch_size = self._options.batch_size or (BATCH_SIZE if on_gpu else 1)
-        workers = self._options.workers or (self._spec.threads if self._batch_size == 1 else 1)
+        sizes = self._spec.sizes
+        workers = self._options.workers or (sizes.threads if self._batch_size == 1 else 1)
         # While one batch is computed, the next one gathers.
-        gathering = min(2 * self._batch_size * workers, self._spec.concurrency)
+        gathering = min(2 * self._batch_size * workers, sizes.concurrency)
         self._threads = workers if self._batch_size == 1 else gathering
         try:
             self._model = Whisper(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ConfigDict
 
-from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, read_options
+from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.extras import install
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hibari import Hibari as Engine
 
 SAMPLE_RATE = 24000
+SPEED = 100.0
+"""Measured: seconds of sound in a second on one core, of a call with all that belongs to it."""
 NO_SOUND = 2
 """Numbers of phonemes: those around every sentence, and none between."""
 MOST_PHONEMES = 400
@@ -46,6 +48,13 @@ class HibariOptions:
 
 class Hibari:
     """One engine per voice, each with its own 8 MB model."""
+
+    traits = Traits(
+        worker_cores=1,
+        why_worker_cores="one for each: a sentence is computed on one core",
+        in_real_time=True,
+        speed=SPEED,
+    )
 
     def __init__(self, spec: ModelSpec) -> None:
         if spec.device not in ("auto", "cpu"):

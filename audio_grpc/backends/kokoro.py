@@ -18,17 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ConfigDict
 
-from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, cpus, read_options
+from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
 from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.extras import install
+from audio_grpc.machine import cpus
 from audio_grpc.types import Audio, Samples, Speech, SynthesisOptions, Voice
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 SAMPLE_RATE = 24000
+SPEED = 3.0
+"""Measured: seconds of sound in a second, for each of two cores."""
 MOST_TOKENS = 510
 """Phonemes that the model takes at once; a voice has a style of 256 numbers for each count of them."""
 STYLE_SIZE = 256
@@ -74,13 +77,31 @@ class KokoroOptions:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     cpu_threads: AtLeastOne | None = None
-    """CPU threads for each of the model's threads; None: the machine's, shared among them."""
+    """CPU threads for each of the model's threads; None: chosen (``choosing.py``)."""
     cache_path: Path | None = None
     """Where the archive of the embedded voices is; None: the user's cache folder."""
 
 
+def _unfit_for_gpu() -> str:
+    try:
+        import onnxruntime
+    except ImportError:
+        return ""  # loading says what is missing
+    there = CUDA in onnxruntime.get_available_providers()
+    return "" if there else "onnxruntime cannot use it; onnxruntime-gpu in its place can"
+
+
 class Kokoro:
     """One model, which all voices and threads share."""
+
+    traits = Traits(
+        unfit_for_gpu=_unfit_for_gpu,
+        options=frozenset({"cpu_threads"}),
+        worker_cores=2,
+        why_worker_cores="two for each: the sound of one call comes earlier so",
+        in_real_time=True,
+        speed=SPEED,
+    )
 
     def __init__(self, spec: ModelSpec) -> None:
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", spec.device):
@@ -112,7 +133,7 @@ class Kokoro:
         else:
             voices, weights = embedded_voices(names, self._options.cache_path), embedded_weights()
         styles = {name: _style(name, voices[name]) for name in names}
-        threads = self._options.cpu_threads or cpus() // self._spec.threads or 1
+        threads = self._options.cpu_threads or cpus() // self._spec.sizes.threads or 1
         self._engine = _Engine(
             session=_session(weights, self._spec.device, threads),
             styles=styles,

@@ -16,8 +16,10 @@ from audio_grpc import config
 from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec, Synthesizer, Transcriber
+from audio_grpc.backends.choosing import plan
 from audio_grpc.cli.console import ConfigOption, KeyOption, ServerOption, TlsCaOption, results, tls
 from audio_grpc.client import Client, ServiceError, Tls
+from audio_grpc.machine import Machine, this_machine
 
 EXAMPLES = """
 Examples:
@@ -31,6 +33,7 @@ PACKAGES = (
     *("hibari-tts", "onnxruntime", "faster-whisper", "ctranslate2", "sounddevice"),
 )
 GOOD, BAD, NEUTRAL = "[green]ok[/green]     ", "[red]failed[/red] ", "[dim]-[/dim]      "
+INDENT = " " * 7
 ANSWER_SECONDS = 2.0
 
 app = typer.Typer(add_completion=False)
@@ -44,12 +47,15 @@ def doctor(
     tls_ca: TlsCaOption = None,
     load: Annotated[bool, typer.Option(help="Try to load every configured model, here.")] = True,
 ) -> None:
-    """Say what is installed, which configured models can be loaded, and whether a server answers.
+    """Say what is installed, how the configured models are run here and why, and whether a server answers.
 
+    What says "as configured" is from the configuration; all else was chosen from what the machine has.
     Ends with status 1 if a model cannot be loaded.
     """
     settings = config.load(config_file)
+    machine = this_machine(settings.memory_limit_bytes)
     results.print(f"Python {platform.python_version()} on {platform.platform()}, {_packages()}")
+    results.print(escape(str(machine)), soft_wrap=True)
     results.print("\nBackends")
     for line in _backends():
         results.print(line)
@@ -62,7 +68,7 @@ def doctor(
         ("synthesizer", registry.synthesizer, settings.synthesizers),
         ("transcriber", registry.transcriber, settings.transcribers),
     ):
-        failed += sum(not _try_model(name, kind, find, spec, load) for name, spec in models.items())
+        failed += sum(not _try_model(name, kind, find, spec, load, machine) for name, spec in models.items())
     results.print("\nServer")
     results.print(_server(server or target(settings.host, settings.port), key, tls(tls_ca)))
     sys.exit(1 if failed else 0)
@@ -97,10 +103,13 @@ def _cosyvoice(settings: config.Settings) -> Iterator[str]:
             yield mark + escape(finding.text)
 
 
-def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec, load: bool) -> bool:
+def _try_model(
+    name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec, load: bool, machine: Machine
+) -> bool:
     began = time.perf_counter()
     try:
-        backend: Synthesizer | Transcriber = find(spec.backend)(spec)
+        chosen = plan(spec, find(spec.backend), machine)
+        backend: Synthesizer | Transcriber = find(spec.backend)(chosen.spec)
         if load:
             backend.load()
             backend.close()
@@ -108,7 +117,12 @@ def _try_model(name: str, kind: str, find: Callable[[str], Any], spec: ModelSpec
         results.print(f"{BAD}{name} ({kind}, {spec.backend}): {escape(str(error))}", soft_wrap=True)
         return False
     how = f"loaded in {time.perf_counter() - began:.1f} s" if load else "configured, not tried"
-    results.print(f"{GOOD}{name} ({kind}, {spec.backend} on {spec.device}): {how}")
+    results.print(f"{GOOD}{escape(name)} ({kind}, {spec.backend}): {how}", soft_wrap=True)
+    for name, choice in chosen.choices.items():
+        results.print(
+            f"{INDENT}{name:<13} {escape(str(choice.value)):<8} [dim]{escape(choice.why)}[/dim]",
+            soft_wrap=True,
+        )
     return True
 
 

@@ -21,7 +21,7 @@ class Loaded(Generic[Backend]):
 
     def __init__(self, name: str, spec: ModelSpec, backend: Backend) -> None:
         self.backend = backend
-        threads = max(spec.threads, backend.info.threads)
+        threads = max(spec.sizes.threads, backend.info.threads)
         self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead)
         self.turns = Turns(threads)
         self.users = 0

@@ -5,13 +5,18 @@ import gc
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-NVIDIA_SMI_SECONDS = 10.0
+from audio_grpc.machine import ask_nvidia_smi, control_groups, read
+
+LIMIT_FILES = {
+    2: ("memory.max", "memory.current", "memory.stat"),
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
+}
+FILE_CACHE = {2: "inactive_file", 1: "total_inactive_file"}
 
 # What others have left out stays so; gc.get_freeze_count does not tell whose it is.
 _left_out = False
@@ -58,35 +63,16 @@ class SystemMemory:
         return min([*machine, *self._left_of_limits(), *told], default=None)
 
     def _left_of_limits(self) -> Iterator[int]:
-        """What containers have is limited by their control groups, and by those around them.
-
-        https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/memory.html.
-        """
-        for line in self._read("proc/self/cgroup").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers == "":
-                yield from self._left("sys/fs/cgroup", path, "memory.max", "memory.current", "inactive_file")
-            elif "memory" in controllers.split(","):
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-                yield from self._left("sys/fs/cgroup/memory", path, *names)
-
-    def _left(self, mount: str, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
-        # In a container the group's own folder may be the mount, whatever the path says.
-        group = Path(path.lstrip("/"))
-        for folder in (group, *group.parents):
-            most, used, kept = (
-                self._read(f"{mount}/{folder}/{name}").strip() for name in (limit, usage, "memory.stat")
-            )
+        """What containers have is limited by their control groups, and by those around them."""
+        for version, folder in control_groups(self._root, "memory"):
+            most, used, kept = (read(folder / name).strip() for name in LIMIT_FILES[version])
             if most.isdecimal() and used.isdecimal():
                 # The kernel drops what it keeps of files before it refuses memory.
-                files = re.search(rf"^{cache} (\d+)$", kept, re.MULTILINE)
+                files = re.search(rf"^{FILE_CACHE[version]} (\d+)$", kept, re.MULTILINE)
                 yield max(int(most) - int(used) + (int(files[1]) if files else 0), 0)
 
     def _read(self, path: str) -> str:
-        try:
-            return (self._root / path).read_text()
-        except OSError:
-            return ""
+        return read(self._root / path)
 
 
 def device_number(device: str) -> int | None:
@@ -104,11 +90,7 @@ def _gpu_free(device: int) -> int | None:
     # CUDA counts the GPUs that it may see: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#env-vars.
     visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
     gpu = visible[device] if device < len(visible) else str(device)
-    command = ("nvidia-smi", f"--id={gpu}", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=NVIDIA_SMI_SECONDS).stdout  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    told = ask_nvidia_smi(f"--id={gpu}", "--query-gpu=memory.free")
     return int(told) << 20 if told.strip().isdecimal() else None
 
 

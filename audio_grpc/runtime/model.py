@@ -43,7 +43,8 @@ class Model(Generic[Backend]):
     def __init__(self, name: str, spec: ModelSpec, make: Callable[[ModelSpec], Backend], room: Room) -> None:
         self.name = name
         self.spec = spec
-        self.admission = Admission(name, places=spec.concurrency, queue=spec.queue)
+        _, places, queue = spec.sizes
+        self.admission = Admission(name, places=places, queue=queue)
         self.live_admission = Admission(name, places=spec.live_streams, queue=0, setting="live_streams")
         self.load_error = ""
         self.reloads = 0

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict
 
 from audio_grpc.audio import stretch
-from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, read_options
+from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.cosyvoice.model import Switches, load
 from audio_grpc.backends.cosyvoice.request import Request
 from audio_grpc.backends.cosyvoice.speakers import RecordedSpeakers, Speaker, as_told, own_speaker, tokens
@@ -52,8 +52,23 @@ class CosyVoiceOptions:
     """At most so many speech tokens for each token of text, so that no babble is endless."""
 
 
+def _unfit_for_gpu() -> str:
+    try:
+        import torch
+    except ImportError:
+        return ""  # loading says what is missing
+    return "" if torch.cuda.is_available() else "torch cannot use it"
+
+
 class CosyVoice:
     """One model of any version, shared by all requests."""
+
+    traits = Traits(
+        unfit_for_gpu=_unfit_for_gpu,
+        cpu_type=("float32", "the library's default"),
+        gpu_type=("float32", "the library's default"),
+        why_worker_cores="the library computes one request with all that the device has",
+    )
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = read_options(spec, CosyVoiceOptions)

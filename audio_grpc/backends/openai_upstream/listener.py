@@ -29,7 +29,7 @@ class UpstreamListener:
         """What the configuration says of it. A call waits on its thread, so there is one for each."""
         tells_words = all(upstream.verbose_json for upstream in self._options.upstreams)
         options = OPTIONS | {"word_timestamps"} if tells_words else OPTIONS
-        return TranscriberInfo((ANY_LANGUAGE,), options, threads=self._spec.concurrency)
+        return TranscriberInfo((ANY_LANGUAGE,), options, threads=self._spec.sizes.concurrency)
 
     def load(self) -> None:
         """Read the keys. Nobody is called before there is something to hear."""

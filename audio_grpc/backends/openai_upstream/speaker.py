@@ -35,7 +35,7 @@ class UpstreamSpeaker:
             any_voice=self._options.any_voice,
             options=frozenset(self._options.honours),
             max_piece_size=self._options.max_characters,
-            threads=self._spec.concurrency,
+            threads=self._spec.sizes.concurrency,
         )
 
     def load(self) -> None:

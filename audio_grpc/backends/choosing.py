@@ -1,0 +1,206 @@
+"""Chooses what the configuration leaves open of a model, from the machine and what its backend tells.
+
+Pure functions: the same model on the same machine gets the same numbers. What they go by was measured on two
+cores; `audio-grpc tune` measures on the machine itself, and writes what it finds into the configuration.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from audio_grpc.backends.base import PLAIN, ModelSpec, Traits
+from audio_grpc.machine import GIB, Machine
+
+CONFIGURED = "as configured"
+MEMORY_SHARE = 4
+"""One model plans with this part of the memory: the others, and all else, want some as well."""
+MOST_WORKERS = 8
+"""More would wait for each other in Python; beyond, each worker gets more threads."""
+SMALL_GPU_BYTES, LARGE_GPU_BYTES = 6 * GIB, 24 * GIB
+BATCH_SIZE, SMALL_BATCH_SIZE, LARGE_BATCH_SIZE = 8, 4, 16
+REAL_TIME_SHARE = 0.75
+"""So much of the measured speed is planned with: the rest is for encoding, for the network and for others."""
+QUEUE_SECONDS = 30.0
+"""So long a call may have to wait that is let in."""
+CLIP_SECONDS = 5.0
+"""Recordings of this length are what is reckoned with."""
+GPU_QUEUE = 64
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value, and why it is that."""
+
+    value: int | str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is run."""
+
+    spec: ModelSpec
+    """The configured one, with what was chosen filled in."""
+    choices: Mapping[str, Choice]
+    """By the name of the setting or of the option, in the order in which they follow from each other."""
+
+
+def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> Plan:
+    """Chooses for a model of this backend class; one that has no ``traits`` gets plain numbers."""
+    traits: Traits | None = getattr(backend, "traits", None)
+    if traits is None:
+        return _filled(spec, _plain(spec))
+    return choose(spec, traits, machine)
+
+
+def choose(spec: ModelSpec, traits: Traits, machine: Machine) -> Plan:
+    """Chooses from what the machine has, what the backend tells of itself, and what is configured."""
+    device = _device(spec, traits, machine)
+    on_gpu = str(device.value).startswith("cuda")
+    gpu_bytes = _gpu_bytes(str(device.value), machine) if on_gpu else None
+    chosen = {"device": device, "compute_type": _compute_type(spec, traits, on_gpu, gpu_bytes)}
+    options = dict(spec.options)
+    if "batch_size" in traits.options:
+        chosen["batch_size"] = _set(options.get("batch_size")) or _batch_size(on_gpu, gpu_bytes)
+    batch = int(chosen["batch_size"].value) if "batch_size" in chosen else 1
+    workers = _workers(spec, traits, machine, batches=on_gpu or batch > 1)
+    chosen["workers" if "workers" in traits.options else "threads"] = workers
+    if "cpu_threads" in traits.options:
+        threads = _cpu_threads(machine, int(workers.value), on_gpu)
+        chosen["cpu_threads"] = _set(options.get("cpu_threads")) or threads
+    size = _concurrency(traits, machine, int(workers.value), batch, on_gpu)
+    chosen["concurrency"] = concurrency = _set(spec.concurrency) or size
+    chosen["queue"] = _set(spec.queue) or _queue(traits, machine, int(concurrency.value), on_gpu)
+    return _filled(spec, chosen)
+
+
+def _set(value: int | None) -> Choice | None:
+    return None if value is None else Choice(value, CONFIGURED)
+
+
+def _plain(spec: ModelSpec) -> dict[str, Choice]:
+    why = "the backend tells nothing of itself"
+    return {
+        name: _set(getattr(spec, name)) or Choice(getattr(PLAIN, name), why)
+        for name in ("threads", "concurrency", "queue")
+    }
+
+
+def _filled(spec: ModelSpec, chosen: Mapping[str, Choice]) -> Plan:
+    values: dict[str, Any] = {name: choice.value for name, choice in chosen.items()}
+    fields = {name: values.pop(name) for name in list(values) if hasattr(spec, name)}
+    if spec.threads is None and "workers" in values:
+        fields["threads"] = values["workers"]
+    return Plan(replace(spec, **fields, options={**spec.options, **values}), chosen)
+
+
+def _device(spec: ModelSpec, traits: Traits, machine: Machine) -> Choice:
+    if spec.device != "auto":
+        return Choice(spec.device, CONFIGURED)
+    if traits.unfit_for_gpu is None:
+        return Choice("cpu", "the backend runs on CPUs only")
+    if not machine.gpus:
+        return Choice("cpu", "no NVIDIA GPU was found")
+    if reason := traits.unfit_for_gpu():
+        return Choice("cpu", f"there is an {machine.gpus[0].name}, but {reason}")
+    return Choice("cuda", f"there is an {machine.gpus[0].name}")
+
+
+def _gpu_bytes(device: str, machine: Machine) -> int | None:
+    _, _, index = device.partition(":")
+    there = machine.gpus[int(index or 0) :] if (index or "0").isdecimal() else ()
+    return there[0].memory_bytes if there else None
+
+
+def _compute_type(spec: ModelSpec, traits: Traits, on_gpu: bool, gpu_bytes: int | None) -> Choice:
+    if spec.compute_type != "auto":
+        return Choice(spec.compute_type, CONFIGURED)
+    if not on_gpu:
+        return Choice(*traits.cpu_type)
+    if traits.small_gpu_type and gpu_bytes is not None and gpu_bytes < SMALL_GPU_BYTES:
+        return Choice(traits.small_gpu_type, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
+    return Choice(*traits.gpu_type)
+
+
+def _batch_size(on_gpu: bool, gpu_bytes: int | None) -> Choice:
+    if not on_gpu:
+        return Choice(1, "on a CPU, windows of several calls are computed faster side by side than together")
+    if gpu_bytes is not None and gpu_bytes < SMALL_GPU_BYTES:
+        return Choice(SMALL_BATCH_SIZE, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
+    if gpu_bytes is not None and gpu_bytes >= LARGE_GPU_BYTES:
+        return Choice(LARGE_BATCH_SIZE, f"the GPU has {_gib(gpu_bytes)}")
+    return Choice(BATCH_SIZE, "a GPU computes several windows in hardly more time than one")
+
+
+def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -> Choice:
+    given = spec.options.get("workers") if "workers" in traits.options else None
+    if given is not None:
+        return Choice(given, CONFIGURED)
+    if batches:
+        return Choice(1, "batches take the place of workers")
+    if spec.threads is not None:
+        return Choice(spec.threads, f"{CONFIGURED} (threads)")
+    if not traits.worker_cores:
+        return Choice(PLAIN.threads, traits.why_worker_cores)
+    most = min(max(machine.cores // traits.worker_cores, 1), MOST_WORKERS)
+    if machine.memory_bytes and traits.worker_bytes:
+        room = max(machine.memory_bytes // MEMORY_SHARE // traits.worker_bytes, 1)
+        if room < most:
+            what = f"{traits.worker_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
+            return Choice(room, f"{machine.cores} cores, but memory for {room} ({what})")
+    if most == MOST_WORKERS:
+        return Choice(most, f"{_count(machine.cores, 'core')}, and more workers wait for each other")
+    return Choice(most, f"{_count(machine.cores, 'core')}, {traits.why_worker_cores}")
+
+
+def _cpu_threads(machine: Machine, workers: int, on_gpu: bool) -> Choice:
+    if on_gpu:
+        return Choice(1, "the GPU computes")
+    each = max(machine.cores // workers, 1)
+    return Choice(each, f"{_count(machine.cores, 'core')} for {_count(workers, 'worker')}")
+
+
+def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_gpu: bool) -> Choice:
+    if batch > 1:
+        return Choice(2 * batch * workers, "while one batch is computed, the next one gathers")
+    if on_gpu or not traits.speed:
+        return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
+    if not traits.in_real_time:
+        return _with_memory(2 * workers, traits, machine, workers)
+    served = int(REAL_TIME_SHARE * traits.speed * machine.cores)
+    why = (
+        f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
+        f"of {_count(machine.cores, 'core')} {REAL_TIME_SHARE:.0%}"
+    )
+    return Choice(served, why) if served >= 2 * workers else Choice(2 * workers, "two for each worker")
+
+
+def _with_memory(wanted: int, traits: Traits, machine: Machine, least: int) -> Choice:
+    """So many calls, or those that there is memory for."""
+    if machine.memory_bytes and traits.call_bytes:
+        room = max(machine.memory_bytes // MEMORY_SHARE // traits.call_bytes, least)
+        if room < wanted:
+            what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
+            return Choice(room, f"memory for no more long recordings at a time ({what})")
+    return Choice(wanted, "two for each worker: while one is computed, the next one is decoded")
+
+
+def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> Choice:
+    if on_gpu or not traits.speed:
+        return Choice(max(GPU_QUEUE if on_gpu else PLAIN.queue, concurrency), "a wait of moderate length")
+    if traits.in_real_time:
+        return Choice(max(PLAIN.queue, concurrency), "as many calls wait as are in progress")
+    served = round(traits.speed * machine.cores * QUEUE_SECONDS / CLIP_SECONDS)
+    return Choice(
+        max(PLAIN.queue, served),
+        f"clips of {CLIP_SECONDS:g} s for {QUEUE_SECONDS:g} s of work, "
+        f"at {traits.speed:g} seconds of sound a second on a core; {PLAIN.queue} at least",
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f}".removesuffix(".0") + " GiB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
