@@ -1,11 +1,14 @@
-"""Measures the service beside the bare models, and writes results.json and README.md beside this file."""
+"""Measures the service beside the bare models, and writes results.json and README.md beside this file.
+
+Settings are the defaults, if a section does not say otherwise. With --quick it measures so little that the
+figures say nothing, to prove that a section works, and prints the page without keeping anything.
+"""
 
 import argparse
 import json
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -17,25 +20,27 @@ from typing import Any
 import psutil
 import uvloop
 
-from benchmarks import concurrent, doors, elsewhere, live_hearing, live_speech, pipeline, served
-from benchmarks.report import write
+from benchmarks import (
+    concurrent,
+    doors,
+    elsewhere,
+    kokoro,
+    live_hearing,
+    live_speech,
+    long,
+    pipeline,
+    served,
+    streams,
+)
+from benchmarks.page import PARTS
+from benchmarks.report import page
+from benchmarks.workload import Scale, alone
 
 HERE = Path(__file__).parent
-ROUNDS = 3
-STREAMS = (1, 8, 32)
+STREAMS = (1, 8)
 CHUNKS = 20_000
-SPEAKERS = {"hibari": 20, "kokoro": 2}
-"""With how often each speaks in a round."""
 RESULTS = HERE / "results.json"
 Figures = dict[str, Any]
-
-
-def bare(*arguments: str) -> Figures:
-    """One of the yardsticks of bare.py."""
-    command = [sys.executable, "-m", "benchmarks.bare", *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: Figures = json.loads(done.stdout)
-    return figures
 
 
 def medians(rounds: list[Figures]) -> Figures:
@@ -48,91 +53,94 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def measure_synthesis(address: str, streams: int) -> dict[str, Figures]:
+async def measure_synthesis(scale: Scale, address: str, streams: int) -> dict[str, Figures]:
     """Bare and served in turn, so that a busy moment of the machine meets both."""
     repeats = max(2, 24 // streams)
-    alone, through = [], []
-    for number in range(ROUNDS):
-        say(f"synthesis, {streams} streams, round {number + 1} of {ROUNDS}")
-        alone.append(bare("synthesize", str(streams), str(repeats)))
+    bare, through = [], []
+    for number in range(scale.rounds):
+        say(f"synthesis, {streams} streams, round {number + 1} of {scale.rounds}")
+        bare.append(alone("benchmarks.bare", "synthesize", streams, repeats))
         through.append(await served.synthesize(address, streams, repeats))
-    return {"bare": medians(alone), "served": medians(through)}
+    return {"bare": medians(bare), "served": medians(through)}
 
 
-async def measure_server() -> Figures:
+async def measure_server(scale: Scale) -> Figures:
     """What one server does that has all of it to do."""
     with served.configured(served.CONFIG) as (server, address):
         results: Figures = {
-            "synthesis": {str(streams): await measure_synthesis(address, streams) for streams in STREAMS}
+            "synthesis": {
+                str(streams): await measure_synthesis(scale, address, streams) for streams in STREAMS
+            }
         }
-        results["transcription"] = await measure_transcription(address)
+        results["transcription"] = await measure_transcription(scale, address)
         results["memory"] = {
-            "bare": bare("memory")["peak_megabytes"],
+            "bare": alone("benchmarks.bare", "memory")["peak_megabytes"],
             "served": served.peak_megabytes(server),
         }
-        results["throughput"] = await measure_throughput(server, address)
+        results["throughput"] = await measure_throughput(scale, server, address)
     return results
 
 
-async def measure_live_speech() -> Figures:
+async def measure_live_speech(_scale: Scale) -> Figures:
     say("live speech")
     with served.configured(served.CONFIG) as (_, address):
         return {"live_speech": await live_speech.measure(address)}
 
 
-async def measure_speakers() -> Figures:
-    """The speakers that run on a CPU, in turns."""
-    rounds: dict[str, list[Figures]] = {name: [] for name in SPEAKERS}
-    for number in range(ROUNDS):
-        for name, repeats in SPEAKERS.items():
-            say(f"speaker {name}, round {number + 1} of {ROUNDS}")
-            rounds[name].append(bare("speaker", name, str(repeats)))
-    return {"speakers": {name: medians(measured) for name, measured in rounds.items()}}
+async def measure_kokoro(scale: Scale) -> Figures:
+    return {"kokoro": await kokoro.measure(scale, say)}
 
 
-async def measure_live_hearing() -> Figures:
+async def measure_live_hearing(_scale: Scale) -> Figures:
     say(f"live hearing, {live_hearing.STREAMS} streams")
     return {"live_hearing": await live_hearing.measure()}
 
 
-async def measure_pipeline() -> Figures:
+async def measure_pipeline(_scale: Scale) -> Figures:
     say("a spoken question, answered in speech")
     return {"pipeline": await pipeline.measure()}
 
 
-async def measure_doors() -> Figures:
+async def measure_doors(_scale: Scale) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         return {"doors": await doors.measure(Path(folder), say)}
 
 
-async def measure_elsewhere() -> Figures:
+async def measure_elsewhere(_scale: Scale) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         return {"elsewhere": await elsewhere.measure(Path(folder), say)}
 
 
-async def measure_concurrent() -> Figures:
-    say(f"concurrent transcription, {ROUNDS} rounds")
-    return {"concurrent": await concurrent.measure(ROUNDS)}
+async def measure_concurrent(scale: Scale) -> Figures:
+    return {"clips": await concurrent.measure(scale, say)}
 
 
-async def measure_transcription(address: str) -> dict[str, Figures]:
-    alone, through = [], []
-    for number in range(ROUNDS):
-        say(f"transcription, round {number + 1} of {ROUNDS}")
-        alone.append(bare("transcribe", "2"))
+async def measure_long(scale: Scale) -> Figures:
+    return {"long": await long.measure(scale, say)}
+
+
+async def measure_streams(scale: Scale) -> Figures:
+    return {"streams": streams.measure(scale, say)}
+
+
+async def measure_transcription(scale: Scale, address: str) -> dict[str, Figures]:
+    bare, through = [], []
+    for number in range(scale.rounds):
+        say(f"transcription, round {number + 1} of {scale.rounds}")
+        bare.append(alone("benchmarks.bare", "transcribe", 2))
         through.append(await served.transcribe(address, 2))
-    return {"bare": medians(alone), "served": medians(through)}
+    return {"bare": medians(bare), "served": medians(through)}
 
 
-async def measure_throughput(server: psutil.Process, address: str) -> dict[str, Figures]:
-    alone, through = [], []
+async def measure_throughput(scale: Scale, server: psutil.Process, address: str) -> dict[str, Figures]:
+    bare, through = [], []
     echo = (sys.executable, "-m", "benchmarks.bare", "echo")
     with served.process(*echo, announces=r'"port": (\d+)') as (echo_process, port):
-        for number in range(ROUNDS):
-            say(f"throughput, round {number + 1} of {ROUNDS}")
-            alone.append(await served.throughput(echo_process, f"127.0.0.1:{port}", CHUNKS))
+        for number in range(scale.rounds):
+            say(f"throughput, round {number + 1} of {scale.rounds}")
+            bare.append(await served.throughput(echo_process, f"127.0.0.1:{port}", CHUNKS))
             through.append(await served.throughput(server, address, CHUNKS))
-    return {"bare": medians(alone), "served": medians(through)}
+    return {"bare": medians(bare), "served": medians(through)}
 
 
 def machine() -> Figures:
@@ -150,29 +158,33 @@ def machine() -> Figures:
     }
 
 
-SECTIONS: dict[str, Callable[[], Awaitable[Figures]]] = {
+SECTIONS: dict[str, Callable[[Scale], Awaitable[Figures]]] = {
     "server": measure_server,
-    "speakers": measure_speakers,
+    "concurrent": measure_concurrent,
+    "long": measure_long,
+    "streams": measure_streams,
+    "kokoro": measure_kokoro,
     "live-speech": measure_live_speech,
     "live-hearing": measure_live_hearing,
     "pipeline": measure_pipeline,
     "doors": measure_doors,
     "elsewhere": measure_elsewhere,
-    "concurrent": measure_concurrent,
 }
 
 
-async def main(sections: list[str]) -> None:
+async def main(sections: list[str], scale: Scale) -> None:
     """What is measured is kept at once; what is not stays as it was measured before."""
-    results: Figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    measured = results.pop("measured", {})
+    kept: Figures = json.loads(RESULTS.read_text()) if RESULTS.exists() and not scale.quick else {}
+    results = {key: figures for key, figures in kept.items() if key in PARTS}
+    measured = {name: date for name, date in kept.get("measured", {}).items() if name in SECTIONS}
     for section in sections:
-        results |= await SECTIONS[section]()
+        results |= await SECTIONS[section](scale)
         measured[section] = datetime.now(UTC).date().isoformat()
-        results["machine"] = machine()
-        RESULTS.write_text(json.dumps({**results, "measured": measured}, indent=2) + "\n")
-        write({**results, "measured": measured}, HERE / "README.md")
-    print((HERE / "README.md").read_text())
+        results |= {"machine": machine(), "measured": measured}
+        if not scale.quick:
+            RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+            (HERE / "README.md").write_text(page(results))
+    print(page(results))
 
 
 if __name__ == "__main__":
@@ -180,7 +192,8 @@ if __name__ == "__main__":
     parser.add_argument(
         "sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}; all if none is named"
     )
-    asked = parser.parse_args().sections
-    if unknown := [section for section in asked if section not in SECTIONS]:
-        parser.error(f"there is no section {unknown[0]}")
-    uvloop.run(main(asked))
+    parser.add_argument("--quick", action="store_true", help="a little of each, and no file is written")
+    asked = parser.parse_args()
+    if unknown := [section for section in asked.sections if section not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    uvloop.run(main(asked.sections, Scale(asked.quick)))

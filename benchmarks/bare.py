@@ -14,7 +14,6 @@ import psutil
 import uvloop
 
 from audio_grpc.audio import decode
-from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.faster_whisper import FasterWhisper
 from audio_grpc.backends.hibari import Hibari
@@ -52,22 +51,6 @@ def loaded_whisper() -> FasterWhisper:
     model = FasterWhisper(ModelSpec("faster-whisper"))
     model.load()
     return model
-
-
-def speaker(name: str, repeats: int) -> dict[str, Any]:
-    """A speaker alone, one call at a time, and the most memory that it had."""
-    model = registry.synthesizer(name)(ModelSpec(name))
-    model.load()
-    options = SynthesisOptions(voice=model.info.voices[0].name)
-    runs = []
-    for _ in range(repeats):
-        began, first, seconds = time.perf_counter(), 0.0, 0.0
-        for piece in split(TEXT, max_size=model.info.max_piece_size):
-            for speech in model.synthesize(piece, options):
-                first = first or time.perf_counter() - began
-                seconds += speech.audio.seconds
-        runs.append([Run(first, time.perf_counter() - began, seconds)])
-    return {**summary(runs), "peak_megabytes": peak_megabytes()}
 
 
 def synthesize(streams: int, repeats: int) -> dict[str, Any]:
@@ -149,8 +132,6 @@ def main() -> None:
     match sys.argv[1:]:
         case ["synthesize", streams, repeats]:
             print(json.dumps(synthesize(int(streams), int(repeats))))
-        case ["speaker", name, repeats]:
-            print(json.dumps(speaker(name, int(repeats))))
         case ["transcribe", repeats]:
             print(json.dumps(transcribe(int(repeats))))
         case ["memory"]:

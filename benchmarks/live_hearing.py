@@ -1,8 +1,6 @@
 """Human speech, heard while it is spoken: how soon words appear, whether they stay, and what that costs."""
 
 import asyncio
-import json
-import re
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -16,7 +14,8 @@ from audio_grpc.audio import decode
 from audio_grpc.client import AsyncClient, AsyncLiveTranscript, Hypothesis, UtteranceTranscript
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
 from benchmarks import served
-from benchmarks.workload import CLIPS
+from benchmarks.words import plain
+from benchmarks.workload import CLIPS, SPOKEN
 
 STREAMS = (1, 4, 8)
 RATE_HERTZ = 16_000
@@ -24,7 +23,6 @@ PIECE_SECONDS = 0.1
 PAUSE = np.zeros(RATE_HERTZ, np.float32)
 STAGGER_SECONDS = 1.3
 """Between the starts of two streams: people do not begin to speak all at once."""
-SPOKEN: dict[str, str] = json.loads((CLIPS[0].parent / "transcripts.json").read_text())
 CONFIG = """
 log_level = "WARNING"
 [synthesizers.tone]
@@ -123,10 +121,10 @@ def _summary(takes: list[Take], cpu_seconds: float) -> Figures:
                 stable.append(_first(place, word.text, certain, at) - word.end)
                 final.append(at - word.end)
     said, heard = (
-        " ".join(_plain(take.said) for take in takes),
-        " ".join(_plain(take.heard) for take in takes),
+        " ".join(plain(take.said) for take in takes),
+        " ".join(plain(take.heard) for take in takes),
     )
-    offline = " ".join(_plain(take.offline) for take in takes)
+    offline = " ".join(plain(take.offline) for take in takes)
     return {
         "words": len(final),
         "shown_seconds": _spread(shown),
@@ -146,7 +144,7 @@ def _first(place: int, text: str, shown: list[tuple[float, str]], final: float) 
     """When the word first stood where it stands in the transcript."""
     for at, guess in shown:
         words = guess.split()
-        if place < len(words) and _plain(words[place]) == _plain(text):
+        if place < len(words) and plain(words[place]) == plain(text):
             return at
     return final
 
@@ -166,9 +164,3 @@ def _spread(seconds: list[float]) -> dict[str, float]:
         "median": statistics.median(seconds),
         "p95": statistics.quantiles(seconds, n=20)[-1],
     }
-
-
-def _plain(text: str) -> str:
-    """As transcripts.json spells it."""
-    spelled = re.sub(r"\bmr\.", "mister", text.lower()).replace("-", " ")
-    return " ".join(re.sub(r"[^\w\s']", "", spelled).split())

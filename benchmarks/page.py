@@ -6,7 +6,8 @@ HEAD = """\
 Written by `make bench`; the figures are in `results.json` too. Everything is measured beside its yardstick in
 the same run, in turns, {cores} cores of {cpu}, {memory_gigabytes} GB, Python {python}
 ({packages}).
-Each figure is the median of three rounds, if nothing else is said. Client and server share the machine.
+Settings are the defaults, and each figure is the median of three rounds, if nothing else is said. Client and
+server are processes of their own, and share the machine.
 `python -m benchmarks SECTION` measures one section; these were: {measured}.
 """
 
@@ -21,15 +22,6 @@ where bare threads compete, so with many streams the first audio of the served o
 
 | streams | first audio, bare | served | added | real-time factor, bare | served | ratio |
 |--:|--:|--:|--:|--:|--:|--:|
-{rows}
-""",
-    "speakers": """
-## The speakers beside each other
-
-The same text, one call at a time, on all cores, with no server.
-
-| speaker | first audio | real-time factor | peak memory |
-|---|--:|--:|--:|
 {rows}
 """,
     "live_speech": """
@@ -82,16 +74,51 @@ service. All of it shares the machine.
 {rows}
 | *aim* | 200-500 ms | 100-300 ms | 100-200 ms | 400-1000 ms | |
 """,
-    "concurrent": """
-## Transcriptions at the same moment
+    "clips": """
+## Short clips
 
-The same recordings from 1, 4 and 8 callers at once, beam size 5, language given, two CPU threads for the
-model in every row. *Bare* is faster-whisper with its callers in a pool of threads. *Equal* counts the
-transcripts that are, to the letter, those of the bare library. On a CPU batches are not the way to go faster,
-which is why they are the default on a GPU only.
+Recordings of 3 to 7 seconds from 1, 4, 8 and 32 callers at once, language given; whoever has an answer sends
+the next; two rounds. *Bare* is faster-whisper on all cores, with its callers in a pool of threads. *CPU* is
+for a second of sound, *errors* are of words; *equal* counts the transcripts that are, to the letter, those of
+the bare library.
 
-| | callers | audio seconds a second | seconds a call, median | worst | equal |
-|---|--:|--:|--:|--:|--:|
+| | callers | audio seconds a second | CPU | seconds a call, median | worst | errors | equal | refused |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "long": """
+## Long recordings
+
+The same clips in random order with pauses of 0.3 to 2 seconds, as Opus; once. *Bare* is faster-whisper on
+all cores, *sequential* as its WhisperModel does it, *batched* as its BatchedInferencePipeline. *CPU* is for
+an hour of sound. *Memory* is the most beyond what the process had with the model loaded and one clip
+transcribed.
+
+| minutes | | times real time | CPU | first segment | segments | errors | memory |
+|--:|---|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "streams": """
+## Many listeners
+
+hibari speaks four sentences to 1, 32 and 100 listeners who call at the same moment, and play in real time
+from the first sound on. *Plain* is `plain.py`, some thirty lines of grpc.aio with the same model in a pool of
+threads, given the same pieces of text. *Dry* is the share of the listeners' time, from their first sound to
+their last, in which they lack sound; *most* is the seconds of one of them; *ran dry* are those who lacked it
+for more than 20 ms in all. *Worst* and *most* are of all rounds.
+
+| | listeners | first audio | worst | dry | most | ran dry | refused | audio seconds a second |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+{rows}
+""",
+    "kokoro": """
+## Kokoro
+
+The same four sentences, one call at a time. The *bare graph* is onnxruntime with all cores and its own
+defaults, given the phonemes of one sentence after the other.
+
+| | first audio | real-time factor | peak memory |
+|---|--:|--:|--:|
 {rows}
 """,
     "throughput": """

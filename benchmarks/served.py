@@ -40,13 +40,15 @@ def process(*command: str, announces: str) -> Iterator[tuple[psutil.Process, str
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
         try:
             assert started.stdout is not None
+            said = ""
             for line in started.stdout:
+                said += line
                 if found := re.search(announces, line):
                     # Somebody has to empty the pipe, or the server would stop at its next line.
                     threading.Thread(target=started.stdout.read, daemon=True).start()
                     yield psutil.Process(started.pid), found.group(1)
                     return
-            raise RuntimeError(f"{command} ended without saying where it listens")
+            raise RuntimeError(f"{command} ended without saying where it listens: {said}")
         finally:
             started.terminate()
 
@@ -62,13 +64,13 @@ def configured(config: str) -> Iterator[tuple[psutil.Process, str]]:
             yield server
 
 
-async def synthesize(address: str, streams: int, repeats: int) -> dict[str, Any]:
-    """hibari through the service, ``streams`` calls at once."""
+async def synthesize(address: str, streams: int, repeats: int, model: str = "hibari") -> dict[str, Any]:
+    """A speaker through the service, ``streams`` calls at once."""
     async with AsyncClient(address) as client:
 
         async def one(began: float) -> Run:
             first = 0.0
-            async with client.synthesize(TEXT, model="hibari", encoding=Encoding.PCM_S16LE) as speech:
+            async with client.synthesize(TEXT, model=model, encoding=Encoding.PCM_S16LE) as speech:
                 async for _ in speech:
                     first = first or time.perf_counter() - began
             seconds = speech.finished.usage.audio_duration.ToTimedelta().total_seconds()
@@ -151,3 +153,8 @@ def peak_megabytes(server: psutil.Process) -> float:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
     assert found is not None
     return int(found.group(1)) / 1024
+
+
+def forget_peak(process: psutil.Process) -> None:
+    """From here on, the most memory is the most since now (Linux, processes of one's own)."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")

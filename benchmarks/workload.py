@@ -1,12 +1,19 @@
 """What is measured, the same for the bare models and for the service."""
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = sorted((ROOT / "tests" / "data").glob("*.flac"))
+SPOKEN: dict[str, str] = json.loads((ROOT / "tests" / "data" / "transcripts.json").read_text())
+"""What is said in each clip, by its name."""
 TEXT = (
     "The speech service speaks while it is still thinking. Its first sentence is short, so that sound "
     "starts early. The second one goes on for a while, as people do when they explain something at length, "
@@ -14,6 +21,24 @@ TEXT = (
 )
 CHUNK = bytes(4800)
 """100 ms of samples at 24 kHz, as the tone speaker sends them."""
+CORES = len(os.sched_getaffinity(0))
+"""Of which a bare library gets as many threads, since not each finds the number by itself."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured: all that the page states, or a little that proves that a section works."""
+
+    quick: bool = False
+
+    def of(self, usual: T, little: T) -> T:
+        """The one that is wanted."""
+        return little if self.quick else usual
+
+    @property
+    def rounds(self) -> int:
+        """How often each figure is measured; its median counts."""
+        return self.of(3, 1)
 
 
 @dataclass(frozen=True)
@@ -34,3 +59,11 @@ def summary(rounds: list[list[Run]]) -> dict[str, Any]:
         "first_worst_ms": max(run.first for run in calls) * 1000,
         "real_time_factor": statistics.median(factors),
     }
+
+
+def alone(module: str, *arguments: object) -> dict[str, Any]:
+    """What a module measures in a process of its own, which prints it as JSON."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
