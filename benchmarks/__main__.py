@@ -5,7 +5,6 @@ figures say nothing, to prove that a section works, and prints the page without 
 """
 
 import argparse
-import json
 import platform
 import re
 import statistics
@@ -29,17 +28,15 @@ from benchmarks import (
     live_speech,
     long,
     pipeline,
+    results,
     served,
     streams,
 )
-from benchmarks.page import PARTS
 from benchmarks.report import page
 from benchmarks.workload import Scale, alone
 
-HERE = Path(__file__).parent
 STREAMS = (1, 8)
 CHUNKS = 20_000
-RESULTS = HERE / "results.json"
 Figures = dict[str, Any]
 
 
@@ -67,18 +64,18 @@ async def measure_synthesis(scale: Scale, address: str, streams: int) -> dict[st
 async def measure_server(scale: Scale) -> Figures:
     """What one server does that has all of it to do."""
     with served.configured(served.CONFIG) as (server, address):
-        results: Figures = {
+        found: Figures = {
             "synthesis": {
                 str(streams): await measure_synthesis(scale, address, streams) for streams in STREAMS
             }
         }
-        results["transcription"] = await measure_transcription(scale, address)
-        results["memory"] = {
+        found["transcription"] = await measure_transcription(scale, address)
+        found["memory"] = {
             "bare": alone("benchmarks.bare", "memory")["peak_megabytes"],
             "served": served.peak_megabytes(server),
         }
-        results["throughput"] = await measure_throughput(scale, server, address)
-    return results
+        found["throughput"] = await measure_throughput(scale, server, address)
+    return found
 
 
 async def measure_live_speech(_scale: Scale) -> Figures:
@@ -174,17 +171,15 @@ SECTIONS: dict[str, Callable[[Scale], Awaitable[Figures]]] = {
 
 async def main(sections: list[str], scale: Scale) -> None:
     """What is measured is kept at once; what is not stays as it was measured before."""
-    kept: Figures = json.loads(RESULTS.read_text()) if RESULTS.exists() and not scale.quick else {}
-    results = {key: figures for key, figures in kept.items() if key in PARTS}
-    measured = {name: date for name, date in kept.get("measured", {}).items() if name in SECTIONS}
+    found = {} if scale.quick else results.kept()
+    measured = {name: date for name, date in found.get("measured", {}).items() if name in SECTIONS}
     for section in sections:
-        results |= await SECTIONS[section](scale)
+        found |= await SECTIONS[section](scale)
         measured[section] = datetime.now(UTC).date().isoformat()
-        results |= {"machine": machine(), "measured": measured}
+        found |= {"machine": machine(), "measured": measured}
         if not scale.quick:
-            RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-            (HERE / "README.md").write_text(page(results))
-    print(page(results))
+            results.keep(found)
+    print(page(found))
 
 
 if __name__ == "__main__":

@@ -167,6 +167,15 @@ both models and used them once.
 |--:|--:|--:|
 {rows}
 """,
+    "peers": """
+## Beside other servers
+
+`python -m benchmarks.peers` installs them, and makes the same calls to each with the same weights: Whisper
+base and Kokoro-82M, both as int8. One server is up at a time, and is measured once. *CPU* is for a second of
+sound, *errors* are of words.
+
+{rows}
+""",
 }
 
 TAIL = """

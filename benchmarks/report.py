@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.beside.tables import tables
 from benchmarks.page import HEAD, PARTS, TAIL
 
 
@@ -302,6 +303,7 @@ ROWS: dict[str, Callable[[Any], str]] = {
     "doors": _doors,
     "elsewhere": _elsewhere,
     "memory": _memory,
+    "peers": tables,
 }
 AIMS: dict[str, Callable[[Any], list[Aim]]] = {
     "clips": _many_clips,

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import page, report
+from benchmarks.beside.environments import on_cpus
 from benchmarks.listeners import Heard, dry_seconds, summary
 from benchmarks.long import recording
 
@@ -45,3 +46,10 @@ def test_a_long_recording_says_the_clips_in_its_time() -> None:
     assert content.startswith(b"OggS")
     assert said == recording(0.5)[1], "it is the same in each run"
     assert all(one != other for one, other in pairwise(said))
+
+
+def test_a_peer_gets_the_packages_of_machines_without_cuda() -> None:
+    marked = (
+        "onnxruntime==1.24.4 ; platform_machine != 'x86_64'\nhf-xet==1.1.5 ; platform_machine == 'x86_64'\n"
+    )
+    assert on_cpus(marked) == "onnxruntime==1.24.4\nhf-xet==1.1.5 ; platform_machine == 'x86_64'\n"
