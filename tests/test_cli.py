@@ -265,7 +265,7 @@ def test_mistakes_are_named(arguments: list[str], complaint: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "say", "transcribe", "listen", "models", "voices", "history", "doctor"]
+    "command", ["serve", "say", "transcribe", "listen", "models", "voices", "history", "doctor", "tune"]
 )
 def test_every_command_has_help_with_examples(command: str) -> None:
     done = run(command, "--help")

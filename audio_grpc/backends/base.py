@@ -94,6 +94,8 @@ class Traits:
     Its figures are those of its default model.
     """
 
+    is_elsewhere: bool = False
+    """Whether another machine computes, so that nothing follows from this one."""
     unfit_for_gpu: Callable[[], str] | None = None
     """Tells why the backend cannot use the GPU that the machine has; empty if it can. It may import what is
     heavy, as it is only asked where there is a GPU. None: the backend runs on CPUs only."""

@@ -47,14 +47,15 @@ class Plan:
 
 def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> Plan:
     """Chooses for a model of this backend class; one that has no ``traits`` gets plain numbers."""
-    traits: Traits | None = getattr(backend, "traits", None)
-    if traits is None:
-        return _filled(spec, _plain(spec))
-    return choose(spec, traits, machine)
+    return choose(spec, getattr(backend, "traits", None), machine)
 
 
-def choose(spec: ModelSpec, traits: Traits, machine: Machine) -> Plan:
+def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
     """Chooses from what the machine has, what the backend tells of itself, and what is configured."""
+    if traits is None:
+        return _filled(spec, _plain(spec, "the backend tells nothing of itself"))
+    if traits.is_elsewhere:
+        return _filled(spec, _plain(spec, "the model is elsewhere, and what it has there is not known"))
     device = _device(spec, traits, machine)
     on_gpu = str(device.value).startswith("cuda")
     gpu_bytes = _gpu_bytes(str(device.value), machine) if on_gpu else None
@@ -74,12 +75,23 @@ def choose(spec: ModelSpec, traits: Traits, machine: Machine) -> Plan:
     return _filled(spec, chosen)
 
 
+def places(speaks: bool, speed: float, workers: int) -> dict[str, int]:
+    """Returns how many calls a model serves that was measured: ``speed`` seconds of sound in a second.
+
+    A speaker has as many in progress as it speaks to in real time; of a transcriber so many wait as it hears
+    in the time that they may wait.
+    """
+    if speaks:
+        concurrency = max(int(REAL_TIME_SHARE * speed), 2 * workers)
+        return {"concurrency": concurrency, "queue": max(PLAIN.queue, concurrency)}
+    return {"queue": max(PLAIN.queue, round(speed * QUEUE_SECONDS / CLIP_SECONDS))}
+
+
 def _set(value: int | None) -> Choice | None:
     return None if value is None else Choice(value, CONFIGURED)
 
 
-def _plain(spec: ModelSpec) -> dict[str, Choice]:
-    why = "the backend tells nothing of itself"
+def _plain(spec: ModelSpec, why: str) -> dict[str, Choice]:
     return {
         name: _set(getattr(spec, name)) or Choice(getattr(PLAIN, name), why)
         for name in ("threads", "concurrency", "queue")
@@ -167,12 +179,12 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
         return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
     if not traits.in_real_time:
         return _with_memory(2 * workers, traits, machine, workers)
-    served = int(REAL_TIME_SHARE * traits.speed * machine.cores)
+    served = places(True, traits.speed * machine.cores, workers)["concurrency"]
     why = (
         f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
         f"of {_count(machine.cores, 'core')} {REAL_TIME_SHARE:.0%}"
     )
-    return Choice(served, why) if served >= 2 * workers else Choice(2 * workers, "two for each worker")
+    return Choice(served, why if served > 2 * workers else "two for each worker")
 
 
 def _with_memory(wanted: int, traits: Traits, machine: Machine, least: int) -> Choice:
@@ -190,9 +202,8 @@ def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> 
         return Choice(max(GPU_QUEUE if on_gpu else PLAIN.queue, concurrency), "a wait of moderate length")
     if traits.in_real_time:
         return Choice(max(PLAIN.queue, concurrency), "as many calls wait as are in progress")
-    served = round(traits.speed * machine.cores * QUEUE_SECONDS / CLIP_SECONDS)
     return Choice(
-        max(PLAIN.queue, served),
+        places(False, traits.speed * machine.cores, 1)["queue"],
         f"clips of {CLIP_SECONDS:g} s for {QUEUE_SECONDS:g} s of work, "
         f"at {traits.speed:g} seconds of sound a second on a core; {PLAIN.queue} at least",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 SUBCOMMANDS = (
     *("up", "serve", "envoy", "llm", "say", "transcribe", "listen"),
-    *("models", "voices", "jobs", "history", "status", "doctor", "keys"),
+    *("models", "voices", "jobs", "history", "status", "doctor", "tune", "keys"),
 )
 
 

@@ -5,7 +5,14 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from audio_grpc.audio import to_pcm, wav_header
-from audio_grpc.backends.base import ModelSpec, TranscriberInfo, Transcript, TranscriptUsage, read_options
+from audio_grpc.backends.base import (
+    ModelSpec,
+    Traits,
+    TranscriberInfo,
+    Transcript,
+    TranscriptUsage,
+    read_options,
+)
 from audio_grpc.backends.openai_upstream.options import NOT_INSTALLED, ListenerOptions, TranscriptUpstream
 from audio_grpc.types import Audio, Language, Segment, TranscriptionOptions
 
@@ -18,6 +25,8 @@ ANY_LANGUAGE = "und"
 
 class UpstreamListener:
     """Has recordings heard by providers, and passes their text on as it comes."""
+
+    traits = Traits(is_elsewhere=True)
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, read_options
+from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.openai_upstream.options import NOT_INSTALLED, SpeakerOptions, SpeechUpstream
 from audio_grpc.text import has_words
 from audio_grpc.types import Speech, SynthesisOptions, Voice
@@ -20,6 +20,8 @@ MIN_SECONDS = 10.0
 
 class UpstreamSpeaker:
     """Has texts spoken by providers, and passes the sound on as it comes."""
+
+    traits = Traits(is_elsewhere=True)
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
