@@ -83,6 +83,7 @@ def test_what_is_configured_stays_and_the_rest_follows_it(
 def test_speakers_take_as_many_calls_as_they_speak_to_in_real_time() -> None:
     assert speaker("hibari", machine(cores=2))["concurrency"] == 150
     assert speaker("hibari", machine(cores=16))["concurrency"] == 1200
+    assert speaker("hibari", machine(cores=16, gigabytes=1))["concurrency"] == 128
     for cores, expected in ((1, (1, 1, 2)), (2, (1, 2, 4)), (8, (4, 2, 18))):
         slow = speaker("kokoro", machine(cores=cores))
         assert (slow["threads"], slow["cpu_threads"], slow["concurrency"]) == expected
@@ -189,7 +190,7 @@ def test_doctor_says_what_was_chosen_and_why(tmp_path: Path) -> None:
     report = doctor(cwd=tmp_path)
     assert "memory 0.4 GiB (memory_limit_bytes)" in report
     assert "workers 3 as configured (threads)" in report
-    assert "concurrency 3 memory for no more long recordings at a time" in report
+    assert "concurrency 3 memory for no more calls at a time" in report
 
 
 def test_doctor_says_why_a_gpu_is_not_used(tmp_path: Path) -> None:

@@ -286,10 +286,15 @@ def test_the_best_has_the_most_sound_and_serves_one_who_is_alone(
 
 def test_places_follow_from_the_speed_that_was_measured() -> None:
     candidate, measured = Candidate({"threads": 2}), Figures(0.1, 200.0, 0.01, 1)
-    assert settings("synthesizer", candidate, measured) == {"threads": 2, "concurrency": 150, "queue": 150}
-    assert settings("transcriber", candidate, measured) == {"threads": 2, "queue": 1200}
+    assert settings("synthesizer", candidate, measured, None) == {
+        "threads": 2,
+        "concurrency": 150,
+        "queue": 150,
+    }
+    assert settings("transcriber", candidate, measured, 5) == {"threads": 2, "queue": 1200}
+    assert settings("synthesizer", candidate, measured, 100)["concurrency"] == 100
     slow = Figures(0.1, 1.0, 0.01, 1)
-    assert settings("synthesizer", candidate, slow) == {"threads": 2, "concurrency": 4, "queue": 32}
+    assert settings("synthesizer", candidate, slow, None) == {"threads": 2, "concurrency": 4, "queue": 32}
 
 
 def test_help_has_examples() -> None:

@@ -118,7 +118,7 @@ class Traits:
     worker_bytes: int = 0
     """The host's memory that each worker takes, beside the weights."""
     call_bytes: int = 0
-    """The host's memory that a call takes for a long recording."""
+    """The host's memory that a call takes, for a long recording or a long text."""
 
 
 @dataclass(frozen=True)

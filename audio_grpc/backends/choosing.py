@@ -75,14 +75,22 @@ def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
     return _filled(spec, chosen)
 
 
-def places(speaks: bool, speed: float, workers: int) -> dict[str, int]:
+def room(traits: Traits | None, machine: Machine) -> int | None:
+    """Returns how many calls there is memory for; None if that is not known."""
+    if traits is None or not traits.call_bytes or machine.memory_bytes is None:
+        return None
+    return machine.memory_bytes // MEMORY_SHARE // traits.call_bytes
+
+
+def places(speaks: bool, speed: float, workers: int, most: int | None = None) -> dict[str, int]:
     """Returns how many calls a model serves that was measured: ``speed`` seconds of sound in a second.
 
-    A speaker has as many in progress as it speaks to in real time; of a transcriber so many wait as it hears
-    in the time that they may wait.
+    A speaker has as many in progress as it speaks to in real time, but at most so many as there is memory
+    for; of a transcriber so many wait as it hears in the time that they may wait.
     """
     if speaks:
-        concurrency = max(int(REAL_TIME_SHARE * speed), 2 * workers)
+        served = int(REAL_TIME_SHARE * speed)
+        concurrency = max(served if most is None else min(served, most), 2 * workers)
         return {"concurrency": concurrency, "queue": max(PLAIN.queue, concurrency)}
     return {"queue": max(PLAIN.queue, round(speed * QUEUE_SECONDS / CLIP_SECONDS))}
 
@@ -156,10 +164,10 @@ def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -
         return Choice(PLAIN.threads, traits.why_worker_cores)
     most = min(max(machine.cores // traits.worker_cores, 1), MOST_WORKERS)
     if machine.memory_bytes and traits.worker_bytes:
-        room = max(machine.memory_bytes // MEMORY_SHARE // traits.worker_bytes, 1)
-        if room < most:
+        fit = max(machine.memory_bytes // MEMORY_SHARE // traits.worker_bytes, 1)
+        if fit < most:
             what = f"{traits.worker_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
-            return Choice(room, f"{machine.cores} cores, but memory for {room} ({what})")
+            return Choice(fit, f"{machine.cores} cores, but memory for {fit} ({what})")
     if most == MOST_WORKERS:
         return Choice(most, f"{_count(machine.cores, 'core')}, and more workers wait for each other")
     return Choice(most, f"{_count(machine.cores, 'core')}, {traits.why_worker_cores}")
@@ -177,24 +185,26 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
         return Choice(2 * batch * workers, "while one batch is computed, the next one gathers")
     if on_gpu or not traits.speed:
         return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
-    if not traits.in_real_time:
-        return _with_memory(2 * workers, traits, machine, workers)
-    served = places(True, traits.speed * machine.cores, workers)["concurrency"]
-    why = (
-        f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
-        f"of {_count(machine.cores, 'core')} {REAL_TIME_SHARE:.0%}"
-    )
-    return Choice(served, why if served > 2 * workers else "two for each worker")
-
-
-def _with_memory(wanted: int, traits: Traits, machine: Machine, least: int) -> Choice:
-    """So many calls, or those that there is memory for."""
-    if machine.memory_bytes and traits.call_bytes:
-        room = max(machine.memory_bytes // MEMORY_SHARE // traits.call_bytes, least)
-        if room < wanted:
-            what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
-            return Choice(room, f"memory for no more long recordings at a time ({what})")
-    return Choice(wanted, "two for each worker: while one is computed, the next one is decoded")
+    if traits.in_real_time:
+        served = places(True, traits.speed * machine.cores, workers)["concurrency"]
+        why = (
+            f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
+            f"of {_count(machine.cores, 'core')} {REAL_TIME_SHARE:.0%}"
+        )
+        least, wanted = 2 * workers, Choice(served, why if served > 2 * workers else "two for each worker")
+    else:
+        why = "two for each worker: while one is computed, the next one is decoded"
+        least, wanted = workers, Choice(2 * workers, why)
+    most = room(traits, machine)
+    if (
+        most is None
+        or machine.memory_bytes is None
+        or most >= int(wanted.value)
+        or int(wanted.value) <= least
+    ):
+        return wanted
+    what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
+    return Choice(max(most, least), f"memory for no more calls at a time ({what})")
 
 
 def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> Choice:

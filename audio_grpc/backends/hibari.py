@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 24000
 SPEED = 100.0
 """Measured: seconds of sound in a second on one core, of a call with all that belongs to it."""
+CALL_BYTES = 2 << 20
+"""Measured: what a call takes whose listener is slow, with the encoder that takes the most (MP3)."""
 NO_SOUND = 2
 """Numbers of phonemes: those around every sentence, and none between."""
 MOST_PHONEMES = 400
@@ -54,6 +56,7 @@ class Hibari:
         why_worker_cores="one for each: a sentence is computed on one core",
         in_real_time=True,
         speed=SPEED,
+        call_bytes=CALL_BYTES,
     )
 
     def __init__(self, spec: ModelSpec) -> None:

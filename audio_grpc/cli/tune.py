@@ -19,7 +19,7 @@ from audio_grpc import config
 from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec, Traits
-from audio_grpc.backends.choosing import choose
+from audio_grpc.backends.choosing import choose, room
 from audio_grpc.cli.console import ConfigOption, console, fail, results
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.machine import Machine, this_machine
@@ -106,7 +106,8 @@ def tune(
                 measured = [_measured(subject, one, count, seconds, heard, on_step) for one in subject.tried]
                 results.print(_table(subject, measured, count))
                 if found := best(measured):
-                    changes[TABLES[subject.kind], subject.name] = dict(settings(subject.kind, *found))
+                    tuned = settings(subject.kind, *found, room(subject.traits, machine))
+                    changes[TABLES[subject.kind], subject.name] = dict(tuned)
                 taken_by_others = max(taken_by_others, *(one.taken_by_others for one in measured))
     except KeyboardInterrupt:
         console.print(f"interrupted; {escape(str(path))} is as it was")

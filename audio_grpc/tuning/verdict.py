@@ -40,7 +40,10 @@ def best(measured: Sequence[Measured]) -> tuple[Candidate, Figures] | None:
     return current[0] if current and current[0][1].speed * NOTEWORTHY >= fastest[1].speed else fastest
 
 
-def settings(kind: Kind, candidate: Candidate, figures: Figures) -> Mapping[str, int]:
-    """Returns what the configuration is to say: how the model is run, and how many calls that serves."""
+def settings(kind: Kind, candidate: Candidate, figures: Figures, most: int | None) -> Mapping[str, int]:
+    """Returns what the configuration is to say: how the model is run, and how many calls that serves.
+
+    There is memory for ``most`` calls; None if that is not known.
+    """
     workers = candidate.settings.get("workers", candidate.settings.get("threads", 1))
-    return {**candidate.settings, **places(kind == "synthesizer", figures.speed, workers)}
+    return {**candidate.settings, **places(kind == "synthesizer", figures.speed, workers, most)}
