@@ -186,22 +186,18 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
     if on_gpu or not traits.speed:
         return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
     if traits.in_real_time:
-        served = places(True, traits.speed * machine.cores, workers)["concurrency"]
+        cores = min(machine.cores, workers * max(traits.worker_cores, 1))
+        served = places(True, traits.speed * cores, workers)["concurrency"]
         why = (
             f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
-            f"of {_count(machine.cores, 'core')} {REAL_TIME_SHARE:.0%}"
+            f"of {_count(cores, 'core')} {REAL_TIME_SHARE:.0%}"
         )
         least, wanted = 2 * workers, Choice(served, why if served > 2 * workers else "two for each worker")
     else:
         why = "two for each worker: while one is computed, the next one is decoded"
         least, wanted = workers, Choice(2 * workers, why)
     most = room(traits, machine)
-    if (
-        most is None
-        or machine.memory_bytes is None
-        or most >= int(wanted.value)
-        or int(wanted.value) <= least
-    ):
+    if most is None or machine.memory_bytes is None or max(most, least) >= int(wanted.value):
         return wanted
     what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
     return Choice(max(most, least), f"memory for no more calls at a time ({what})")
