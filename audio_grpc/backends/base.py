@@ -111,6 +111,8 @@ class Traits:
     """How many cores of a CPU each step at the same time is best given; 0: all of them."""
     why_worker_cores: str = ""
     """The reason, in words."""
+    wants_two_threads: Callable[["ModelSpec"], bool] = lambda _: False
+    """Tells whether two threads for each worker are better even if there is one core for each."""
     in_real_time: bool = False
     """Whether callers use the sound as fast as it sounds, so that one who is ahead of that can wait."""
     speed: float = 0.0

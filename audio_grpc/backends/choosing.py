@@ -67,7 +67,7 @@ def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
     workers = _workers(spec, traits, machine, batches=on_gpu or batch > 1)
     chosen["workers" if "workers" in traits.options else "threads"] = workers
     if "cpu_threads" in traits.options:
-        threads = _cpu_threads(machine, int(workers.value), on_gpu)
+        threads = _cpu_threads(spec, traits, machine, int(workers.value), on_gpu)
         chosen["cpu_threads"] = _set(options.get("cpu_threads")) or threads
     size = _concurrency(traits, machine, int(workers.value), batch, on_gpu)
     chosen["concurrency"] = concurrency = _set(spec.concurrency) or size
@@ -173,10 +173,12 @@ def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -
     return Choice(most, f"{_count(machine.cores, 'core')}, {traits.why_worker_cores}")
 
 
-def _cpu_threads(machine: Machine, workers: int, on_gpu: bool) -> Choice:
+def _cpu_threads(spec: ModelSpec, traits: Traits, machine: Machine, workers: int, on_gpu: bool) -> Choice:
     if on_gpu:
         return Choice(1, "the GPU computes")
     each = max(machine.cores // workers, 1)
+    if each == 1 and machine.cores > 1 and traits.wants_two_threads(spec):
+        return Choice(2, "so that one call alone is faster; several are as fast as with one thread for each")
     return Choice(each, f"{_count(machine.cores, 'core')} for {_count(workers, 'worker')}")
 
 
@@ -194,8 +196,8 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
         )
         least, wanted = 2 * workers, Choice(served, why if served > 2 * workers else "two for each worker")
     else:
-        why = "two for each worker: while one is computed, the next one is decoded"
-        least, wanted = workers, Choice(2 * workers, why)
+        why = "one more than workers: a short recording gets turns beside long ones, and few share their time"
+        least, wanted = workers, Choice(workers + 1, why)
     most = room(traits, machine)
     if most is None or machine.memory_bytes is None or max(most, least) >= int(wanted.value):
         return wanted

@@ -64,5 +64,7 @@ def _on_cpu(spec: ModelSpec, traits: Traits, cores: int) -> Iterator[dict[str, i
         tried.add((workers, max(cores // workers, 1)))
     if not has_threads:
         tried.add((1, 1))
+    elif 1 < cores <= MOST_WORKERS:
+        tried.add((cores, 2))
     for workers, threads in sorted(tried, reverse=True):
         yield {workers_are: workers} | ({"cpu_threads": threads} if has_threads else {}) | alone
