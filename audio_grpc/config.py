@@ -183,7 +183,7 @@ class Settings(BaseSettings):
     """After how long without an answer `audio-grpc up` kills and replaces a server, the gateway or Envoy; 0:
     never. A server that is busy, or loads a model, answers."""
     replicas: Annotated[int, Ge(1)] = 1
-    """How many servers `audio-grpc up` runs, on ports from `port` on."""
+    """How many servers `audio-grpc up` runs, on ports from `port` on; they share the cores and the memory."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000
     """Longest text of one request."""
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0

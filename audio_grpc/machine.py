@@ -54,10 +54,19 @@ class Machine:
         return f"{cores} ({self.cores_are}), memory {memory} ({self.memory_is}), GPU: {gpus}"
 
 
-def this_machine(memory_limit_bytes: int | None = None, root: Path = ROOT) -> Machine:
-    """Reads what this process may use; ``memory_limit_bytes`` is what it is told to keep to."""
+def this_machine(memory_limit_bytes: int | None = None, servers: int = 1, root: Path = ROOT) -> Machine:
+    """Reads what this process may use, if so many servers share the cores and the memory alike.
+
+    ``memory_limit_bytes`` is what it is told to keep to, of which the others have nothing.
+    """
     cores, cores_are = _cores(root)
-    memory_bytes, memory_is = _memory(memory_limit_bytes, root)
+    memory_bytes, memory_is = _memory(root)
+    if servers > 1:
+        cores, cores_are = max(cores // servers, 1), f"{cores_are}, for each of {servers} servers"
+        memory_bytes = None if memory_bytes is None else memory_bytes // servers
+        memory_is = f"{memory_is}, for each of {servers} servers"
+    if memory_limit_bytes is not None and (memory_bytes is None or memory_limit_bytes < memory_bytes):
+        memory_bytes, memory_is = memory_limit_bytes, "memory_limit_bytes"
     return Machine(cores, cores_are, memory_bytes, memory_is, tuple(_gpus(root)))
 
 
@@ -112,15 +121,13 @@ def _quotas(root: Path) -> Iterator[float]:
             yield int(quota) / int(period)
 
 
-def _memory(told: int | None, root: Path) -> tuple[int | None, str]:
+def _memory(root: Path) -> tuple[int | None, str]:
     total = re.search(r"^MemTotal:\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE)
     limits = [(int(total[1]) * 1024, "the machine's")] if total else []
     for version, folder in control_groups(root, "memory"):
         limit = read(folder / ("memory.max" if version == 2 else "memory.limit_in_bytes")).strip()
         if limit.isdecimal():
             limits.append((int(limit), "the control group's limit"))
-    if told is not None:
-        limits.append((told, "memory_limit_bytes"))
     return min(limits, key=lambda one: one[0], default=(None, "cannot be read"))
 
 

@@ -197,7 +197,7 @@ def _models(settings: Settings, memory: Memory) -> Models:
         min_free_bytes=settings.min_free_memory_bytes,
         min_free_device_bytes=settings.min_free_device_memory_bytes,
     )
-    machine = this_machine(settings.memory_limit_bytes)
+    machine = this_machine(settings.memory_limit_bytes, settings.replicas)
 
     def model(name: str, spec: ModelSpec, backend: type[Backend]) -> Model[Backend]:
         return Model(name, plan(spec, backend, machine).spec, backend, room)

@@ -118,6 +118,8 @@ def test_the_quota_of_a_control_group_counts_and_so_does_one_around_it(tmp_path:
     assert (there.cores, there.memory_bytes) == (1, 2 * GIB)
     assert "quota is 0.5" in str(there)
     assert this_machine(GIB, root=tmp_path).memory_bytes == GIB
+    assert this_machine(servers=4, root=tmp_path).memory_bytes == GIB // 2
+    assert this_machine(GIB // 4, servers=4, root=tmp_path).memory_bytes == GIB // 4
 
 
 def test_the_first_version_of_control_groups_is_read_as_well(tmp_path: Path) -> None:
@@ -163,6 +165,20 @@ def test_a_server_has_places_for_the_cores_that_it_may_use(tmp_path: Path) -> No
         server.stop()
     assert (models["hibari"].max_running, models["hibari"].max_queued) == (75, 75)
     assert models["whisper-base"].max_running == 2
+
+
+def test_servers_that_share_a_machine_share_its_cores(tmp_path: Path) -> None:
+    """As `audio-grpc up` starts them."""
+    (tmp_path / "audio-grpc.toml").write_text("replicas = 1000\n[transcribers.ear]\nbackend = 'tone'\n")
+    report = doctor(cwd=tmp_path)
+    assert "1 core (" in report
+    assert "for each of 1000 servers" in report
+    server = ServerProcess("--replicas", "1000", cwd=tmp_path)
+    try:
+        with Client(server.address) as client:
+            assert client.get_model("hibari").max_running < 75
+    finally:
+        server.stop()
 
 
 def doctor(*arguments: str, cwd: Path, before: tuple[str, ...] = (), path: str = "") -> str:

@@ -53,7 +53,7 @@ def doctor(
     Ends with status 1 if a model cannot be loaded.
     """
     settings = config.load(config_file)
-    machine = this_machine(settings.memory_limit_bytes)
+    machine = this_machine(settings.memory_limit_bytes, settings.replicas)
     results.print(f"Python {platform.python_version()} on {platform.platform()}, {_packages()}")
     results.print(escape(str(machine)), soft_wrap=True)
     results.print("\nBackends")

@@ -64,6 +64,10 @@ def serve(
         int | None, typer.Option(help=r"Port to serve Prometheus metrics on; 0: any. \[none]")
     ] = None,
     otlp_endpoint: OtlpOption = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(help="How many servers share the cores and the memory, as those of `up` do. [1]"),
+    ] = None,
     check: SelfCheckOption = False,
 ) -> None:
     """Run the server until Ctrl-C; running calls may finish then, a second Ctrl-C cuts them."""
@@ -82,6 +86,7 @@ def serve(
         log_format=log_format,
         metrics_port=metrics_port,
         otlp_endpoint=otlp_endpoint,
+        replicas=replicas,
     )
     start_logging(settings)
     with exporting(settings.otlp_endpoint) as tracer_provider:

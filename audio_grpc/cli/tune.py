@@ -55,6 +55,7 @@ class Subject:
     name: str
     spec: ModelSpec
     traits: Traits | None
+    machine: Machine
     tried: list[Candidate]
 
 
@@ -92,7 +93,7 @@ def tune(
     path = config_file or config.DEFAULT_FILE
     configured = config.load(config_file)
     file = ConfigurationFile(path, to_write=not dry_run)
-    machine = this_machine(configured.memory_limit_bytes)
+    machine = this_machine(configured.memory_limit_bytes, configured.replicas)
     subjects = list(_subjects(configured, models or [], machine))
     results.print(escape(str(machine)), soft_wrap=True)
     _warn_of_server(target(configured.host, configured.port))
@@ -102,11 +103,11 @@ def tune(
         with TemporaryDirectory() as folder, _progress(subjects) as on_step:
             heard = _Recordings(tuple(recording or ()), configured, Path(folder), on_step)
             for subject in subjects:
-                count = callers or _callers(subject, machine)
+                count = callers or _callers(subject)
                 measured = [_measured(subject, one, count, seconds, heard, on_step) for one in subject.tried]
                 results.print(_table(subject, measured, count))
                 if found := best(measured):
-                    tuned = settings(subject.kind, *found, room(subject.traits, machine))
+                    tuned = settings(subject.kind, *found, room(subject.traits, subject.machine))
                     changes[TABLES[subject.kind], subject.name] = dict(tuned)
                 taken_by_others = max(taken_by_others, *(one.taken_by_others for one in measured))
     except KeyboardInterrupt:
@@ -141,7 +142,7 @@ def _subjects(configured: config.Settings, names: list[str], machine: Machine) -
             if not tried:
                 console.print(f"{escape(name)} is computed elsewhere, so there is nothing to measure")
                 continue
-            yield Subject(kind, name, spec, traits, tried)
+            yield Subject(kind, name, spec, traits, machine, tried)
 
 
 class _Recordings:
@@ -194,7 +195,7 @@ def _measured(
     on_step: Callable[[str], None],
 ) -> Measured:
     # What the configuration leaves open follows the candidate, as it will when that is written.
-    spec = choose(candidate.applied(subject.spec), subject.traits, this_machine()).spec
+    spec = choose(candidate.applied(subject.spec), subject.traits, subject.machine).spec
     try:
         heard = recordings.paths() if subject.kind == "transcriber" else ()
         figures = run(
@@ -209,9 +210,9 @@ def _measured(
         on_step("")
 
 
-def _callers(subject: Subject, machine: Machine) -> int:
-    on_gpu = any("batch_size" in one.settings for one in subject.tried) and machine.gpus
-    return CALLERS_ON_GPU if on_gpu else max(FEWEST_CALLERS, 2 * machine.cores)
+def _callers(subject: Subject) -> int:
+    on_gpu = any("batch_size" in one.settings for one in subject.tried) and subject.machine.gpus
+    return CALLERS_ON_GPU if on_gpu else max(FEWEST_CALLERS, 2 * subject.machine.cores)
 
 
 @contextmanager

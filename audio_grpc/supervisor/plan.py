@@ -59,7 +59,8 @@ def plan(
     require_ports(settings, llm=llm)
     patience = settings.liveness_seconds
     common = _common_options(settings, config_file)
-    serve = [*common, *(("--keys-file", str(settings.keys_file)) if settings.keys_file else ())]
+    keys = ("--keys-file", str(settings.keys_file)) if settings.keys_file else ()
+    serve = [*common, *keys, "--replicas", str(settings.replicas)]
     replicas = [
         Replica(
             f"server-{number}",
