@@ -86,7 +86,7 @@ def test_speakers_take_as_many_calls_as_they_speak_to_in_real_time() -> None:
     assert speaker("hibari", machine(cores=16))["concurrency"] == 600, "of eight workers"
     assert speaker("hibari", machine(cores=2), threads=1)["concurrency"] == 75
     assert speaker("hibari", machine(cores=16, gigabytes=1))["concurrency"] == 128
-    for cores, expected in ((1, (1, 1, 2)), (2, (1, 2, 4)), (8, (4, 2, 18))):
+    for cores, expected in ((1, (1, 1, 4)), (2, (1, 2, 4)), (8, (4, 2, 9))):
         slow = speaker("kokoro", machine(cores=cores))
         assert (slow["threads"], slow["cpu_threads"], slow["concurrency"]) == expected
 

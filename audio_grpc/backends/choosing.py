@@ -90,9 +90,14 @@ def places(speaks: bool, speed: float, workers: int, most: int | None = None) ->
     """
     if speaks:
         served = int(REAL_TIME_SHARE * speed)
-        concurrency = max(served if most is None else min(served, most), 2 * workers)
+        concurrency = max(served if most is None else min(served, most), _fewest(workers))
         return {"concurrency": concurrency, "queue": max(PLAIN.queue, concurrency)}
     return {"queue": max(PLAIN.queue, round(speed * QUEUE_SECONDS / CLIP_SECONDS))}
+
+
+def _fewest(workers: int) -> int:
+    """Returns how many speak at the same time at least, even if some of them run dry."""
+    return max(PLAIN.concurrency, 2 * workers)
 
 
 def _set(value: int | None) -> Choice | None:
@@ -194,7 +199,8 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
             f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
             f"of {_count(cores, 'core')} {REAL_TIME_SHARE:.0%}"
         )
-        least, wanted = 2 * workers, Choice(served, why if served > 2 * workers else "two for each worker")
+        least = _fewest(workers)
+        wanted = Choice(served, why if served > least else "as few as make sense: the model is slow here")
     else:
         why = "one more than workers: a short recording gets turns beside long ones, and few share their time"
         least, wanted = workers, Choice(workers + 1, why)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 SAMPLE_RATE = 24000
-SPEED = 3.0
+SPEED = 1.6
 """Measured: seconds of sound in a second, for each of two cores."""
 MOST_TOKENS = 510
 """Phonemes that the model takes at once; a voice has a style of 256 numbers for each count of them."""

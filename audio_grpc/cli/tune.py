@@ -177,7 +177,7 @@ class _Recordings:
                 continue
             try:
                 self._on_step(f"{name} speaks what is to be heard")
-                run(Task("synthesizer", spec, 1, 0, folder=self._folder), lambda _: None)
+                run(Task("synthesizer", name, spec, 1, 0, folder=self._folder), lambda _: None)
                 return
             except MeasuringFailed as error:
                 problems.append(f"{name}: {error}")
@@ -199,7 +199,7 @@ def _measured(
     try:
         heard = recordings.paths() if subject.kind == "transcriber" else ()
         figures = run(
-            Task(subject.kind, spec, callers, seconds, heard),
+            Task(subject.kind, subject.name, spec, callers, seconds, heard),
             lambda step: on_step(f"{subject.name} with {candidate}: {step}"),
         )
         return Measured(candidate, figures)

@@ -40,6 +40,7 @@ class Task:
     """One candidate, and what is asked of it."""
 
     kind: Kind
+    name: str
     spec: ModelSpec
     callers: int
     seconds: float
@@ -126,7 +127,7 @@ async def _do(task: Task) -> Figures | None:
 
 
 def _settings(task: Task, folder: Path) -> Settings:
-    models = {"measured": TypeAdapter(ModelSpec).dump_python(task.spec) | {"resident": True}}
+    models = {task.name: TypeAdapter(ModelSpec).dump_python(task.spec) | {"resident": True}}
     is_synthesizer = task.kind == "synthesizer"
     return Settings(
         port=0,
