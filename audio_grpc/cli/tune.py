@@ -23,6 +23,7 @@ from audio_grpc.backends.choosing import choose, room
 from audio_grpc.cli.console import ConfigOption, console, fail, results
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.machine import Machine, this_machine
+from audio_grpc.settings_file import DEFAULT_FILE
 from audio_grpc.tuning.candidates import Candidate, candidates
 from audio_grpc.tuning.file import ConfigurationFile
 from audio_grpc.tuning.measuring import Kind, Task
@@ -90,7 +91,7 @@ def tune(
     written into the configuration, where all else stays as it is. Stop servers before, as they share the
     cores. Ctrl-C ends it, and the configuration stays as it was.
     """
-    path = config_file or config.DEFAULT_FILE
+    path = config_file or DEFAULT_FILE
     configured = config.load(config_file)
     file = ConfigurationFile(path, to_write=not dry_run)
     machine = this_machine(configured.memory_limit_bytes, configured.replicas)
