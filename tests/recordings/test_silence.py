@@ -14,7 +14,7 @@ from audio_grpc.types import Audio, Encoding
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
 from tests.conftest import DATA, Start
 
-WHISPER = {"listener": ModelSpec("faster-whisper", concurrency=4)}
+WHISPER = {"listener": ModelSpec("faster-whisper", threads=1, concurrency=4)}
 SILENCE = b"".join(encode([Audio(np.zeros(16000 * 240, np.float32), 16000)], Encoding.FLAC, 16000))
 """Eight windows."""
 NO_RESULT = DecodingParameters(no_speech_threshold=0.0, log_prob_threshold=0.0)
