@@ -399,8 +399,8 @@ class TranscriptionOptions:
     """The only stretches to listen to, in order and apart; none: the whole recording."""
     multilingual: bool = False
     """Whether the language may change midway."""
-    batched: bool = False
-    """Whether the windows of one recording are recognised several at once."""
+    batched: bool | None = None
+    """Whether the windows of one recording are recognised several at once; None: if it is long."""
     draft: bool = False
     """Whether a quick guess is wanted, of a recording that goes on: a hypothesis without times."""
     short_context: bool = False

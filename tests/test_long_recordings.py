@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from audio_grpc.audio import decode, encode
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
 from audio_grpc.types import Audio
-from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters, TimeRange
+from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters, TimeRange, VoiceActivityParameters
 from tests.conftest import DATA, Start
 
 RATE = 16_000
@@ -109,8 +110,13 @@ def test_a_block_is_read_with_the_text_before_it_in_mind(client: Client) -> None
     asked: dict[str, Any] = {"language_code": "en", "prompt": prompt}
     segments, _ = heard(client, audio, **asked)
     assert [segment.text.count("Jon") for segment in segments] == [1, 1]
+    one_by_one: dict[str, Any] = {
+        "voice_activity_parameters": VoiceActivityParameters(max_speech=Duration(seconds=30))
+    }
+    segments, _ = heard(client, audio, **asked, **one_by_one)
+    assert [segment.text.count("Jon") for segment in segments] == [1, 1]
     forgetful = DecodingParameters(condition_on_previous_text=False)
-    segments, _ = heard(client, audio, **asked, decoding_parameters=forgetful)
+    segments, _ = heard(client, audio, **asked, **one_by_one, decoding_parameters=forgetful)
     assert [segment.text.count("Jon") for segment in segments] == [1, 0]
 
 

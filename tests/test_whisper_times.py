@@ -32,8 +32,8 @@ def decode(tokens: Sequence[int]) -> str:
     return "".join(map(chr, tokens))
 
 
-def found(segment: Segment, heard: Source) -> list[tuple[str, float, float]]:
-    settled_ones = list(settled(segment, heard, decode))
+def found(segment: Segment, heard: Source, sentences_of: str | None = None) -> list[tuple[str, float, float]]:
+    settled_ones = list(settled(segment, heard, decode, sentences_of))
     assert all(decode(one.tokens) == one.text for one in settled_ones)
     return [(one.text, one.start, one.end) for one in settled_ones]
 
@@ -114,3 +114,10 @@ def test_repetition_is_seen_in_texts_of_any_length(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " Yes.", " Never say never.", " To be, or not to be"])
 def test_texts_that_go_on_do_not_repeat(text: str) -> None:
     assert not repeats(text)
+
+
+def test_a_whole_window_is_cut_where_its_sentences_end() -> None:
+    heard = source([(0, 30)], [(0, 30)])
+    words = [(" Mr.", 0, 1), (" A.", 1, 2), (" Yes.", 2, 2.5), (" No,", 2.5, 11), (" no.", 11, 12)]
+    assert [text for text, _, _ in found(segment(*words), heard, "en")] == [" Mr. A.", " Yes. No,", " no."]
+    assert len(found(segment(*words), heard)) == 1

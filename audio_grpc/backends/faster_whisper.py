@@ -26,7 +26,7 @@ from audio_grpc.backends.base import (
 from audio_grpc.backends.cuda import cuda_errors_break
 from audio_grpc.backends.embedded_whisper import PREPARED, whisper_base
 from audio_grpc.backends.progress import report_progress
-from audio_grpc.backends.whisper_arguments import arguments, batched_arguments
+from audio_grpc.backends.whisper_arguments import arguments, batched_arguments, temperatures
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
 from audio_grpc.backends.whisper_speech import source
 from audio_grpc.errors import ConfigurationError, OptionUnsupported, quoted, shortened
@@ -208,7 +208,11 @@ class FasterWhisper:
             found, info = self._found(model, options, language_code)
         language = whisper_results.language(info, detected=options.language_code is None)
         segments = whisper_results.segments(
-            iter(found), model, self._engine, with_words=options.word_timestamps
+            iter(found),
+            model,
+            self._engine,
+            with_words=options.word_timestamps,
+            sentences_of=language.code if options.batched else None,
         )
         return Transcript(language, segments)
 
@@ -231,23 +235,22 @@ class FasterWhisper:
         self, model: "Whisper", options: TranscriptionOptions, language_code: str | None
     ) -> tuple[Iterable[Any], Any]:
         """The segments of what the model is given, on its own clock."""
+        assert self._engine is not None, "load() comes first"
         heard = model.source
-        with_words = {"word_timestamps": options.word_timestamps or heard.has_pauses}
         result: tuple[Iterable[Any], Any]
         if not options.batched:
-            asked = arguments(options) | with_words
+            asked = arguments(options) | {"word_timestamps": options.word_timestamps or heard.has_pauses}
             if options.previous_tokens:
                 asked["initial_prompt"] = [*model.prompt_tokens(options.prompt), *options.previous_tokens]
             result = model.transcribe(heard.samples, language=language_code, **asked)
             return result
-        from faster_whisper import BatchedInferencePipeline
+        from audio_grpc.backends.whisper_windows import Windows
 
-        # Several windows of one recording at once; the pipeline keeps state of it.
-        result = BatchedInferencePipeline(model).transcribe(
+        result = Windows(model, self._engine, temperatures(options)).transcribe(
             heard.samples,
             language=language_code,
             batch_size=self._batch_size if self._batch_size > 1 else BATCH_SIZE,
-            **batched_arguments(options) | with_words | {"clip_timestamps": heard.windows()},
+            **batched_arguments(options) | {"clip_timestamps": heard.windows()},
         )
         return result
 

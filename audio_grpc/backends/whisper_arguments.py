@@ -1,14 +1,22 @@
 """What was asked of a transcriber, as the keyword arguments of faster-whisper's ``transcribe``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from audio_grpc.types import DecodingParameters, TranscriptionOptions, VoiceActivityParameters
 
 BATCHED_IGNORES = frozenset(
-    {"hallucination_silence_threshold", "condition_on_previous_text", "prompt_reset_on_temperature"}
+    {
+        "hallucination_silence_threshold",
+        "condition_on_previous_text",
+        "prompt_reset_on_temperature",
+        "word_timestamps",
+    }
 )
-"""What the pipeline for several windows at once only takes to have the same signature."""
+"""What the pipeline for several windows at once only takes to have the same signature, or does anyhow."""
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Whisper's own."""
 
 
 def arguments(options: TranscriptionOptions) -> dict[str, Any]:
@@ -29,6 +37,12 @@ def arguments(options: TranscriptionOptions) -> dict[str, Any]:
 def batched_arguments(options: TranscriptionOptions) -> dict[str, Any]:
     """The same for ``BatchedInferencePipeline.transcribe``."""
     return {name: value for name, value in arguments(options).items() if name not in BATCHED_IGNORES}
+
+
+def temperatures(options: TranscriptionOptions) -> Sequence[float]:
+    """Those that are tried in turn while a result looks wrong."""
+    asked = arguments(options).get("temperature", TEMPERATURES)
+    return asked if isinstance(asked, list | tuple) else [asked]
 
 
 def given(**values: Any) -> dict[str, Any]:

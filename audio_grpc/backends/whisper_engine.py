@@ -56,6 +56,8 @@ class Engine:
         self, whisper: Any, *, batch_size: int, wait_seconds: float, workers: int, start_token: int
     ) -> None:
         self.whisper = whisper
+        self.workers = workers
+        """Batches that are computed at the same time."""
         self._start_token = start_token
         self._batcher: Batcher[Job, list[Any]] = Batcher(
             self._run, size=batch_size, wait_seconds=wait_seconds, workers=workers

@@ -48,9 +48,11 @@ def draft(
 
 
 def segments(
-    found: Iterator[Any], model: "Whisper", engine: "Engine", *, with_words: bool
+    found: Iterator[Any], model: "Whisper", engine: "Engine", *, with_words: bool, sentences_of: str | None
 ) -> Generator[Segment, None, None]:
     """The segments of a recording on its own clock, but for those that cannot be in it.
+
+    If ``sentences_of`` is a language, they are cut where its sentences end.
 
     Of the last tenths of a second, which come again in a window of their own, Whisper may make a sentence:
     mostly that which it has just heard, once more or several times.
@@ -58,7 +60,7 @@ def segments(
     source = model.source
     while (segment := _next(found, engine)) is not None:
         if _fits(segment, source):
-            for one in settled(_segment(segment), source, model.text_of):
+            for one in settled(_segment(segment), source, model.text_of, sentences_of):
                 yield one if with_words else replace(one, words=())
 
 

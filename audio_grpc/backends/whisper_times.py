@@ -10,10 +10,16 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from audio_grpc.backends.whisper_speech import Source
+from audio_grpc.text.sentences import sentence_ends
 from audio_grpc.types import Segment, Word
 
 LONGEST_PAUSE_SECONDS = 2.0
 """Which no segment goes on over."""
+SHORTEST_SENTENCE_SECONDS = 1.5
+"""Shorter ones are joined with what follows."""
+LONG_SECONDS = 8.0
+"""From which on a clause's end will do."""
+CLAUSE_ENDS = (",", ";", ":", "\u2013", "\u2014", "\u3001", "\uff0c", "\uff1b", "\u060c")
 LAG_SECONDS = 0.4
 """The time by which the last word before a pause may seem to end too early."""
 
@@ -40,10 +46,11 @@ def extend(window: list[dict[str, Any]], source: Source) -> None:
             segment["end"] = segment["words"][-1]["end"]
 
 
-def settled(segment: Segment, source: Source, decode: Decode) -> Iterator[Segment]:
+def settled(segment: Segment, source: Source, decode: Decode, sentences_of: str | None) -> Iterator[Segment]:
     """Yields the segment on the recording's clock, in several where it goes on over pauses.
 
-    ``decode`` makes text of tokens.
+    ``decode`` makes text of tokens. ``sentences_of`` is the language at whose sentences a whole window is
+    cut, too; None for what is none.
     """
     if not segment.words:
         spans = source.spans_of(segment.start, segment.end)
@@ -52,7 +59,9 @@ def settled(segment: Segment, source: Source, decode: Decode) -> Iterator[Segmen
         start, end = source.recorded(start, end)
         yield replace(segment, start=start, end=end)
         return
-    groups = _groups([_placed(word, source) for word in segment.words])
+    words = [_placed(word, source) for word in segment.words]
+    text = "".join(word.text for word in words)
+    groups = _groups(words, None if sentences_of is None else sentence_ends(text, sentences_of))
     for group, tokens in zip(groups, _shares(segment.tokens, groups, decode), strict=True):
         text = segment.text if len(groups) == 1 else decode(tokens)
         yield replace(
@@ -70,13 +79,25 @@ def _placed(word: Word, source: Source) -> Word:
     return replace(word, start=start, end=end)
 
 
-def _groups(words: list[Word]) -> list[list[Word]]:
+def _groups(words: list[Word], ends: list[int] | None) -> list[list[Word]]:
     groups = [words[:1]]
+    characters = 0
     for before, word in pairwise(words):
-        if word.start - before.end >= LONGEST_PAUSE_SECONDS:
+        characters += len(before.text)
+        is_pause = word.start - before.end >= LONGEST_PAUSE_SECONDS
+        seconds = before.end - groups[-1][0].start
+        following = characters + len(word.text) - len(word.text.lstrip())
+        if is_pause or (ends is not None and _is_cut(before, following in ends, seconds)):
             groups.append([])
         groups[-1].append(word)
     return groups
+
+
+def _is_cut(word: Word, ends_sentence: bool, seconds: float) -> bool:
+    """Tells if a segment that has lasted for so long ends with that word."""
+    if ends_sentence:
+        return seconds >= SHORTEST_SENTENCE_SECONDS
+    return seconds >= LONG_SECONDS and word.text.rstrip().endswith(CLAUSE_ENDS)
 
 
 def _shares(tokens: tuple[int, ...], groups: list[list[Word]], decode: Decode) -> Iterator[tuple[int, ...]]:

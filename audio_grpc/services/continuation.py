@@ -10,6 +10,8 @@ PROMPT_CHARACTERS, PREVIOUS_TOKENS = 2000, 500
 PROMPT_RESET_ON_TEMPERATURE = 0.5
 """Whisper's own; text that was drawn at a higher temperature is more likely to be wrong."""
 FRAMES_A_SECOND = 100
+LONG_SECONDS = 30.0
+"""From which on a recording has several windows, which can be recognised several at once."""
 
 
 class Continuation:
@@ -30,6 +32,9 @@ class Continuation:
 
     def options(self, block: Block) -> TranscriptionOptions | None:
         """How to listen to the block; None if nothing in it was asked for."""
+        if self._asked.batched is None:
+            is_long = not block.is_whole or block.audio.seconds > LONG_SECONDS
+            self._asked = replace(self._asked, batched=is_long and self._may_be_batched())
         if block.is_whole:
             return self._asked
         clips = _within(self._asked.clip_timestamps, block)
@@ -67,6 +72,18 @@ class Continuation:
         asked = self._decoding.prompt_reset_on_temperature
         highest = PROMPT_RESET_ON_TEMPERATURE if asked is None else asked
         return self._decoding.condition_on_previous_text is False or (segment.temperature or 0.0) > highest
+
+    def _may_be_batched(self) -> bool:
+        """Returns if nothing is asked for that only windows one after the other have."""
+        asked, voice = self._decoding, self._asked.voice_activity_parameters
+        return (
+            "batched" in self._honoured
+            and not self._asked.clip_timestamps
+            and self._asked.voice_activity_detection is not False
+            and (voice is None or voice.max_speech_seconds is None)
+            and not asked.condition_on_previous_text
+            and asked.hallucination_silence_threshold is None
+        )
 
     @property
     def _carries_text(self) -> bool:

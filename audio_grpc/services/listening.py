@@ -147,7 +147,7 @@ def _clips(request: TranscribeRequest) -> tuple[TimeRange, ...]:
     return tuple(clips)
 
 
-def _batched(request: TranscribeRequest) -> bool:
+def _batched(request: TranscribeRequest) -> bool | None:
     if request.batched and request.clip_timestamps:
         raise InvalidRequest(
             "clip_timestamps cannot be batched; leave one of the two out", field="clip_timestamps"
@@ -157,4 +157,4 @@ def _batched(request: TranscribeRequest) -> bool:
             "batched needs voice_activity_detection, which finds the windows; leave one of the two out",
             field="voice_activity_detection",
         )
-    return request.batched
+    return request.batched or None

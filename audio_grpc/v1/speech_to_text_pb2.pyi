@@ -269,9 +269,12 @@ class TranscribeRequest(_message.Message):
     language_code is only the first guess.
     """
     batched: _builtins.bool
-    """Whether the windows of a long recording are recognised several at once. That is faster on a GPU. Each
-    window is then on its own: none knows what was said before it, and no temperature but the first is
-    tried. Not beside clip_timestamps, nor with voice_activity_detection set to false: INVALID_ARGUMENT.
+    """Whether the windows of a recording are recognised several at once, which is less work. Each window is then
+    on its own: none knows what was said before it. Chosen by itself for a recording of more than half a
+    minute, unless the request asks for what windows one after the other have: clip_timestamps,
+    voice_activity_detection set to false, voice_activity_parameters.max_speech, or
+    decoding_parameters.condition_on_previous_text or hallucination_silence_threshold. Not beside
+    clip_timestamps, nor with voice_activity_detection set to false: INVALID_ARGUMENT.
     """
     @_builtins.property
     def raw_format(self) -> Global___RawAudioFormat:
