@@ -95,7 +95,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             longest = min(_most_tokens(encoder_output.seconds), self.max_length - len(prompt))
             first = replace(options, temperatures=options.temperatures[:1], max_new_tokens=longest)
             result = generate(encoder_output, prompt, tokenizer, first)
-            if len(result[0].sequences_ids[0]) < longest and _looks_right(result, tokenizer):
+            if len(result[0].sequences_ids[0]) < longest and _looks_right(result, tokenizer, options):
                 return result
             self.model.widen(encoder_output)
         return generate(encoder_output, prompt, tokenizer, options)
@@ -172,11 +172,14 @@ def _most_tokens(seconds: float) -> int:
     return TOKENS_TO_SPARE + round(MOST_TOKENS_A_SECOND * seconds)
 
 
-def _looks_right(result: Any, tokenizer: Any) -> bool:
-    """Whatever the caller tolerates, this has to hold for a shortened window."""
-    generated, avg_logprob, _, _ = result
+def _looks_right(result: Any, tokenizer: Any, options: Any) -> bool:
+    """Tells if the text of a shortened window can stay: by what the caller asks, and in any case by this."""
+    generated, avg_logprob, _, compression_ratio = result
+    least, most = options.log_prob_threshold, options.compression_ratio_threshold
     return bool(
         avg_logprob >= SHORTENED_LOG_PROB_THRESHOLD
+        and (least is None or avg_logprob >= least)
+        and (most is None or compression_ratio <= most)
         and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
         and not repeats(tokenizer.decode(generated.sequences_ids[0]))
     )
