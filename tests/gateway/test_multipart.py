@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from audio_grpc.client import AsyncClient
+from gateway.bodies import BodyMemory, BodyShare
 from gateway.config import Settings
 from gateway.errors import ApiError
 from gateway.keys import AcceptedKeys
@@ -64,7 +65,7 @@ def request(chunks: list[bytes], content_type: str) -> Request:
             "method": "POST",
             "path": "/",
             "headers": [(b"content-type", content_type.encode("latin-1"))],
-            "state": {"request_id": "-"},
+            "state": {"request_id": "-", "share": BodyShare(BodyMemory(Settings().max_body_bytes_in_flight))},
         },
         receive,
     )
