@@ -104,8 +104,8 @@ async def test_a_window_is_encoded_once_though_its_language_is_detected(
     assert len(seen["encode"]) == len(seen["detect_language"]) == 1
 
 
-async def test_short_windows_are_not_filled_up_on_a_cpu(shapes: Callable[[], Shapes]) -> None:
-    async with whisper() as client:
+async def test_short_windows_are_not_filled_up_if_configured(shapes: Callable[[], Shapes]) -> None:
+    async with whisper(short_context=True) as client:
         shapes()
         segments = await heard(client, CLIPS[0], word_timestamps=True)
         ((_, _, frames),) = shapes()["encode"]
@@ -118,11 +118,11 @@ async def test_a_short_window_whose_text_looks_wrong_is_redone_in_full(
     shapes: Callable[[], Shapes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(whisper_model, "SHORTENED_LOG_PROB_THRESHOLD", 0.0)
-    async with whisper() as client:
+    async with whisper(short_context=True) as client:
         shapes()
         segments = await heard(client, CLIPS[1])
         short, full = shapes()["encode"]
     assert short[-1] < full[-1] == FULL_FRAMES
-    async with whisper(short_context=False) as client:
+    async with whisper() as client:
         expected = await heard(client, CLIPS[1])
     assert [segment.tokens for segment in segments] == [segment.tokens for segment in expected]
