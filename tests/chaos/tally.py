@@ -1,5 +1,6 @@
 """A count of what became of all calls, and of the faults that were made meanwhile."""
 
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Tally:
             return
         self.ends[kind, "FAILED"] += 1
         self.failures.append(f"{kind}, begun: {was_begun}, faults: {met or 'none'}: {why}"[:600])
+        _show("failed", self.failures[-1])
 
     def answered(self, kind: str, code: str, message: str, began: float) -> None:
         """Counts a call of which only certain answers are forbidden."""
@@ -61,6 +63,7 @@ class Tally:
         met = any(fault.touches(began, time.monotonic()) for fault in self.faults)
         if not (met and any(words in message for words in CUT)):
             self.forbidden.append(f"{kind}: {code}: {message}"[:600])
+            _show("forbidden", self.forbidden[-1])
 
     def report(self) -> str:
         """Lines for people."""
@@ -77,3 +80,8 @@ class Tally:
             f"{self.calls:7} calls in all, {self.broken} of them broken by a fault after they had begun"
         )
         return "\n".join(lines)
+
+
+def _show(what: str, why: str) -> None:
+    """Says it at once, for whoever ends the run early."""
+    sys.stderr.write(f"{what}: {why}\n")
