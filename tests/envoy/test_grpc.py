@@ -61,6 +61,7 @@ async def test_native_grpc(front: Front) -> None:
         assert [model.name for model in await client.list_models()] == [
             "speaker",
             "broken",
+            "broken-at-once",
             "gated",
             "listener",
         ]
