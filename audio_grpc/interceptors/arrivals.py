@@ -15,7 +15,7 @@ from audio_grpc.errors import Busy, MemoryShort, StreamIdle
 from audio_grpc.interceptors.bounds import Refused
 from audio_grpc.runtime.budget import COPIES, Pool
 
-AT_ONCE_SECONDS = 0.25
+AT_ONCE_SECONDS = 0.5
 """A small message comes with the call, or soon after on a busy machine; a large one takes longer."""
 PUNCTUAL_SECONDS = 0.125
 """A wait that took so much longer than it should tells of a busy loop, and nothing of the message."""

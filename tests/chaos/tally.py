@@ -12,6 +12,10 @@ CUT = ("RST_STREAM", "Stream removed", "Socket closed", "upstream connect error"
 LISTED = 40
 
 
+BEGUN = "broke off in the middle of the call"
+"""Said of a call of which a part had been answered."""
+
+
 @dataclass
 class Fault:
     """A process that was killed or stopped, and when it was as before; times are of the monotonic clock."""
@@ -47,7 +51,8 @@ class Tally:
     def failed(self, kind: str, began: float, *, was_begun: bool, why: str) -> None:
         """Counts an ordinary call that failed: as broken if a fault met it after it had begun."""
         met = [fault.name for fault in self.faults if fault.touches(began, time.monotonic())]
-        if was_begun and met:
+        # An answer that comes whole has begun, as its caller is told, when the service had sent a part of it.
+        if met and (was_begun or BEGUN in why):
             self.broken += 1
             self.ends[kind, "broken by a fault"] += 1
             return
