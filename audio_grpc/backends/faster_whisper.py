@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 BATCH_SIZE = 8
+WINDOWS_AT_ONCE = 2
+"""Of one long recording, where there are no batches, which is a CPU: more are hardly less work, and what the
+decoder keeps takes 50 MB for each."""
 WORK_BYTES = 360 << 20
 """Measured: samples, spectra and features of 300 seconds take 351 MB for a moment."""
 LONGEST_CAUSE = 300
@@ -249,7 +252,7 @@ class FasterWhisper:
         result = Windows(model, self._engine, temperatures(options)).transcribe(
             heard.samples,
             language=language_code,
-            batch_size=self._batch_size if self._batch_size > 1 else BATCH_SIZE,
+            batch_size=self._batch_size if self._batch_size > 1 else WINDOWS_AT_ONCE,
             **batched_arguments(options) | {"clip_timestamps": heard.windows()},
         )
         return result

@@ -18,8 +18,8 @@ from audio_grpc.runtime.arriving import Arriving, ArrivingUpload
 
 COPIES = 3
 """Of a recording that arrives."""
-HEADROOM_BYTES = 96 << 20
-"""For all else that goes on meanwhile: small calls, speech, the gateway."""
+HEADROOM_BYTES = 192 << 20
+"""For all else that goes on meanwhile: small calls, speech, the gateway, uploads on their way through Envoy."""
 MOST_WAITING = 64
 MOST_WAITING_OF_ONE = 32
 """Calls of a caller who has a key."""
