@@ -45,7 +45,8 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def client(start: Start) -> AsyncClient:
-    server, client = await start(transcribers={"listener": ModelSpec("faster-whisper")})
+    listener = ModelSpec("faster-whisper", options={"batch_size": 4})
+    server, client = await start(transcribers={"listener": listener})
     await server.models.transcriber("").load()
     return client
 
