@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 BATCH_SIZE = 8
 WINDOWS_AT_ONCE = 1
-"""Of one long recording, for each worker, where there are no batches, which is a CPU: more are hardly less work,
-and take 100 MB each for a moment."""
+"""Of one long recording, for each worker, where there are no batches, which is a CPU: more are hardly less
+work, and take 100 MB each for a moment."""
 WORK_BYTES = 360 << 20
 """Measured: samples, spectra and features of 300 seconds take 351 MB for a moment."""
 LONGEST_CAUSE = 300

@@ -20,6 +20,8 @@ AT_ONCE_SECONDS = 0.5
 PUNCTUAL_SECONDS = 0.125
 """A wait that took so much longer than it should tells of a busy loop, and nothing of the message."""
 LONGEST_SECONDS = 10.0
+MOST_SLOW = 3
+"""Small messages that take their time: on a machine with much to do, ordinary ones may, too."""
 MOST_OPEN = 4
 """Streams of questions (reflection) that wait for their next one."""
 MOST_UNOPENED = 4
@@ -37,7 +39,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._slow: deque[asyncio.Future[None]] = deque()
-        """Of the message that is arriving slowly: done once another one does, so that there is only one."""
+        """Of the messages that are arriving slowly: the first gives way to one too many."""
         self._unopened: deque[asyncio.Future[None]] = deque()
         """Of streams that wait for their first message: the first gives way."""
         self._open = 0
@@ -81,10 +83,10 @@ class Arrivals:
             request = await anext(requests, None)
 
     async def slowly(self, coming: asyncio.Future[Any]) -> None:
-        """Wait for a message, as the only one. Busy, StreamIdle."""
+        """Wait for a message, as one of few. Busy, StreamIdle."""
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
-                await _giving_way(coming, self._slow, 1, "messages are arriving slowly")
+                await _giving_way(coming, self._slow, MOST_SLOW, "messages are arriving slowly")
         except TimeoutError:
             raise StreamIdle(
                 f"the message has not come within {LONGEST_SECONDS:g} s; send it with the call"

@@ -18,7 +18,7 @@ from audio_grpc.runtime.arriving import Arriving, ArrivingUpload
 
 COPIES = 3
 """Of a recording that arrives."""
-HEADROOM_BYTES = 192 << 20
+HEADROOM_BYTES = 352 << 20
 """For all else that goes on meanwhile: small calls, speech, the gateway, what passes through Envoy."""
 MOST_WAITING = 64
 MOST_WAITING_OF_ONE = 32
