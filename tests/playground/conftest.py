@@ -98,6 +98,7 @@ async def leave(page: Page) -> None:
     """Closes a page, once its players let go of sounds that go with it: a browser would complain."""
     if not page.is_closed():
         await page.evaluate(LET_GO)
+        await page.unroute_all(behavior="ignoreErrors")
     await page.context.close()
 
 
