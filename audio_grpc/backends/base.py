@@ -63,7 +63,7 @@ class ModelSpec:
     idle_unload_seconds: Annotated[float, Ge(0)] | None = 600.0
     """Unloaded after so long without a call; None: never."""
     threads: AtLeastOne | None = None
-    """How many steps of the model run at the same time; more, if the model is better used so. None, here and
+    """The steps of the model that run at the same time; more, if the model is better used so. None, here and
     in the next two: chosen from what the machine has (``choosing.py``)."""
     concurrency: AtLeastOne | None = None
     """How many calls are in progress at the same time; they take turns on the threads."""
@@ -89,13 +89,13 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a backend's class tells (as ``traits``), so that what is not configured can be chosen for it.
+    """Facts of a backend's class (its ``traits``), so that what is not configured can be chosen for it.
 
     Its figures are those of its default model.
     """
 
     is_elsewhere: bool = False
-    """Whether another machine computes, so that nothing follows from this one."""
+    """True if another machine computes, so that nothing follows from this one."""
     unfit_for_gpu: Callable[[], str] | None = None
     """Tells why the backend cannot use the GPU that the machine has; empty if it can. It may import what is
     heavy, as it is only asked where there is a GPU. None: the backend runs on CPUs only."""
@@ -108,13 +108,13 @@ class Traits:
     options: frozenset[str] = frozenset()
     """Which of the options workers, cpu_threads and batch_size it has."""
     worker_cores: int = 0
-    """How many cores of a CPU each step at the same time is best given; 0: all of them."""
+    """The cores of a CPU that each step at the same time is best given; 0: all of them."""
     why_worker_cores: str = ""
     """The reason, in words."""
     wants_two_threads: Callable[["ModelSpec"], bool] = lambda _: False
     """Tells whether two threads for each worker are better even if there is one core for each."""
     in_real_time: bool = False
-    """Whether callers use the sound as fast as it sounds, so that one who is ahead of that can wait."""
+    """True if callers use the sound as fast as it sounds, so that one who is ahead of that can wait."""
     speed: float = 0.0
     """Seconds of sound that one core makes, or hears, in a second, measured; 0 if that is not known."""
     worker_bytes: int = 0

@@ -83,7 +83,7 @@ def _amr_end(data: bytes, at: int, sizes: tuple[int, ...]) -> int:
 
 
 def _wavpack_starts(data: bytes, at: int) -> Iterator[int]:
-    """Where the first sample of a recording is once more."""
+    """Finds where the first sample of a recording is once more."""
     is_begun = False
     for _ in range(MAX_STEPS):
         head = data[at : at + _WAVPACK_HEAD_BYTES]

@@ -87,7 +87,7 @@ def _is_mp4(data: bytes) -> bool:
 
 
 def layout_places(data: bytes) -> list[int]:
-    """Where the names of the boxes are that tell which channel is which."""
+    """Finds the names of the boxes that tell which channel is which."""
     return [box.start + 4 for box in _all_boxes(data) if box.name in _LAYOUTS]
 
 

@@ -39,7 +39,7 @@ def _sound_ends(data: bytes) -> Iterator[int]:
 
 
 def _asf_objects(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Where each is, its name and its size with both; a recorder of a stream leaves a size of nothing."""
+    """Yields the place, name and whole size of each; a recorder of a stream leaves a size of nothing."""
     at = 0
     for _ in range(MAX_STEPS):
         if at + _ASF_HEAD_BYTES > len(data):
@@ -52,7 +52,7 @@ def _asf_objects(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _flv_places(data: bytes) -> Iterator[int]:
-    """Where headers and tags begin."""
+    """The offsets at which headers and tags begin."""
     at = 0
     for _ in range(MAX_STEPS):
         if at + _TAG_HEAD_BYTES > len(data):

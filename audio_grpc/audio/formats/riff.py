@@ -46,7 +46,7 @@ def check(data: bytes) -> None:
 
 
 def layout_places(data: bytes) -> list[int]:
-    """Where the names of the chunks are, in AIFF and CAF, that tell which channel is which."""
+    """Finds the names of the chunks, in AIFF and CAF, that tell which channel is which."""
     if data.startswith(b"caff"):
         return [chunk.start - 12 for chunk in _core_chunks(data) if chunk.name == b"chan"]
     if data.startswith(b"FORM"):
