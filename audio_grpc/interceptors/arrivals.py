@@ -7,7 +7,7 @@ others take a share of the memory meanwhile.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -30,6 +30,7 @@ LONGEST_LARGE_SECONDS = 300.0
 """In which a message comes that has a share of the memory; nobody knows how much of it has come."""
 MOST_UNSHARED = 4
 """Texts that come slowly, behind uploads on their connection, while no memory is free for them."""
+SLOW = "messages are arriving slowly"
 UNCOUNTED_BYTES = 1 << 20
 """Of a text; with more, there is a sample in the message."""
 
@@ -46,13 +47,7 @@ class Arrivals:
 
     async def first(self, requests: AsyncIterator[Any]) -> Any | None:
         """The first message; None if there is none. Busy, StreamIdle."""
-        coming = asyncio.ensure_future(anext(requests, None))
-        try:
-            if not await at_once(coming):
-                await self.slowly(coming)
-            return coming.result()
-        finally:
-            coming.cancel()
+        return await _next(requests, self._slowly)
 
     async def each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """All messages of a stream. Busy, StreamIdle."""
@@ -69,28 +64,16 @@ class Arrivals:
 
     async def opened(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """All messages of a stream that may be large. Busy if too many wait for their first one."""
-        coming = asyncio.ensure_future(anext(requests, None))
-        try:
-            if not await at_once(coming):
-                await _giving_way(
-                    coming, self._unopened, MOST_UNOPENED, "streams wait for their first message"
-                )
-            request = coming.result()
-        finally:
-            coming.cancel()
+        request = await _next(requests, self._unopened_yet)
         while request is not None:
             yield request
             request = await anext(requests, None)
 
-    async def slowly(self, coming: asyncio.Future[Any]) -> None:
-        """Wait for a message, as one of few. Busy, StreamIdle."""
-        try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                await _giving_way(coming, self._slow, MOST_SLOW, "messages are arriving slowly")
-        except TimeoutError:
-            raise StreamIdle(
-                f"the message has not come within {LONGEST_SECONDS:g} s; send it with the call"
-            ) from None
+    async def _slowly(self, coming: asyncio.Future[Any]) -> None:
+        await _giving_way(coming, self._slow, MOST_SLOW, SLOW, LONGEST_SECONDS)
+
+    async def _unopened_yet(self, coming: asyncio.Future[Any]) -> None:
+        await _giving_way(coming, self._unopened, MOST_UNOPENED, "streams wait for their first message")
 
 
 class LargeArrivals:
@@ -111,13 +94,7 @@ class LargeArrivals:
 
     async def text(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
         """The message, for which there has to be memory if it does not come at once. Busy, StreamIdle."""
-        coming = asyncio.ensure_future(anext(requests, None))
-        try:
-            if not await at_once(coming):
-                await self._slowly(coming)
-            request = coming.result()
-        finally:
-            coming.cancel()
+        request = await _next(requests, self._slowly)
         if (size := _size(request)) > UNCOUNTED_BYTES:
             await held.enter_async_context(self._memory.upload(size))
         return request
@@ -132,40 +109,51 @@ class LargeArrivals:
         except MemoryShort:
             if coming.done():
                 return
-            await self._beside_others(coming)
-
-    async def _beside_others(self, coming: asyncio.Future[Any]) -> None:
-        try:
-            async with asyncio.timeout(LONGEST_LARGE_SECONDS):
-                await _giving_way(coming, self._unshared, MOST_UNSHARED, "messages are arriving slowly")
-        except TimeoutError:
-            raise StreamIdle(
-                f"the message has not come within {LONGEST_LARGE_SECONDS:g} s; send it with the call"
-            ) from None
+            await _giving_way(coming, self._unshared, MOST_UNSHARED, SLOW, LONGEST_LARGE_SECONDS)
 
 
 def _size(request: Any | None) -> int:
     return 0 if request is None or isinstance(request, Refused) else request.ByteSize()
 
 
+async def _next(
+    requests: AsyncIterator[Any], slowly: Callable[[asyncio.Future[Any]], Awaitable[None]]
+) -> Any | None:
+    """Returns the next message, or None; ``slowly`` waits for one that does not come at once."""
+    coming = asyncio.ensure_future(anext(requests, None))
+    try:
+        if not await _at_once(coming):
+            await slowly(coming)
+        return coming.result()
+    finally:
+        coming.cancel()
+
+
 async def _giving_way(
-    coming: asyncio.Future[Any], others: deque[asyncio.Future[None]], most: int, many: str
+    coming: asyncio.Future[Any],
+    others: deque[asyncio.Future[None]],
+    most: int,
+    many: str,
+    longest_seconds: float | None = None,
 ) -> None:
-    """Wait for a message beside others, of which the first gives way if there are too many. Busy."""
+    """Waits for a message beside others, of which the first gives way to one too many. Busy, StreamIdle."""
     gives_way: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     others.append(gives_way)
     if len(others) > most:
         others.popleft().set_result(None)
     try:
-        await asyncio.wait((coming, gives_way), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((coming, gives_way), timeout=longest_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if gives_way in others:
             others.remove(gives_way)
-    if not coming.done():
+    if coming.done():
+        return
+    if gives_way.done():
         raise _busy(many)
+    raise StreamIdle(f"the message has not come within {longest_seconds:g} s; send it with the call")
 
 
-async def at_once(coming: asyncio.Future[Any]) -> bool:
+async def _at_once(coming: asyncio.Future[Any]) -> bool:
     """Tells if it comes within the first wait in which the loop was not kept busy by others."""
     clock = asyncio.get_running_loop().time
     while True:
