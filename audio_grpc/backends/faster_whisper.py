@@ -48,8 +48,8 @@ BATCH_SIZE = 8
 WINDOWS_AT_ONCE = 1
 """Of one long recording, for each worker, where there are no batches, which is a CPU: more are hardly less
 work, and take 100 MB each for a moment."""
-WORK_BYTES = 360 << 20
-"""Measured: samples, spectra and features of 300 seconds take 351 MB for a moment."""
+WORK_BYTES = 340 << 20
+"""Measured: 300 seconds, and what two workers compute with at once, take 332 MB for a moment."""
 LONGEST_CAUSE = 300
 """Characters of what a library says."""
 WORKER_BYTES = 96 << 20

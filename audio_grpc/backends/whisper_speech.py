@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from audio_grpc.backends.silero import voice_detector
 from audio_grpc.backends.whisper_arguments import voice_activity
 from audio_grpc.types import Samples, TimeRange, TranscriptionOptions
 
@@ -139,5 +140,6 @@ def _filter(options: TranscriptionOptions) -> dict[str, Any]:
 def _chunks(samples: Samples, parameters: dict[str, Any]) -> list[tuple[int, int]]:
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+    voice_detector()
     found = get_speech_timestamps(samples, VadOptions(**parameters)) if len(samples) else []
     return [(int(chunk["start"]), int(chunk["end"])) for chunk in found]
