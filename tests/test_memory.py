@@ -17,6 +17,8 @@ from audio_grpc.backends import tone
 from audio_grpc.backends.base import ModelSpec, Synthesizer
 from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Encoding
+from audio_grpc.errors import MemoryShort
+from audio_grpc.runtime.budget import HEADROOM_BYTES
 from audio_grpc.runtime.memory import SystemMemory, device_number
 from audio_grpc.runtime.model import Model, State
 from audio_grpc.runtime.models import Models
@@ -109,6 +111,20 @@ async def test_a_model_that_comes_back_gets_as_much_room_as_it_took() -> None:
         memory.size = 600 * MB
         await models.any("a").load()
         assert loaded(models) == "a", "b had to go: beside it were 300 MB, not 350"
+
+
+async def test_a_model_that_comes_while_recordings_arrive_leaves_them_less() -> None:
+    """What those have been promised and not used cannot be seen in what is free."""
+    memory = FakeMemory(ENOUGH + HEADROOM_BYTES, each=300 * MB)
+    room = Room(memory)
+    model = Model("a", TONE, memory.speaker, room)
+    async with closing(Models([model], [], room)), room.budget.uploads.share(60 * MB):
+        await model.load()
+        with pytest.raises(MemoryShort):
+            async with room.budget.uploads.share(650 * MB, longest_wait_seconds=0):
+                pass
+        async with room.budget.uploads.share(640 * MB, longest_wait_seconds=0):
+            pass
 
 
 async def test_resident_models_stay_and_loading_is_tried_nevertheless(

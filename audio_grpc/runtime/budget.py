@@ -164,7 +164,8 @@ class Budget:
     """Shares for uploads, and for the work on what was uploaded.
 
     ``free`` tells how much memory can be had now; None if nobody knows. What that is while no share is taken
-    is what all of them may have, as it takes a while until one that is given can be seen there.
+    is what all of them may have, as it takes a while until one that is given can be seen there; less what
+    models take that are loaded since then.
     """
 
     def __init__(self, free: Callable[[], int | None], largest_work: Callable[[], int] = lambda: 0) -> None:
@@ -184,6 +185,10 @@ class Budget:
             self._capacity = free
         # What others have taken since then counts, too.
         return taken + size <= self._capacity and size <= free
+
+    def lessen(self, size: int) -> None:
+        """A model has taken so much for itself."""
+        self._capacity -= size
 
     def changed(self) -> None:
         """A share was given back."""

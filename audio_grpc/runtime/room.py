@@ -85,6 +85,7 @@ class Room:
             await asyncio.to_thread(load)
             after = await self._taken(device)
         host, on_device = (_growth(*pair) for pair in zip(before, after, strict=True))
+        self.budget.lessen(host or 0)
         return Footprint(host, 0 if device is None else on_device)
 
     async def keep(self) -> None:
