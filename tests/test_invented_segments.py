@@ -24,9 +24,9 @@ def test_the_last_sentence_is_heard_once(client: Client) -> None:
 
 
 @pytest.fixture
-def inventions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
-    """Starts and texts of segments that follow those that are there."""
-    more: list[tuple[float, str]] = []
+def inventions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str, float]]:
+    """Starts, texts and mean log probabilities of segments that follow those that are there."""
+    more: list[tuple[float, str, float]] = []
     transcribe = whisper_model.Whisper.transcribe
 
     def goes_on(self: Any, samples: Any, **options: Any) -> Any:
@@ -36,19 +36,25 @@ def inventions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
     def talking_on(found: Iterator[Any]) -> Iterator[Any]:
         for segment in found:
             yield segment
-        for start, text in more:
-            yield replace(segment, start=start, end=start + 2, text=text)
+        for start, text, sure in more:
+            yield replace(segment, start=start, end=start + 2, text=text, avg_logprob=sure)
 
     monkeypatch.setattr(whisper_model.Whisper, "transcribe", goes_on)
     return more
 
 
 async def test_what_is_too_long_for_the_rest_of_the_recording_is_left_out(
-    inventions: list[tuple[float, str]],
+    inventions: list[tuple[float, str, float]],
 ) -> None:
     async with whisper() as client:
         alone = [segment.text async for segment in client.transcribe(CLIPS[1], language_code="en")]
         late = CLIP_SECONDS - 0.1
-        inventions += [(late, " He was not an ill-disposed young man."), (late, " Yes."), (late + 2, " No.")]
+        sure, unsure = -0.3, -1.5
+        inventions += [
+            (late, " He was not an ill-disposed young man.", sure),
+            (late, " Yes.", sure),
+            (late, " Orange winter.", unsure),
+            (late + 2, " No.", unsure),
+        ]
         heard = [segment.text async for segment in client.transcribe(CLIPS[1], language_code="en")]
     assert heard == [*alone, " Yes."]

@@ -22,7 +22,9 @@ FASTEST_CHARACTERS_A_SECOND = 30
 TAIL_SECONDS = 1.0
 """Of the end of a recording, in which a segment is looked at that closely."""
 LATENESS_SECONDS = 0.5
-"""How much too late a segment's start may be."""
+"""How much too late the start of a segment may be that the model is sure of."""
+SURE_LOG_PROB = -1.0
+"""Below which Whisper itself would rather have another text, had it found one."""
 
 
 def language(info: Any, *, detected: bool) -> Language:
@@ -77,7 +79,9 @@ def _fits(segment: Any, source: "Source") -> bool:
         if source.spans_of(segment.start, segment.end):
             return True
         left = segment.end - segment.start
-    return bool(len(segment.text.strip()) <= (left + LATENESS_SECONDS) * FASTEST_CHARACTERS_A_SECOND)
+    if segment.avg_logprob >= SURE_LOG_PROB:
+        left += LATENESS_SECONDS
+    return bool(len(segment.text.strip()) <= left * FASTEST_CHARACTERS_A_SECOND)
 
 
 def _segment(segment: Any) -> Segment:
