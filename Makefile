@@ -21,6 +21,8 @@ LITELLM_PIP  := $(LITELLM_VENV)/bin/python -m pip --disable-pip-version-check --
 CLIENTS_VENV := .venv-clients
 CLIENTS_PIP  := $(CLIENTS_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 CLIENTS_NODE := tests/clients/node
+WYOMING_VENV := .venv-wyoming
+WYOMING_PIP  := $(WYOMING_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm test-clients dist lint format protos bench chaos soak lock clean
 
@@ -111,11 +113,19 @@ $(CLIENTS_VENV)/.done: pyproject.toml
 	@$(CLIENTS_PIP) install --group clients-tests
 	@touch $@
 
+# It wants Python 3.12 or newer; where there is none, its test is skipped.
+$(WYOMING_VENV)/.done: pyproject.toml
+	@for python in $(PYTHON) python3.12 python3.13 python3.14 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[2-9].*/bin/python; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue; \
+	  "$$python" -m venv $(WYOMING_VENV) && $(WYOMING_PIP) install 'pip>=25.1' && \
+	    $(WYOMING_PIP) install --group wyoming-tests && touch $@; exit $$?; \
+	done
+
 # Without Node its tests are skipped.
 $(CLIENTS_NODE)/node_modules/.done: $(CLIENTS_NODE)/package-lock.json
 	@! command -v npm >/dev/null || { npm --prefix $(CLIENTS_NODE) ci --silent && touch $@; }
 
-test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.done $(CLIENTS_NODE)/node_modules/.done  ## test other people's clients as they are, in an environment of their own
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.done $(WYOMING_VENV)/.done $(CLIENTS_NODE)/node_modules/.done  ## test other people's clients as they are, in an environment of their own
 	@$(BIN)/python -m pytest -m slow tests/clients
 
 # Built by what is pinned; the wheel comes out of the source distribution, so that has all that it needs.

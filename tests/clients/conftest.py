@@ -20,7 +20,9 @@ from tests.test_live_recognition import pcm
 RATE_HERTZ = 24000
 HERE = Path(__file__).parent
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+WYOMING_PYTHON = ROOT / ".venv-wyoming" / "bin" / "python"
 RECORDING = DATA / "sense_and_sensibility_0880.flac"
+needs_wyoming = pytest.mark.skipif(not WYOMING_PYTHON.exists(), reason="Python 3.12 was not found")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
 Program = Callable[[str], list[str]]
@@ -52,7 +54,8 @@ def program(house: House, sound: Path) -> Program:
     def run(name: str) -> list[str]:
         url = f"http://{house.address}"
         if name.endswith(".py"):
-            command = [str(PYTHON), str(HERE / "programs" / name), url, str(sound)]
+            python = WYOMING_PYTHON if name.startswith("wyoming") else PYTHON
+            command = [str(python), str(HERE / "programs" / name), url, str(sound)]
         else:
             command = [
                 "node",

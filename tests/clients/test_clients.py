@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.clients.conftest import Program, needs_node
+from tests.clients.conftest import Program, needs_node, needs_wyoming
 from tests.test_live_recognition import error_rate
 
 pytestmark = pytest.mark.slow
@@ -61,6 +61,16 @@ def test_openai_agents(program: Program) -> None:
     assert words(first) == SENTENCE
     assert is_sentence(second)
     assert all(int(size.partition(":")[2]) > 24000 for size in (first_size, second_size))
+
+
+@needs_wyoming
+def test_wyoming_openai(program: Program) -> None:
+    lines = labelled(program("wyoming_satellite.py"))
+    assert "alloy" in lines["voices"].split()
+    assert words(f":{lines['heard']}") == f"{SENTENCE} false", "in one part"
+    assert words(f":{lines['streamed']}") == f"{SENTENCE} true"
+    assert is_sentence(f":{lines['realtime'].removesuffix(' True')}")
+    assert all(int(lines[size]) > 48000 for size in ("spoken", "written")), "a second of speech"
 
 
 @needs_node
