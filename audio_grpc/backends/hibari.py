@@ -13,8 +13,8 @@ from pydantic import ConfigDict
 
 from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.english import EnglishReader, parts
-from audio_grpc.errors import ConfigurationError
-from audio_grpc.extras import install
+from audio_grpc.errors import ConfigurationError, quoted
+from audio_grpc.extras import needs
 from audio_grpc.types import Audio, Speech, SynthesisOptions, Voice
 
 if TYPE_CHECKING:
@@ -77,15 +77,24 @@ class Hibari:
 
     def load(self) -> None:
         """Half a second and about 150 MB for each voice."""
-        try:
+        with needs("embedded"):
             from hibari import Hibari as Engine
-        except ImportError as error:
-            raise RuntimeError(f"{error}; install it with: {install('embedded')}") from error
         for voice in self._voices:
-            engine = Engine(voice=voice.name, model=self._path)
+            engine = self._made(Engine, voice.name)
             engine("Warm up.")  # its lexicon and its optimised graph are made by the first use
             self._engines[voice.name] = engine
             self._readers[voice.name] = EnglishReader(engine.phonemize)
+
+    def _made(self, engine: "type[Engine]", voice: str) -> "Engine":
+        try:
+            return engine(voice=voice, model=self._path)
+        except Exception as error:  # onnxruntime has a class for each kind of failure, and no other root
+            if self._path is None:
+                raise
+            raise ConfigurationError(
+                f"{quoted(self._path)} is no model of hibari's ({error}); path is an ONNX file of its own, "
+                "and may be left out for the embedded one"
+            ) from error
 
     def close(self) -> None:
         """Drop the engines."""

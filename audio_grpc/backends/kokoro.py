@@ -22,7 +22,7 @@ from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, Tra
 from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
 from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
-from audio_grpc.extras import install
+from audio_grpc.extras import needs
 from audio_grpc.machine import cpus
 from audio_grpc.types import Audio, Samples, Speech, SynthesisOptions, Voice
 
@@ -122,10 +122,8 @@ class Kokoro:
 
     def load(self) -> None:
         """A few seconds, and about 600 MB."""
-        try:
+        with needs("kokoro"):
             import hibari.g2p  # noqa: F401
-        except ImportError as error:
-            raise RuntimeError(f"{error}; install it with: {install('kokoro')}") from error
         names = [voice.name for voice in self._voices]
         if self._folder:
             voices = {name: (self._folder / "voices" / f"{name}.bin").read_bytes() for name in names}

@@ -13,7 +13,8 @@ from audio_grpc.backends.base import (
     TranscriptUsage,
     read_options,
 )
-from audio_grpc.backends.openai_upstream.options import NOT_INSTALLED, ListenerOptions, TranscriptUpstream
+from audio_grpc.backends.openai_upstream.options import ListenerOptions, TranscriptUpstream
+from audio_grpc.extras import needs
 from audio_grpc.types import Audio, Language, Segment, TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -42,10 +43,8 @@ class UpstreamListener:
 
     def load(self) -> None:
         """Read the keys. Nobody is called before there is something to hear."""
-        try:
+        with needs("upstream"):
             from audio_grpc.backends.openai_upstream.providers import Providers
-        except ImportError as error:
-            raise RuntimeError(NOT_INSTALLED.format(error)) from error
         self._providers = Providers(self._options.upstreams)
 
     def close(self) -> None:

@@ -9,10 +9,8 @@ from annotated_types import Ge, Gt, MinLen
 from pydantic import AfterValidator, ConfigDict
 
 from audio_grpc.backends.base import OPENAI_VOICES, AtLeastOne, NotNegative
-from audio_grpc.extras import install
 
 Seconds = Annotated[float, Gt(0)]
-NOT_INSTALLED = "{}; install it with: " + install("upstream")
 
 
 def _base_url(value: str) -> str:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
-from audio_grpc.backends.openai_upstream.options import NOT_INSTALLED, SpeakerOptions, SpeechUpstream
+from audio_grpc.backends.openai_upstream.options import SpeakerOptions, SpeechUpstream
+from audio_grpc.extras import needs
 from audio_grpc.text import has_words
 from audio_grpc.types import Speech, SynthesisOptions, Voice
 
@@ -42,10 +43,8 @@ class UpstreamSpeaker:
 
     def load(self) -> None:
         """Read the keys. Nobody is called before there is something to say."""
-        try:
+        with needs("upstream"):
             from audio_grpc.backends.openai_upstream.providers import Providers
-        except ImportError as error:
-            raise RuntimeError(NOT_INSTALLED.format(error)) from error
         self._providers = Providers(self._options.upstreams)
 
     def close(self) -> None:
