@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+from typing import Any
 from uuid import uuid4
 
-import grpc
 from opentelemetry.trace import TracerProvider
 from platformdirs import user_data_path
 
@@ -101,8 +101,8 @@ class Parts:
             *(self.models, self._samples, self.storage, _job_rules(settings), self.running_calls)
         )
 
-    def add_services(self, server: grpc.aio.Server) -> None:
-        """Every service of the contract."""
+    def add_services(self, server: Any) -> None:
+        """Every service of the contract, to a server or what stands for one."""
         settings, models, limits = self._settings, self.models, _limits(self._settings)
         hearing, speaking = HearingStage(models, Silero()), SpeakingStage(models, self._samples)
         text_to_speech = TextToSpeech(models, limits, self._voices, self._samples, speaking)

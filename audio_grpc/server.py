@@ -5,7 +5,9 @@ import logging
 from collections.abc import Sequence
 
 import grpc
-from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_channelz.v1 import channelz_pb2
+from grpc_channelz.v1.channelz import aio as channelz
+from grpc_channelz.v1.channelz_pb2_grpc import add_ChannelzServicer_to_server
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from opentelemetry.trace import TracerProvider
@@ -19,6 +21,7 @@ from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.guard import Guard
+from audio_grpc.interceptors.methods import Methods
 from audio_grpc.interceptors.recorder import Recorder
 from audio_grpc.parts import Parts
 from audio_grpc.runtime.memory import Memory, SystemMemory
@@ -193,12 +196,15 @@ class Server:
         characters = max(self.settings.max_text_characters, self.settings.max_job_characters)
         text_bytes = characters * MOST_BYTES_OF_CHARACTER + (1 << 20)
         parts = self._parts
-        server = grpc.aio.server(
-            interceptors=[
-                Guard(parts.observer, text_bytes, parts.models.room.budget.uploads, upload),
-                Access(parts.keys, parts.uploads, parts.running_calls),
-                Recorder(parts.history),
-            ],
+        access = Access(parts.keys, parts.uploads, parts.running_calls)
+        guard = Guard(parts.observer, access, text_bytes, parts.models.room.budget.uploads, upload)
+        methods = Methods(Recorder(parts.history).around, guard.around)
+        parts.add_services(methods)
+        add_HealthServicer_to_server(self._health, methods)
+        add_ChannelzServicer_to_server(channelz.ChannelzServicer(), methods)
+        Reflection((*ALWAYS_SERVING, *MODEL_SERVICES, HEALTH, CHANNELZ), parts.watches_ended).add_to(methods)
+        return grpc.aio.server(
+            handlers=(methods,),
             options=[
                 ("grpc.max_receive_message_length", largest),
                 # Long metadata gets an answer of ours; gRPC's is RESOURCE_EXHAUSTED, which clients retry.
@@ -213,8 +219,3 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        parts.add_services(server)
-        add_HealthServicer_to_server(self._health, server)
-        channelz.add_channelz_servicer(server)
-        Reflection((*ALWAYS_SERVING, *MODEL_SERVICES, HEALTH, CHANNELZ), parts.watches_ended).add_to(server)
-        return server

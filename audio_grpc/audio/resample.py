@@ -1,7 +1,6 @@
 """Changing the sample rate of a stream of audio."""
 
 from collections.abc import Generator, Iterable, Iterator
-from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -17,7 +16,7 @@ def resample(chunks: Iterable[Audio], sample_rate_hertz: int) -> Generator[Audio
             yield from resampler.write(chunk)
         yield from resampler.finish()
     finally:
-        if isinstance(chunks, Closable):
+        if hasattr(chunks, "close"):
             chunks.close()
 
 
@@ -53,14 +52,6 @@ class Resampler:
     def _converted(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Audio]:
         for converted in resampler.resample(frame):
             yield Audio(np.asarray(converted.to_ndarray()[0], np.float32), self._rate)
-
-
-@runtime_checkable
-class Closable(Protocol):
-    """A generator, or whatever else holds something open."""
-
-    def close(self) -> None:
-        """Let go of it."""
 
 
 def frame_of(chunk: Audio) -> av.AudioFrame:

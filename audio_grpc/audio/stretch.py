@@ -9,7 +9,7 @@ from itertools import chain
 import av
 import numpy as np
 
-from audio_grpc.audio.resample import Closable, frame_of
+from audio_grpc.audio.resample import frame_of
 from audio_grpc.types import Audio, Samples
 
 _STEP_SECONDS = 0.02
@@ -32,7 +32,7 @@ def stretch(chunks: Iterable[Audio], speed: float) -> Generator[Audio, None, Non
         else:
             yield from _stretched(iter(chunks), speed)
     finally:
-        if isinstance(chunks, Closable):
+        if hasattr(chunks, "close"):
             chunks.close()
 
 

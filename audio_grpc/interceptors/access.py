@@ -2,14 +2,11 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
-
-import grpc
-from grpc.aio import ServerInterceptor, ServicerContext
 
 from audio_grpc.access.key_file import Key
 from audio_grpc.access.keys import KeyStore
@@ -17,23 +14,19 @@ from audio_grpc.access.limits import Cost, Limiter, Usage
 from audio_grpc.access.policies import Policy, Scope, SoundFate, policy_of
 from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
-from audio_grpc.errors import KeyMissing, ScopeMissing, SpeechError
-from audio_grpc.interceptors.handlers import Behaviour, is_open, rewrapped
+from audio_grpc.errors import KeyMissing, ScopeMissing
+from audio_grpc.interceptors.bounds import Arrived
 from audio_grpc.runtime.budget import taker
-from audio_grpc.telemetry.call import current_call
+from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.tracing import Metadata
 from audio_grpc.v1.conversation_pb2 import ConverseResponse
 
 AUTHORIZATION = "authorization"
 SCHEME = "bearer"
 
-Context = ServicerContext[Any, Any]
 
-
-class Access(ServerInterceptor):
-    """Stands in front of every method but those that are open to everybody (health and reflection).
-
-    What it refuses it raises, so the guard has to stand around it.
-    """
+class Access:
+    """Stands in front of every method but those that are open to everybody (health and reflection)."""
 
     def __init__(self, keys: KeyStore | None, uploads: Uploads, running: RunningCalls | None = None) -> None:
         self._keys = keys
@@ -41,38 +34,23 @@ class Access(ServerInterceptor):
         self._running = running
         self._limiter = Limiter()
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """The handler of the call, with its messages counted; for a caller who may not call it, a refusal."""
-        handler = await continuation(details)
-        if handler is None or is_open(details.method):
-            return handler
-        path = str(details.method)
-        policy = policy_of(path)
-        key = None
-        try:
-            key = self._key(details.invocation_metadata, policy)
-            if key is not None:
-                _require_scopes(key, policy, path)
-        except SpeechError as error:
-            return _refusal(error, key)
-        if key is not None:
-            taker.set(key.id)  # for all that follows in the task of this call
-        usage = self._limiter.usage(key.id, key.limits) if key else None
-        tab = Tab(policy, key, usage, self._uploads, self._running)
-        tab.is_strangers = self._keys is not None and key is None
-        counted = _counted_stream if handler.response_streaming else _counted_unary
-        take = tab.take_each if handler.request_streaming else tab.take_first
-        return rewrapped(
-            handler,
-            lambda behaviour: counted(behaviour, tab, take),
-            tab.weighed(handler.request_deserializer),
-        )
+    def admit(self, path: str, call: Call, metadata: Metadata) -> "Tab":
+        """What a call to the method of this path takes. KeyMissing, ScopeMissing and others.
 
-    def _key(self, metadata: Any, policy: Policy) -> Key | None:
+        Asked before the request is read, which might be a large upload.
+        """
+        policy = policy_of(path)
+        key = self._key(metadata, policy)
+        if key is None:
+            call.is_strangers = self._keys is not None
+            return Tab(policy, None, None, self._uploads, None)
+        call.key, call.key_id = key.name, key.id
+        call.scopes = frozenset(scope for scope in Scope if key.may(scope))
+        _require_scopes(key, policy, path)
+        taker.set(key.id)  # for all that follows in the task of this call
+        return Tab(policy, key, self._limiter.usage(key.id, key.limits), self._uploads, self._running)
+
+    def _key(self, metadata: Metadata, policy: Policy) -> Key | None:
         """The caller's; None if none is asked for, or a stranger may call. KeyMissing and others."""
         if self._keys is None or (policy.is_public and not dict(metadata or ()).get(AUTHORIZATION)):
             return None
@@ -101,24 +79,6 @@ def _secret(metadata: Any) -> str:
     return secret.strip()
 
 
-def _refusal(error: SpeechError, key: Key | None) -> Any:
-    """A handler that raises the error before it reads the request, which might be a large upload."""
-
-    async def refuse(requests: AsyncIterator[Any], context: Context) -> None:
-        _name_caller(key)
-        raise error
-
-    return grpc.stream_unary_rpc_method_handler(refuse)
-
-
-def _name_caller(key: Key | None) -> None:
-    """Say whose call it is, for all who look at it."""
-    if key is not None:
-        call = current_call.get()
-        call.key, call.key_id = key.name, key.id
-        call.scopes = frozenset(scope for scope in Scope if key.may(scope))
-
-
 class Tab:
     """What one call takes: of its key's limits, and of the memory for uploads until it ends."""
 
@@ -135,17 +95,13 @@ class Tab:
         self._usage = usage
         self._uploads = uploads
         self._running = running
-        self._weight = 0
         self._held = 0
         self._replaceable = 0
         self._reply = SpokenReply()
         self._counts = False
         self._following = ExitStack()
-        self.is_strangers = False
 
     def __enter__(self) -> Self:
-        _name_caller(self._key)
-        current_call.get().is_strangers = self.is_strangers
         task = asyncio.current_task()
         if self._key is not None and self._running is not None and task is not None:
             end = partial(current_call.get().interrupt, task)
@@ -158,41 +114,39 @@ class Tab:
         if self._usage is not None and self._counts:
             self._usage.leave()
 
-    def weighed(self, deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        """Remembers how many bytes the message has: asking it for its audio would copy that."""
-
-        def parse(data: bytes) -> Any:
-            self._weight = len(data)
-            return deserialize(data)
-
-        return parse
-
-    def take_first(self, request: Any) -> Any:
+    def take_first(self, arrived: Arrived) -> Any:
         """The request of a call that sends one; RateLimited and others, see :meth:`Usage.take`, and Busy."""
-        self._take(request, calls=int(self._policy.counts))
+        request = arrived.check()
+        self._take(request, arrived.size, calls=int(self._policy.counts))
         return request
 
-    def take_each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    def take_each(self, requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:
         """The requests of a call that sends many, each taken as it arrives."""
-        self._take(None, calls=1)
+        self._take(None, 0, calls=1)
         return self._rest(requests)
 
-    def take_reply(self, response: Any) -> Any:
-        """A response; RateLimited if it has more that is spoken than the key may have."""
-        if self._policy.charges_reply and self._usage is not None:
-            self._usage.take_reply(self._reply.more(response))
-        return response
+    def replies(self, responses: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        """The responses; RateLimited if they have more that is spoken than the key may have."""
+        return self._charged(responses) if self._policy.charges_reply and self._usage else responses
 
-    async def _rest(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for request in requests:
-            self._take(request)
+    async def _charged(self, responses: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        assert self._usage is not None
+        async with aclosing(responses):
+            async for response in responses:
+                self._usage.take_reply(self._reply.more(response))
+                yield response
+
+    async def _rest(self, requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:
+        async for arrived in requests:
+            request = arrived.check()
+            self._take(request, arrived.size)
             yield request
 
-    def _take(self, request: Any, calls: int = 0) -> None:
+    def _take(self, request: Any, weight: int, calls: int = 0) -> None:
         """All or nothing: whoever is refused by one limit has used up nothing of the others."""
         sound = SoundFate.NONE if request is None else self._policy.sound(request)
         characters = 0 if request is None else self._policy.characters(request)
-        size = 0 if sound is SoundFate.NONE else self._weight
+        size = 0 if sound is SoundFate.NONE else weight
         if sound is SoundFate.REPLACED:
             self._let_go(self._replaceable)
             self._replaceable = 0
@@ -226,21 +180,3 @@ class SpokenReply:
             self._turn, self._end = response.audio.turn, 0
         before, self._end = self._end, max(self._end, response.audio.audio.mark.text_end)
         return self._end - before
-
-
-def _counted_unary(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:
-    async def counted(request: Any, context: Context) -> Any:
-        with tab:
-            return await behaviour(take(request), context)
-
-    return counted
-
-
-def _counted_stream(behaviour: Behaviour, tab: Tab, take: Callable[[Any], Any]) -> Behaviour:
-    async def counted(request: Any, context: Context) -> AsyncIterator[Any]:
-        with tab:
-            async with aclosing(behaviour(take(request), context)) as responses:
-                async for response in responses:
-                    yield tab.take_reply(response)
-
-    return counted

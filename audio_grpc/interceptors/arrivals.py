@@ -9,10 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 from audio_grpc.errors import Busy, MemoryShort, StreamIdle
-from audio_grpc.interceptors.bounds import Refused
+from audio_grpc.interceptors.bounds import Arrived
 from audio_grpc.runtime.budget import COPIES, Pool
 
 AT_ONCE_SECONDS = 0.5
@@ -45,11 +44,11 @@ class Arrivals:
         """Of streams that wait for their first message: the first gives way."""
         self._open = 0
 
-    async def first(self, requests: AsyncIterator[Any]) -> Any | None:
+    async def first(self, requests: AsyncIterator[Arrived]) -> Arrived | None:
         """The first message; None if there is none. Busy, StreamIdle."""
         return await _next(requests, self._slowly)
 
-    async def each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def each(self, requests: AsyncIterator[Arrived]) -> AsyncIterator[Arrived]:
         """All messages of a stream. Busy, StreamIdle."""
         request = await self.first(requests)
         if request is not None and self._open >= MOST_OPEN:
@@ -62,17 +61,17 @@ class Arrivals:
         finally:
             self._open -= 1
 
-    async def opened(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def opened(self, requests: AsyncIterator[Arrived]) -> AsyncIterator[Arrived]:
         """All messages of a stream that may be large. Busy if too many wait for their first one."""
         request = await _next(requests, self._unopened_yet)
         while request is not None:
             yield request
             request = await anext(requests, None)
 
-    async def _slowly(self, coming: asyncio.Future[Any]) -> None:
+    async def _slowly(self, coming: asyncio.Future[Arrived | None]) -> None:
         await _giving_way(coming, self._slow, MOST_SLOW, SLOW, LONGEST_SECONDS)
 
-    async def _unopened_yet(self, coming: asyncio.Future[Any]) -> None:
+    async def _unopened_yet(self, coming: asyncio.Future[Arrived | None]) -> None:
         await _giving_way(coming, self._unopened, MOST_UNOPENED, "streams wait for their first message")
 
 
@@ -84,22 +83,22 @@ class LargeArrivals:
         self._largest = largest
         self._unshared: deque[asyncio.Future[None]] = deque()
 
-    async def recording(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
+    async def recording(self, requests: AsyncIterator[Arrived], held: AsyncExitStack) -> Arrived | None:
         """The message, none of which is read before there is memory for it. MemoryShort, StreamIdle."""
         share = await held.enter_async_context(self._memory.upload(self._largest))
         async with share.arriving(LONGEST_LARGE_SECONDS):
             request = await anext(requests, None)
-        share.shrink(COPIES * _size(request))
+        share.shrink(COPIES * (request.size if request is not None else 0))
         return request
 
-    async def text(self, requests: AsyncIterator[Any], held: AsyncExitStack) -> Any | None:
+    async def text(self, requests: AsyncIterator[Arrived], held: AsyncExitStack) -> Arrived | None:
         """The message, for which there has to be memory if it does not come at once. Busy, StreamIdle."""
         request = await _next(requests, self._slowly)
-        if (size := _size(request)) > UNCOUNTED_BYTES:
-            await held.enter_async_context(self._memory.upload(size))
+        if request is not None and request.size > UNCOUNTED_BYTES:
+            await held.enter_async_context(self._memory.upload(request.size))
         return request
 
-    async def _slowly(self, coming: asyncio.Future[Any]) -> None:
+    async def _slowly(self, coming: asyncio.Future[Arrived | None]) -> None:
         try:
             async with (
                 self._memory.share(COPIES * self._largest, 0) as share,
@@ -112,13 +111,9 @@ class LargeArrivals:
             await _giving_way(coming, self._unshared, MOST_UNSHARED, SLOW, LONGEST_LARGE_SECONDS)
 
 
-def _size(request: Any | None) -> int:
-    return 0 if request is None or isinstance(request, Refused) else request.ByteSize()
-
-
 async def _next(
-    requests: AsyncIterator[Any], slowly: Callable[[asyncio.Future[Any]], Awaitable[None]]
-) -> Any | None:
+    requests: AsyncIterator[Arrived], slowly: Callable[[asyncio.Future[Arrived | None]], Awaitable[None]]
+) -> Arrived | None:
     """Returns the next message, or None; ``slowly`` waits for one that does not come at once."""
     coming = asyncio.ensure_future(anext(requests, None))
     try:
@@ -130,7 +125,7 @@ async def _next(
 
 
 async def _giving_way(
-    coming: asyncio.Future[Any],
+    coming: asyncio.Future[Arrived | None],
     others: deque[asyncio.Future[None]],
     most: int,
     many: str,
@@ -153,7 +148,7 @@ async def _giving_way(
     raise StreamIdle(f"the message has not come within {longest_seconds:g} s; send it with the call")
 
 
-async def _at_once(coming: asyncio.Future[Any]) -> bool:
+async def _at_once(coming: asyncio.Future[Arrived | None]) -> bool:
     """Tells if it comes within the first wait in which the loop was not kept busy by others."""
     clock = asyncio.get_running_loop().time
     while True:

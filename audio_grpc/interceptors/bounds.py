@@ -43,44 +43,46 @@ FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 Deserialize = Callable[[bytes], Any]
 
 
-class Refused:
-    """Stands for a message that cannot be read, or may not be."""
+class Arrived:
+    """A message as it came: so many bytes, and what was read of them, or why it cannot or may not be read."""
 
-    def __init__(self, error: InvalidRequest) -> None:
-        self.error = error
+    __slots__ = ("_error", "_request", "size")
+
+    def __init__(self, size: int, request: Any = None, error: InvalidRequest | None = None) -> None:
+        self.size = size
+        self._request = request
+        self._error = error
+
+    def check(self) -> Any:
+        """The request; InvalidRequest, or one of its kinds, if it was refused."""
+        if self._error is not None:
+            raise self._error
+        return self._request
 
 
-def bounded(deserialize: Deserialize, message: Descriptor, text_bytes: int) -> Deserialize:
-    """Reads messages like ``deserialize``; what is out of bounds, or no message, becomes :class:`Refused`.
+def bounded(deserialize: Deserialize, message: Descriptor, text_bytes: int) -> Callable[[bytes], Arrived]:
+    """Reads messages like ``deserialize``, within bounds.
 
     ``text_bytes`` are what a message may have beside its sound. An error in here would become INTERNAL.
     """
     most = text_bytes if is_large(message) else SMALL_BYTES
 
-    def read(data: bytes) -> Any:
+    def read(data: bytes) -> Arrived:
         try:
             _require_size(data, message, most)
             request = deserialize(data)
             require_bounded(request)
         except InvalidRequest as error:
-            return Refused(error.with_traceback(None))  # its frames would hold the message
+            return Arrived(0, error=error.with_traceback(None))  # its frames would hold the message
         except DecodeError as error:
-            return Refused(
-                MalformedMessage(
-                    f"the request cannot be read ({error}); it must be a message of this method's "
-                    "request type, with strings in UTF-8"
-                )
+            malformed = MalformedMessage(
+                f"the request cannot be read ({error}); it must be a message of this method's "
+                "request type, with strings in UTF-8"
             )
-        return request
+            return Arrived(0, error=malformed)
+        return Arrived(len(data), request)
 
     return read
-
-
-def checked(request: Any) -> Any:
-    """The request; InvalidRequest, or one of its kinds, if it was refused."""
-    if isinstance(request, Refused):
-        raise request.error
-    return request
 
 
 def require_bounded(message: Any, within: str = "") -> None:

@@ -1,33 +1,34 @@
-"""Around every call of ours: domain errors become gRPC statuses, and the call is observed."""
+"""Around every call: its requests are read within bounds, errors become gRPC statuses, and it is observed."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from functools import cache, partial
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
-from grpc.aio import ServerInterceptor, ServicerContext
+from grpc.aio import ServicerContext
 
 from audio_grpc import errors
+from audio_grpc.interceptors.access import Access
 from audio_grpc.interceptors.arrivals import Arrivals, LargeArrivals
-from audio_grpc.interceptors.bounds import bounded, checked, is_large, is_recording
+from audio_grpc.interceptors.bounds import Arrived, bounded, is_large, is_recording
 from audio_grpc.interceptors.handlers import Behaviour, is_open
 from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
 from audio_grpc.runtime.budget import Pool
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.observer import REQUEST_ID, Observer
+from audio_grpc.telemetry.tracing import Metadata
 
 POOL = descriptor_pool.Default()
 DEADLINE_MARGIN_SECONDS = 0.1
 
 Context = ServicerContext[Any, Any]
-Guarded = Callable[[Context], AbstractAsyncContextManager[Call | None]]
-Take = Callable[[AsyncIterator[Any], Call | None, AsyncExitStack], Awaitable[Any]]
-"""It makes what a behaviour is given of the messages that come; what is held for that goes onto the stack."""
+Take = Callable[[AsyncIterator[Any], AsyncExitStack], Awaitable[Any]]
+"""Awaits the request, or what makes the requests of a stream; what is held for that goes onto the stack."""
 log = logging.getLogger(__name__)
 
 
@@ -50,13 +51,15 @@ def _left(context: Context) -> str:
 
 
 @asynccontextmanager
-async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIterator[Call]:
+async def _guarded(
+    observer: Observer, path: str, metadata: Metadata, context: Context
+) -> AsyncIterator[Call]:
     """Turn what the body raises into the status of the call, and have the call observed.
 
     The request id is in the trailers. Sending it ahead would tell proxies that the answer has begun while
     none has, and they send only those calls to another server that got no answer from the first.
     """
-    with observer.observe(path, context.invocation_metadata() or ()) as call:
+    with observer.observe(path, metadata) as call:
         context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         try:
             yield call
@@ -80,21 +83,15 @@ async def _guarded(observer: Observer, path: str, context: Context) -> AsyncIter
             )
 
 
-async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
-        yield checked(request)
-
-
-def _only(request: Any | None, call: Call | None) -> Any:
-    """The request of a call that sends one. InvalidRequest if it sends none.
+def _only(request: Arrived | None) -> Arrived:
+    """The request of a call that sends one. InvalidRequest if it sends none, or one out of bounds.
 
     gRPC's own reading would then leave the call without an answer.
     """
     if request is None:
         raise errors.InvalidRequest("the call has ended without a message; send the request of this method")
-    if call is not None:
-        call.arrive()
-    return checked(request)
+    request.check()
+    return request
 
 
 @asynccontextmanager
@@ -106,33 +103,27 @@ async def _answered(context: Context) -> AsyncIterator[None]:
         await _answer(context, error)
 
 
-class Guard(ServerInterceptor):
-    """Stands around every method: reads its requests, within bounds, and answers with errors as statuses.
+class Guard:
+    """Stands around every method: lets callers in, reads their requests, and answers with errors as statuses.
 
     ``text_bytes`` are what a message may have beside its sound, and ``upload_bytes`` what the largest
     recording has, which takes its share of ``memory`` before any of it is read.
     """
 
-    def __init__(self, observer: Observer, text_bytes: int, memory: Pool, upload_bytes: int) -> None:
+    def __init__(
+        self, observer: Observer, access: Access, text_bytes: int, memory: Pool, upload_bytes: int
+    ) -> None:
         self._observer = observer
+        self._access = access
         self._text_bytes = text_bytes
         self._arrivals = Arrivals()
         self._large = LargeArrivals(memory, upload_bytes)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """The handler of the call, with its behaviour guarded."""
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        method: Any = details.method
-        guarded = _answered if is_open(method) else partial(_guarded, self._observer, method)
-        request = _request_of(method)
+    def around(self, path: str, handler: Any) -> Any:
+        """A handler like that of the method of this path, guarded."""
+        request = _request_of(path)
         take = self._taking(handler.request_streaming, request)
-        wrapped = (_stream if handler.response_streaming else _unary)(handler, guarded, take)
+        respond = (self._open if is_open(path) else self._observed)(path, handler, take)
         make = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming
@@ -140,25 +131,59 @@ class Guard(ServerInterceptor):
         )
         # To gRPC, all take streams: so the first message is read in here, once the caller is let in.
         read = bounded(handler.request_deserializer, request, self._text_bytes)
-        return make(wrapped, read, handler.response_serializer)
+        return make(respond, read, handler.response_serializer)
 
     def _taking(self, streaming: bool, request: Descriptor) -> Take:
-        """Returns what makes of the messages that come what a method's behaviour is given."""
         small = not is_large(request)
         read_first = self._large.recording if is_recording(request) else self._large.text
 
-        async def take(messages: AsyncIterator[Any], call: Call | None, held: AsyncExitStack) -> Any:
+        async def take(messages: AsyncIterator[Any], held: AsyncExitStack) -> Any:
             if streaming:
-                return _each_checked(
-                    self._arrivals.each(messages) if small else self._arrivals.opened(messages)
-                )
+                return self._arrivals.each(messages) if small else self._arrivals.opened(messages)
             first = self._arrivals.first(messages) if small else read_first(messages, held)
-            return _only(await first, call)
+            return _only(await first)
 
         return take
 
+    def _open(self, path: str, handler: Any, take: Take) -> Behaviour:
+        """For everybody."""
+        behaviour = _behaviour(handler)
 
-@cache
+        async def each(requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:
+            async for request in requests:
+                yield request.check()
+
+        async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
+            async with _answered(context), AsyncExitStack() as held:
+                taken = await take(requests, held)
+                request = each(taken) if handler.request_streaming else taken.check()
+                if handler.response_streaming:
+                    return await _write_all(behaviour(request, context), context)
+                return await behaviour(request, context)
+
+        return respond
+
+    def _observed(self, path: str, handler: Any, take: Take) -> Behaviour:
+        """For those who may call it."""
+        behaviour, admit = _behaviour(handler), partial(self._access.admit, path)
+
+        async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
+            metadata = context.invocation_metadata() or ()
+            async with _guarded(self._observer, path, metadata, context) as call, AsyncExitStack() as held:
+                tab = admit(call, metadata)
+                taken = await take(requests, held)
+                if not handler.request_streaming:
+                    call.arrive()
+                with tab:
+                    request = tab.take_each(taken) if handler.request_streaming else tab.take_first(taken)
+                    if handler.response_streaming:
+                        responses = behaviour(request, context)
+                        return await _write_all(tab.replies(responses), context)
+                    return await behaviour(request, context)
+
+        return respond
+
+
 def _request_of(path: str) -> Descriptor:
     """Finds the type of the messages to a method (/service/method)."""
     _, service, method = path.split("/")
@@ -166,26 +191,17 @@ def _request_of(path: str) -> Descriptor:
     return found.input_type
 
 
-def _unary(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
-    behaviour = handler.stream_unary or handler.unary_unary
-
-    async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
-        async with guarded(context) as call, AsyncExitStack() as held:
-            return await behaviour(await take(requests, call, held), context)
-
-    return respond
+def _behaviour(handler: Any) -> Behaviour:
+    found: Behaviour = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    return found
 
 
-def _stream(handler: Any, guarded: Guarded, take: Take) -> Behaviour:
-    behaviour = handler.stream_stream or handler.unary_stream
-
-    # Writes by itself instead of yielding, so that a cancellation always lands in here, also while a
-    # message waits for a slow reader, and closes the generator at once.
-    async def respond(requests: AsyncIterator[Any], context: Context) -> None:
-        async with guarded(context) as call, AsyncExitStack() as held:
-            request = await take(requests, call, held)
-            async with aclosing(behaviour(request, context)) as told:
-                async for response in told:
-                    await context.write(response)
-
-    return respond
+async def _write_all(responses: AsyncGenerator[Any, None], context: Context) -> None:
+    """Writes by itself instead of yielding, so that a cancellation always lands in here, also while a message
+    waits for a slow reader, and closes the generator at once.
+    """
+    async with aclosing(responses) as told:
+        async for response in told:
+            await context.write(response)

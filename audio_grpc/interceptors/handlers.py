@@ -11,18 +11,13 @@ OPEN = ("/grpc.health.", "/grpc.reflection.")
 """Services that answer by themselves and to everybody: balancers ask for health, and the schema is public."""
 
 
-def is_open(method: Any) -> bool:
-    """Whether a method (bytes in some versions of the stubs, text at run time) is of such a service."""
-    return bool(method.startswith(OPEN))
+def is_open(path: str) -> bool:
+    """Whether a method (/service/method) is of such a service."""
+    return path.startswith(OPEN)
 
 
-def rewrapped(
-    handler: Any, wrap: Callable[[Behaviour], Behaviour], deserialize: Callable[[bytes], Any] | None = None
-) -> Any:
-    """A handler like ``handler``, of whichever of the four kinds, whose behaviour went through ``wrap``.
-
-    ``deserialize`` takes the place of the handler's own reading of requests.
-    """
+def rewrapped(handler: Any, wrap: Callable[[Behaviour], Behaviour]) -> Any:
+    """A handler like ``handler``, of whichever of the four kinds, whose behaviour went through ``wrap``."""
     kind = (handler.request_streaming, handler.response_streaming)
     behaviour, make = {
         (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
@@ -32,6 +27,6 @@ def rewrapped(
     }[kind]
     return make(
         wrap(behaviour),
-        request_deserializer=deserialize or handler.request_deserializer,
+        request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )

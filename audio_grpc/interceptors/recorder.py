@@ -1,11 +1,10 @@
 """Around every call that is let in: what it says, and what it is told, goes into the history."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import grpc
-from grpc.aio import ServerInterceptor, ServicerContext
+from grpc.aio import ServicerContext
 
 from audio_grpc.interceptors.handlers import Behaviour, rewrapped
 from audio_grpc.telemetry.call import current_call
@@ -15,21 +14,16 @@ from audio_grpc.telemetry.history.messages import Reader
 Context = ServicerContext[Any, Any]
 
 
-class Recorder(ServerInterceptor):
+class Recorder:
     """Looks at the messages of those methods that the history keeps; all of them stream their responses."""
 
     def __init__(self, history: History) -> None:
         self._history = history
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """The handler of the call; where nothing is kept, as it is."""
-        handler = await continuation(details)
-        reader = METHODS.get(str(details.method).rpartition("/")[2])
-        if handler is None or reader is None or not self._history.rules.is_on:
+    def around(self, path: str, handler: Any) -> Any:
+        """A handler like that of the method of this path, recorded; where nothing is kept, as it is."""
+        reader = METHODS.get(path.rpartition("/")[2])
+        if reader is None or not self._history.rules.is_on:
             return handler
         return rewrapped(
             handler, lambda behaviour: self._recorded(behaviour, reader, handler.request_streaming)

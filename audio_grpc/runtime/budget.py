@@ -84,7 +84,10 @@ class Pool:
 
     @asynccontextmanager
     async def share(self, size: int, longest_wait_seconds: float | None = None) -> AsyncIterator[Share]:
-        """So many bytes, once they are free. MemoryShort if too many wait, or for too long."""
+        """So many bytes, once they are free; none at once. MemoryShort if too many wait, or for too long."""
+        if not size:
+            yield Share(self, 0)
+            return
         await self._take(size, longest_wait_seconds)
         share = Share(self, size)
         try:
@@ -157,7 +160,7 @@ class Pool:
         self._budget.changed()
 
     def _fits(self, size: int) -> bool:
-        return not size or self._budget.has(size + self._spare()) or not self.taken
+        return self._budget.has(size + self._spare()) or not self.taken
 
 
 class Budget:

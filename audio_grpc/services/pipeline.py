@@ -83,7 +83,8 @@ def speak(
     info = backend.info
     job, started = settled(info, job, configured_aliases, sample)
     call.voice = started.voice
-    job = replace(job, text=clean(job.text))
+    if (text := clean(job.text)) != job.text:
+        job = replace(job, text=text)
     require_text(job.text)  # what was all control characters is nothing now
     require_pronounceable(backend, job.text)
     pieces = split(

@@ -27,16 +27,15 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]
         super().__init__((*names, *SERVICES))
         self._ended = ended
 
-    def add_to(self, server: grpc.aio.Server) -> None:
-        """Serve both versions."""
+    def add_to(self, server: Any) -> None:
+        """Serve both versions, on a server or what stands for one."""
         add_ServerReflectionServicer_to_server(self, server)
         handler = grpc.stream_stream_rpc_method_handler(
             self.ServerReflectionInfo,
             pb.ServerReflectionRequest.FromString,
             pb.ServerReflectionResponse.SerializeToString,
         )
-        methods = {"ServerReflectionInfo": handler}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[0], methods),))
+        server.add_registered_method_handlers(SERVICES[0], {"ServerReflectionInfo": handler})
 
     async def ServerReflectionInfo(
         self, requests: AsyncIterator[pb.ServerReflectionRequest], context: Any

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from audio_grpc.audio import RawFormat
 from audio_grpc.convert import TO_ENCODING, TO_STRATEGY
@@ -30,6 +31,11 @@ LARGEST_READ_AHEAD = 64
 MAX_INSTRUCTIONS_CHARACTERS = 4096
 VOICE_FIELDS = ("voice", "sample")
 """Who speaks: a model that cannot do as they say refuses."""
+SILENT: dict[type, dict[str, Any]] = {
+    kind: {field.name: field.default for field in fields(kind) if field.name not in VOICE_FIELDS}
+    for kind in (SynthesisOptions, TranscriptionOptions)
+}
+"""The values of all other options that say nothing."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
 
 def spoken_by(job: SpeechJob, voice: str) -> SpeechJob:
     """The same job for another voice."""
-    return replace(job, options=replace(job.options, voice=voice))
+    return job if job.options.voice == voice else replace(job, options=replace(job.options, voice=voice))
 
 
 def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
@@ -200,7 +206,7 @@ def read_transcription(request: TranscribeRequest, audio: bytes, limits: Limits)
 
 def ignored_fields(options: SynthesisOptions | TranscriptionOptions, honoured: frozenset[str]) -> list[str]:
     """Fields that the caller set and that the model has no use for."""
-    silent = {field.name: field.default for field in fields(options) if field.name not in VOICE_FIELDS}
+    silent = SILENT[type(options)]
     return [
         name for name, default in silent.items() if getattr(options, name) != default and name not in honoured
     ]

@@ -1,12 +1,13 @@
 """Sees every call come and go."""
 
+import asyncio
 import logging
 import re
-import uuid
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from opentelemetry.trace import use_span
+from opentelemetry.trace import INVALID_SPAN, Span, use_span
 
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.call import Call, current_call
@@ -42,27 +43,31 @@ class Observer:
     def observe(self, path: str, metadata: Metadata) -> Iterator[Call]:
         """The record of the call to ``path`` (/service/method), which the body fills in."""
         _, service, method = path.split("/")
-        metadata = tuple(metadata)
         call = Call(service, method, _request_id(metadata), preview_characters=self._preview_characters)
         span = self._tracer.start(call, metadata)
-        token = current_call.set(call)
-        logged = common_fields.set(
-            {"request_id": call.request_id, "trace_id": call.trace_id, "method": method}
-        )
+        # Never taken back, as the task ends with the call.
+        current_call.set(call)
+        common_fields.set({"request_id": call.request_id, "trace_id": call.trace_id, "method": method})
         self._activities.begin(call)
         try:
             # Made current for whoever traces below (a backend that asks another service).
-            with use_span(span, record_exception=False, set_status_on_exception=False):
+            with (
+                use_span(span, record_exception=False, set_status_on_exception=False)
+                if span is not INVALID_SPAN
+                else nullcontext()
+            ):
                 yield call
         finally:
             call.end()
-            self._activities.end(call)
-            self._history.end(call)
-            self._metrics.record(call)
-            self._tracer.finish(span, call)
-            calls.info("call ended", extra={"fields": _fields(call)})
-            common_fields.reset(logged)
-            current_call.reset(token)
+            # The caller does not wait for it: the last message is on its way by then.
+            asyncio.get_running_loop().call_soon(self._write_down, call, span)
+
+    def _write_down(self, call: Call, span: Span) -> None:
+        self._activities.end(call)
+        self._history.end(call)
+        self._metrics.record(call)
+        self._tracer.finish(span, call)
+        calls.info("call ended", extra={"fields": _fields(call)})
 
 
 def _request_id(metadata: Metadata) -> str:
@@ -70,7 +75,7 @@ def _request_id(metadata: Metadata) -> str:
     for name, value in metadata:
         if name == REQUEST_ID and isinstance(value, str) and VISIBLE.fullmatch(value):
             return value
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def _fields(call: Call) -> dict[str, object]:

@@ -2,10 +2,11 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from grpc import StatusCode as GrpcCode
 from opentelemetry.trace import (
+    INVALID_SPAN,
     NoOpTracerProvider,
     Span,
     SpanKind,
@@ -19,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from audio_grpc import __version__
 from audio_grpc.telemetry.call import Call
 
-Metadata = Iterable[tuple[str, str | bytes]]
+Metadata = Collection[tuple[str, str | bytes]]
 
 # Whose fault it is decides: these are the server's, by the conventions, and FAILED_PRECONDITION, which
 # is ours for a model that cannot be loaded. A caller who leaves or asks for nonsense is not an error.
@@ -36,15 +37,19 @@ class CallTracer:
     """Starts and ends the spans of calls. Without a provider a caller's trace id still reaches the log."""
 
     def __init__(self, provider: TracerProvider | None) -> None:
+        self._is_on = provider is not None
         self._tracer = (provider or NoOpTracerProvider()).get_tracer("audio_grpc", __version__)
         self._propagator = TraceContextTextMapPropagator()
+        self._fields = self._propagator.fields
 
     def start(self, call: Call, metadata: Metadata) -> Span:
         """The call's span, under the caller's if its metadata names one (https://www.w3.org/TR/trace-context)."""
         headers: defaultdict[str, list[str]] = defaultdict(list)
         for name, value in metadata:
-            if name in self._propagator.fields and isinstance(value, str) and len(value) <= LONGEST_HEADER:
+            if name in self._fields and isinstance(value, str) and len(value) <= LONGEST_HEADER:
                 headers[name].append(value)
+        if not (headers or self._is_on):
+            return INVALID_SPAN
         span = self._tracer.start_span(
             f"{call.service}/{call.method}",
             context=self._propagator.extract(headers),

@@ -74,9 +74,9 @@ class History:
 
     def end(self, call: Call) -> None:
         """The call has ended."""
-        recording = self._recordings.pop(id(call), None) or self._recording()
         if not self.rules.is_on or call.method not in METHODS:
             return
+        recording = self._recordings.pop(id(call), None) or self._recording()
         if self.rules.asks_for_keys and not call.key_id:
             return
         size = recording.size_bytes
