@@ -1,1 +1,1 @@
-"""Who may call, how much, and from where."""
+"""API keys, the limits of each key, and the rules for listening without keys."""

@@ -1,4 +1,4 @@
-"""Where a server may listen without asking who calls."""
+"""Refuses to start a server that other machines can reach and that asks for no key."""
 
 import logging
 

@@ -32,7 +32,7 @@ LONGEST_NAME = 64
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key: never the key itself."""
+    """The stored record of a key: its digest, name and rights, but not the secret itself."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class _Content:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret, and searched for."""
+    """Returns the SHA-256 of a secret in hexadecimal; keys are stored and looked up by it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

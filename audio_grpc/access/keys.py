@@ -98,7 +98,9 @@ def _unknown() -> Unauthenticated:
 
 
 def _version(path: Path) -> Version | None:
-    """What differs once the file was replaced, edited, or given other permissions."""
+    """Returns values that differ once the file was replaced, edited, or given other permissions; None if
+    there is no file.
+    """
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""How much one key may use, and how much of that it has used.
+"""Limits of each key, and counters of its use.
 
 Everything here is counted in this process: N replicas behind a balancer allow N times as much.
 """
@@ -32,7 +32,7 @@ AtLeastOne = Annotated[int, Ge(1)]
 
 @dataclass(frozen=True)
 class KeyLimits:
-    """What one key may use; None: as much as it likes."""
+    """The limits of one key; None means no limit."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -46,7 +46,7 @@ class KeyLimits:
 
 
 class Cost(NamedTuple):
-    """What a call takes when it begins, or when another of its messages arrives."""
+    """The amounts that a call adds to its key's use, at its begin or with another of its messages."""
 
     calls: int = 0
     characters: int = 0
@@ -67,7 +67,7 @@ class Bucket:
 
     @property
     def left(self) -> float:
-        """How much it holds now."""
+        """Returns the amount that is left now, after refilling for the time that has passed."""
         now = self._clock()
         refill = (now - self._counted_at) * self.per_minute / MINUTE
         self._left, self._counted_at = min(self._left + refill, self.per_minute), now
@@ -84,7 +84,9 @@ class Bucket:
 
 
 class Usage:
-    """What one key is using. Only the event loop touches it, so nothing comes between asking and taking."""
+    """Counts the use of one key. Only the event loop calls it, so a check and the charge after it are one
+    step.
+    """
 
     def __init__(self, limits: KeyLimits, clock: Clock = time.monotonic) -> None:
         self.limits = limits
@@ -153,7 +155,7 @@ class Limiter:
         return len(self._usages)
 
     def usage(self, key_id: str, limits: KeyLimits) -> Usage:
-        """What this key is using, under the limits that it has now."""
+        """Returns the counters of this key, with the limits that it has now."""
         if key_id not in self._usages:
             self._usages = {known: usage for known, usage in self._usages.items() if not usage.is_fresh}
             self._usages[key_id] = Usage(limits, self._clock)

@@ -8,7 +8,7 @@ RETRY_SECONDS = 1.0
 
 
 class Uploads:
-    """How many bytes of uploads the server holds: those of calls that wait, arrive or are being heard."""
+    """Counts the bytes of uploads that the server holds, for calls that wait, arrive or are being heard."""
 
     def __init__(self, most: int) -> None:
         self.held = 0

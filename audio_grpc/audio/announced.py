@@ -47,7 +47,7 @@ def check_seconds(
 
 
 def expected_seconds(name: str, container: InputContainer, data: bytes) -> float | None:
-    """How long the sound is, as far as that can be told without decoding it; no estimate."""
+    """Returns the seconds of sound as far as they can be told without decoding; None instead of a guess."""
     stream = container.streams.audio[0]
     seconds = _announced_seconds(name, container, data)
     if name in _TIMED and stream.duration and stream.time_base:

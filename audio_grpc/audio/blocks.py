@@ -14,7 +14,7 @@ from audio_grpc.types import Audio, Samples
 
 BLOCK_SECONDS = 300.0
 _SEARCHED_SECONDS = 30.0
-"""How far before its end a block may be cut."""
+"""The longest time before its end, in seconds, at which a block may be cut."""
 _STEP_SECONDS = 10.0
 """After so much sound, other calls have their turn."""
 _SLACK_SECONDS = 1.0
@@ -31,11 +31,11 @@ class Block:
     start: float
     is_last: bool
     recording_seconds: float | None
-    """How long the whole recording lasts: exact with the last block, before it what the file announces."""
+    """The seconds of the whole recording: exact in the last block, before it as the file announces them."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole recording."""
+        """Tells if the block is the whole recording."""
         return self.is_last and not self.start
 
     @property

@@ -12,13 +12,13 @@ MAX_RATE_HERTZ = 48_000
 
 @dataclass(frozen=True, slots=True)
 class Muxer:
-    """How PyAV makes an encoding: FFmpeg's names of container, encoder and sample format."""
+    """PyAV's settings for an encoding: FFmpeg's names of container, encoder and sample format."""
 
     container: str
     encoder: str
     sample_format: str
     held_back_frames: int
-    """How many frames later a sound is out: what the encoder looks ahead, and the delay of decoders."""
+    """The delay of a sound's output, in codec frames: the encoder's lookahead plus the decoders' delay."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -34,7 +34,7 @@ class Codec:
     """None for plain samples, which need no encoder."""
 
     def supports(self, sample_rate_hertz: int) -> bool:
-        """Whether the encoding exists at this sample rate."""
+        """Tells if the encoding exists at this sample rate."""
         if self.bit_rates is None:
             return MIN_RATE_HERTZ <= sample_rate_hertz <= MAX_RATE_HERTZ
         return sample_rate_hertz in self.bit_rates

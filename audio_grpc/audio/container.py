@@ -60,7 +60,10 @@ def container_chunks(data: bytes) -> Generator[Audio, None, None]:
 
 
 def container_seconds(data: bytes) -> float | None:
-    """How long the sound of a file is by its own account; None if it says nothing. AudioUndecodable."""
+    """Returns the seconds of sound that the file's headers announce; None if they announce nothing.
+
+    Raises AudioUndecodable if the data cannot be opened.
+    """
     with _opened(data) as container:
         parts = formats.parts(_name(container), data)
     seconds = 0.0
@@ -181,7 +184,7 @@ def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
 
 
 def _gathered(placed: Iterable[tuple[float, av.AudioFrame]]) -> Iterator[av.AudioFrame | float]:
-    """The same sound in longer frames: each has its price from here on, however short it is."""
+    """Joins short frames into longer ones: every frame has a fixed cost from here on. Keeps the pauses."""
     fifo = av.AudioFifo()
     for pause, frame in placed:
         if pause:
@@ -247,7 +250,7 @@ def _cap_allocations() -> None:
 
 @contextmanager
 def _translated(message: str) -> Iterator[None]:
-    """Nothing of PyAV's leaves this module as it is."""
+    """Raises PyAV's errors as AudioUndecodable with this message."""
     try:
         yield
     except (FFmpegError, ValueError, LookupError) as error:

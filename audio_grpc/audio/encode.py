@@ -64,7 +64,7 @@ class Encoder:
 
     @property
     def seconds(self) -> float:
-        """How long the sound is that has been written so far."""
+        """The seconds of sound written so far."""
         return self._samples / self._rate
 
     def write(self, chunk: Audio) -> Iterator[bytes]:
@@ -73,7 +73,7 @@ class Encoder:
             yield from self._blocks(converted.samples)
 
     def flush(self) -> Iterator[bytes]:
-        """What a compressing codec has held back of the sound; it takes a little silence to push it out."""
+        """Yields the bytes that a compressing codec has held back; a little silence pushes them out."""
         if self._samples > self._flushed:
             yield from self._blocks(np.zeros(self._container.held_back_samples, np.float32))
         self._flushed = self._samples
@@ -156,11 +156,11 @@ class _Plain:
             yield self._header
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: there is nothing to close."""
 
 
 class _Muxed:
-    """What PyAV encodes."""
+    """Encodes samples with PyAV."""
 
     def __init__(self, codec: Codec, muxer: Muxer, rate: int) -> None:
         self._rate = rate

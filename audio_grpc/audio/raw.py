@@ -17,7 +17,7 @@ _SAMPLE_BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class RawFormat:
-    """What a header would have said. InvalidRequest (``raw_format.…``) if it is out of range."""
+    """The format of samples without a header. Raises InvalidRequest (``raw_format.…``) if out of range."""
 
     sample_rate_hertz: int
     channel_count: int = 1
@@ -41,7 +41,7 @@ class RawFormat:
         return _SAMPLE_BYTES * self.channel_count
 
     def seconds(self, byte_count: int) -> float:
-        """How long so many bytes sound."""
+        """Returns the seconds that so many bytes of samples last."""
         return byte_count / self.frame_bytes / self.sample_rate_hertz
 
     def check(self, byte_count: int) -> None:

@@ -74,14 +74,14 @@ class _Tempo:
         self._graph.link_nodes(source, *tempos, self._graph.add("abuffersink")).configure()
 
     def convert(self, chunk: Audio) -> Samples:
-        """What comes out once ``chunk`` is in."""
+        """Takes in ``chunk`` and returns the samples that are ready."""
         step = round(_STEP_SECONDS * chunk.sample_rate_hertz)
         for start in range(0, len(chunk.samples), step):
             self._push(Audio(chunk.samples[start : start + step], chunk.sample_rate_hertz))
         return self._ready()
 
     def end(self) -> Samples:
-        """What is left once nothing more goes in."""
+        """Ends the input and returns the remaining samples."""
         self._graph.push(None)
         return self._ready()
 

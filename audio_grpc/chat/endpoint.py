@@ -40,7 +40,7 @@ Reply = AsyncGenerator[Token | Done, None]
 
 @dataclass(frozen=True)
 class Message:
-    """What was said, by whom."""
+    """One message of a conversation, with the role of its sender."""
 
     role: Literal["system", "user", "assistant"]
     text: str

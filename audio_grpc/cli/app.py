@@ -30,7 +30,7 @@ class Subcommands(TyperGroup):
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
-        """One of them; None if there is none of that name."""
+        """Returns the command of that name; None if there is none."""
         if cmd_name not in SUBCOMMANDS:
             return None
         return typer.main.get_command(import_module(f"audio_grpc.cli.{cmd_name}").app)

@@ -1,4 +1,4 @@
-"""What every command shares: how it finds the server, and how it talks to the person."""
+"""Parts that all commands share: finding the server, connecting to it, and printing errors."""
 
 import sys
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def connected(server: str | None, key: str | None = None, tls_ca: Path | None = 
 
 @contextmanager
 def explained(address: str) -> Iterator[None]:
-    """What keeps a person from using the server there becomes an error that says what to do."""
+    """Ends the command with advice if the server cannot be reached or refuses the key; raises the rest."""
     try:
         yield
     except ServiceError as error:

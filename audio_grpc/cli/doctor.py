@@ -93,7 +93,7 @@ def _backends() -> Iterator[str]:
 
 
 def _cosyvoice(settings: config.Settings) -> Iterator[str]:
-    """What it needs is more than a package; for each checkout of its code that a model names."""
+    """Yields findings about CosyVoice, which needs more than a package, for each checkout in the settings."""
     from audio_grpc.backends.cosyvoice.requirements import findings
 
     models = [spec for spec in settings.synthesizers.values() if spec.backend == "cosyvoice"]

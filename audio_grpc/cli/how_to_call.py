@@ -1,4 +1,4 @@
-"""What a server, once it runs, tells the person to try."""
+"""Prints the calls that a person can try once a server runs."""
 
 import sys
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from audio_grpc.cli.console import console, server_address
 
 @dataclass(frozen=True)
 class Door:
-    """Where callers come to, and what it takes to be let in."""
+    """An address for callers, and what it requires of them."""
 
     address: str
     """HOST:PORT."""
     keys: bool = False
     tls: bool = False
     http: bool = False
-    """Whether it speaks HTTP as well as gRPC: Envoy's does."""
+    """True if it speaks HTTP as well as gRPC, as Envoy's does."""
 
 
 def show_how_to_call(door: Door) -> None:

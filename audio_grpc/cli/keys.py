@@ -151,7 +151,9 @@ def revoke(
 
 
 def _path(keys_file: Path | None, config_file: Path | None) -> Path:
-    """Where the keys are, as the server finds it."""
+    """Returns the path of the key file, as the server finds it. Raises ConfigurationError if none is
+    configured.
+    """
     path = config.load(config_file, keys_file=keys_file).keys_file
     if path is None:
         raise ConfigurationError(

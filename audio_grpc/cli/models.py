@@ -130,7 +130,7 @@ def _state(model: Model) -> str:
 
 
 def _memory(model: Model) -> str:
-    """What it takes of the host's memory, and of its GPU's."""
+    """Returns the text for the model's memory on the host, and on its GPU."""
     host = decimal(model.host_memory_bytes) if model.HasField("host_memory_bytes") else ""
     return host + (f", GPU {decimal(model.device_memory_bytes)}" if model.device_memory_bytes else "")
 

@@ -83,7 +83,9 @@ def say(
 
 
 def _speech(client: Client, text: str, options: SpeechOptions) -> Speech | LiveSpeech:
-    """What is to be heard; standard input is spoken as it comes, if it is cut by sentence."""
+    """Starts the speech. Standard input is spoken as it arrives if the text is cut by sentence, else once it
+    ends.
+    """
     if text != STANDARD_STREAM:
         return client.synthesize(text, **options)
     if options["strategy"] is not Strategy.SENTENCE:
@@ -133,7 +135,10 @@ def _bytes(speech: Speech | LiveSpeech) -> Iterator[bytes]:
 
 
 def encoding_of(out: str | None) -> Encoding:
-    """What the file's name ends in."""
+    """Returns the encoding that the file name's ending stands for; WAV for standard output or no file.
+
+    Ends the command with status 2 if the ending is unknown.
+    """
     if out in (None, STANDARD_STREAM):
         return Encoding.WAV
     suffix = Path(out or "").suffix.lower().lstrip(".")

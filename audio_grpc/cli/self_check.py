@@ -60,7 +60,7 @@ async def _listen(client: AsyncClient, audio: bytes) -> None:
 
 
 def _speak_by_http(door: str, model: str, key: str | None) -> None:
-    """The same sentence as an OpenAI client asks for it."""
+    """Requests the sentence as an OpenAI client would. Raises OSError if the answer is an error."""
     request = {"model": model, "input": SENTENCE, "response_format": "wav"}
     headers = {"content-type": "application/json", "authorization": f"Bearer {key or 'none'}"}
     connection = HTTPConnection(door, timeout=ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""Where the sound goes: a file, standard output, the loudspeaker, or two of them."""
+"""Outputs of sound: a file, standard output, the loudspeaker, or two of them."""
 
 import sys
 import wave
@@ -93,7 +93,7 @@ class Output:
 
     def __init__(self, wire_encoding: Encoding, sinks: list[Sink]) -> None:
         self.wire_encoding = wire_encoding
-        """What to ask the server for."""
+        """The encoding to request from the server."""
         self.bytes_written = 0
         self._sinks = sinks
 

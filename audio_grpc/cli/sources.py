@@ -1,4 +1,4 @@
-"""Where sound comes from: a file, standard input, the microphone. Each gives 16-bit samples as they come."""
+"""Inputs of sound: a file, standard input, the microphone. Each gives 16-bit samples as they come."""
 
 import os
 import sys
@@ -53,7 +53,7 @@ def standard_input(rate: int) -> Iterator[bytes]:
 
 
 def microphone(rate: int) -> Iterator[bytes]:
-    """What is said, until the command is interrupted."""
+    """Records from the microphone until the command is interrupted. Ends the command if it cannot record."""
     try:
         import sounddevice
     except (ImportError, OSError) as error:

@@ -82,7 +82,7 @@ def _done(activity: Activity) -> str:
 
 
 def _left(activity: Activity) -> str:
-    """How long it will take yet, in seconds of the server's clock."""
+    """Returns the seconds that are estimated to be left, by the server's clock; empty without an estimate."""
     if not activity.HasField("estimated_end_time"):
         return ""
     now = activity.start_time.ToMilliseconds() / 1000 + to_seconds(activity.elapsed)

@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False)
 
 
 class Format(Enum):
-    """How the transcript is written."""
+    """The formats in which the transcript can be written."""
 
     TEXT = "text"
     JSON = "json"

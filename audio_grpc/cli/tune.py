@@ -147,7 +147,7 @@ def _subjects(configured: config.Settings, names: list[str], machine: Machine) -
 
 
 class _Recordings:
-    """What transcribers hear: the files that were named, or sentences that a synthesiser speaks once."""
+    """The recordings that transcribers hear: the files named, or sentences that a synthesiser speaks once."""
 
     def __init__(
         self,
@@ -284,7 +284,7 @@ def _warn_of_server(address: str) -> None:
 def _warn_of_environment(
     config_file: Path | None, changes: dict[tuple[str, str], dict[str, int]], dry_run: bool
 ) -> None:
-    """What the environment says counts more than what was just written."""
+    """Warns if the environment has other values than those just written, because it overrides the file."""
     if dry_run:
         return
     now = config.load(config_file)

@@ -146,7 +146,7 @@ def _temporary(keys_file: Path) -> Iterator[str]:
 
 
 def _public(settings: Settings) -> str:
-    """Where this machine can call Envoy: HOST:PORT."""
+    """Returns the address at which this machine can call Envoy: HOST:PORT."""
     host = settings.envoy.host
     return target(LOOPBACK if host in ANY_ADDRESS else host, settings.envoy.port)
 

@@ -118,7 +118,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         await self._channel.close()
 
     def with_metadata(self, metadata: Mapping[str, str]) -> Self:
-        """The same connection, for calls that carry ``metadata`` as well.
+        """Returns a client on the same connection whose calls carry ``metadata`` as well.
 
         An ``authorization`` in it takes the place of the client's own key.
         """
@@ -165,7 +165,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return AsyncConversation(call, options)
 
     async def list_pipelines(self) -> list[Pipeline]:
-        """What conversations can be started from; the first is the default."""
+        """Returns the templates that conversations can start from; the first is the default."""
         reply = await self._unary(self._conversations.ListPipelines, ListPipelinesRequest())
         return list(reply.pipelines)
 
@@ -203,7 +203,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return (await self._unary(self._models.UnloadModel, UnloadModelRequest(name=name))).model
 
     async def get_memory(self) -> Memory:
-        """What the server takes of the memory, and what is left."""
+        """Returns the memory that the server uses, and that is left."""
         return (await self._unary(self._models.GetMemory, GetMemoryRequest())).memory
 
     async def free_memory(self) -> FreeMemoryResponse:
@@ -236,7 +236,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
                 return voices
 
     async def get_custom_voice(self, id_or_name: str) -> CustomVoice:
-        """One of them."""
+        """Returns the custom voice of this id or name. Raises ServiceError if there is none."""
         request = GetCustomVoiceRequest(id=id_or_name)
         return (await self._unary(self._voices.GetCustomVoice, request)).voice
 
@@ -291,7 +291,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
     async def watch_activities(
         self, max_recent: int | None = None, *, interval: float | None = None
     ) -> AsyncIterator[list[Activity]]:
-        """The same every ``interval`` seconds while something is active, until the server ends."""
+        """Yields the activities every ``interval`` seconds while any is active, until the server ends."""
         request = WatchActivitiesRequest(
             max_recent=max_recent, interval=None if interval is None else from_seconds(interval)
         )
@@ -318,6 +318,6 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return reply.key if reply.HasField("key") else None
 
     async def is_serving(self, service: str = "") -> bool:
-        """What the server's health service says of one of its services, or of the whole."""
+        """Tells if the server's health service reports the service as serving; an empty name asks for all."""
         reply = await self._unary(self._health.Check, HealthCheckRequest(service=service))
         return bool(reply.status == HealthCheckResponse.SERVING)

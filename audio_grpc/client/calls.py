@@ -1,4 +1,4 @@
-"""What the methods of the clients share."""
+"""Parts that the methods of both clients share."""
 
 import asyncio
 import time

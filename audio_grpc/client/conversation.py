@@ -54,7 +54,7 @@ ConversationEvent = (
 
 
 class AsyncConversation(AsyncIterator[ConversationEvent]):
-    """What is sent is answered while more is being sent, by another task than the one that reads.
+    """A conversation: one task sends speech or text while another reads the replies.
 
     Reading ends once the last reply is spoken after ``end``. ServiceError if the stream fails, from reading
     and from sending; a turn that fails is an event. Leaving the context stops the server's work.
@@ -74,11 +74,11 @@ class AsyncConversation(AsyncIterator[ConversationEvent]):
             raise await self._requests.explained(error) from error
 
     async def write(self, samples: bytes) -> None:
-        """What the caller says goes on."""
+        """Sends more samples of the caller's speech."""
         await self._requests.send(ConverseRequest(audio=samples))
 
     async def end_utterance(self) -> None:
-        """What was said so far is complete."""
+        """Ends the utterance that was sent so far."""
         await self._requests.send(ConverseRequest(end_utterance=UtteranceEnd()))
 
     async def say(self, text: str) -> None:

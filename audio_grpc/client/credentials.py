@@ -1,4 +1,4 @@
-"""What a client shows the server, and what it wants to see of it."""
+"""TLS certificates and API keys of a client."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Tls:
-    """How to speak TLS, each part the content of a PEM file.
+    """Settings of TLS, each the content of a PEM file.
 
     ``Tls()`` trusts the authorities that gRPC does. A server that asks its callers for certificates
     (mutual TLS) needs ``certificate`` and ``key``; ValueError for one without the other.

@@ -1,4 +1,4 @@
-"""What a client is told when a call fails."""
+"""The error of a failed call."""
 
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ OF_GRPC = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UN
 
 
 class ServiceError(Exception):
-    """What the server answered instead.
+    """An error that the server answered, or gRPC itself reported.
 
     ``reason`` is the stable name for programs (such as QUEUE_FULL), empty if the error is gRPC's own;
     ``field`` is the request field at fault, if one is; ``retry_after_seconds`` when to try again, if the

@@ -49,7 +49,7 @@ class AsyncHistory(AsyncCalls):
         return await self._unary(self._history.ListPastRequests, _list_request(which))
 
     async def get_past_request(self, past_id: str) -> PastRequest:
-        """One of them."""
+        """Returns the past request of this id. Raises ServiceError if there is none."""
         request = GetPastRequestRequest(id=past_id)
         return (await self._unary(self._history.GetPastRequest, request)).request
 
@@ -74,7 +74,7 @@ class History(Calls):
         return self._unary(self._history.ListPastRequests, _list_request(which))
 
     def get_past_request(self, past_id: str) -> PastRequest:
-        """One of them."""
+        """Returns the past request of this id. Raises ServiceError if there is none."""
         return self._unary(self._history.GetPastRequest, GetPastRequestRequest(id=past_id)).request
 
     def past_audio(self, past_id: str) -> PastSound:

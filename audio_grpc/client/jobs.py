@@ -51,7 +51,7 @@ class AsyncJobs(AsyncCalls):
     async def submit_job(
         self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]
     ) -> CreateSpeechJobResponse:
-        """The same, with the names of the options that the model ignores."""
+        """Creates a job as ``create_job`` does; the reply also names the options that the model ignores."""
         request = create_job_request(text, request_id, options)
         return await self._repeatable(self._jobs.CreateSpeechJob, request)
 
@@ -61,7 +61,7 @@ class AsyncJobs(AsyncCalls):
         return await self._unary(self._jobs.ListSpeechJobs, request)
 
     async def get_job(self, job_id: str) -> SpeechJob:
-        """One of them."""
+        """Returns the job of this id. Raises ServiceError if there is none."""
         return (await self._unary(self._jobs.GetSpeechJob, GetSpeechJobRequest(id=job_id))).job
 
     async def watch_job(self, job_id: str) -> AsyncGenerator[SpeechJob, None]:
@@ -113,7 +113,7 @@ class Jobs(Calls):
     def submit_job(
         self, text: str, *, request_id: str = "", **options: Unpack[JobOptions]
     ) -> CreateSpeechJobResponse:
-        """The same, with the names of the options that the model ignores."""
+        """Creates a job as ``create_job`` does; the reply also names the options that the model ignores."""
         return self._repeatable(self._jobs.CreateSpeechJob, create_job_request(text, request_id, options))
 
     def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
@@ -122,7 +122,7 @@ class Jobs(Calls):
         return self._unary(self._jobs.ListSpeechJobs, request)
 
     def get_job(self, job_id: str) -> SpeechJob:
-        """One of them."""
+        """Returns the job of this id. Raises ServiceError if there is none."""
         return self._unary(self._jobs.GetSpeechJob, GetSpeechJobRequest(id=job_id)).job
 
     def watch_job(self, job_id: str) -> Iterator[SpeechJob]:

@@ -28,7 +28,7 @@ LiveSpeechEvent = SpokenAudio | SpeechCancelled
 
 
 class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
-    """What is written is spoken while more is being written, by another task than the one that reads.
+    """Speech of a text that is still being written: one task writes while another reads.
 
     Reading gives chunks of audio with their places in the text, and an answer to each ``cancel``; it ends
     once all is spoken after ``end``. ServiceError if the stream fails, from reading and from writing.

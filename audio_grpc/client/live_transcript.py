@@ -27,7 +27,7 @@ LiveTranscriptEvent = SpeechStarted | SpeechStopped | UtteranceDiscarded | Hypot
 
 
 class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
-    """What is written is heard while more is being written, by another task than the one that reads.
+    """A transcript of sound that still arrives: one task writes samples while another reads.
 
     Reading ends once all is transcribed after ``end``. ServiceError if the stream fails, from reading and
     from writing. Leaving the context stops the server's work.
@@ -52,7 +52,7 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
         await self._requests.send(StreamingTranscribeRequest(audio=samples))
 
     async def end_utterance(self) -> None:
-        """What was said so far is complete."""
+        """Ends the utterance that was written so far."""
         await self._requests.send(_END)
 
     async def discard_utterance(self) -> None:
@@ -103,7 +103,7 @@ class LiveTranscript(Iterator[LiveTranscriptEvent]):
         self._requests.send(StreamingTranscribeRequest(audio=samples))
 
     def end_utterance(self) -> None:
-        """What was said so far is complete."""
+        """Ends the utterance that was written so far."""
         self._requests.send(_END)
 
     def discard_utterance(self) -> None:

@@ -1,4 +1,4 @@
-"""What can be asked for, as keyword arguments, and the messages that ask for it."""
+"""Options of the calls as keyword arguments, and the request messages made of them."""
 
 from typing import Any, Literal, TypedDict
 from uuid import uuid4
@@ -35,7 +35,7 @@ from audio_grpc.v1.text_to_speech_pb2 import (
 
 
 class JobOptions(TypedDict, total=False):
-    """How to speak; protos/audio_grpc/v1/text_to_speech.proto has the ranges."""
+    """Options of speech; protos/audio_grpc/v1/text_to_speech.proto has the ranges."""
 
     model: str
     voice: str
@@ -53,7 +53,7 @@ class JobOptions(TypedDict, total=False):
 
 
 class SpeechOptions(JobOptions, total=False):
-    """How to speak, and for how long."""
+    """Options of speech in one call."""
 
     read_ahead: int | None
     sample: SpeakerSample | None
@@ -62,25 +62,25 @@ class SpeechOptions(JobOptions, total=False):
 
 
 class LiveSpeechOptions(SpeechOptions, total=False):
-    """How to speak a text that is still being written; it is cut by sentence."""
+    """Options of speech for a text that is still being written; it is cut by sentence."""
 
     max_wait: float | None
     """Seconds without more text after which an incomplete piece is spoken."""
 
 
 class DownloadOptions(TypedDict, total=False):
-    """What the audio of a job is delivered in; protos/audio_grpc/v1/job.proto says more."""
+    """Options of a job's audio; protos/audio_grpc/v1/job.proto says more."""
 
     encoding: Encoding | None
     sample_rate_hertz: int | None
     follow: bool
-    """Whether to wait for what is not yet spoken."""
+    """True to wait for the text that is not yet spoken."""
     timeout: float | None
     """Seconds that the whole call may take."""
 
 
 class UploadOptions(TypedDict, total=False):
-    """How to listen; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
+    """Options of a transcription; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
 
     raw_format: RawAudioFormat | None
     model: str
@@ -101,14 +101,14 @@ class UploadOptions(TypedDict, total=False):
 
 
 class TranscriptOptions(UploadOptions, total=False):
-    """How to listen, and for how long."""
+    """Options of a transcription in one call."""
 
     timeout: float | None
     """Seconds that the whole call may take."""
 
 
 class ListenOptions(TypedDict, total=False):
-    """How to listen to somebody who speaks; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
+    """Options of a live transcription; protos/audio_grpc/v1/speech_to_text.proto has the ranges."""
 
     sample_format: SampleFormat.ValueType
     channel_count: int | None
@@ -125,7 +125,7 @@ class ListenOptions(TypedDict, total=False):
 
 
 class ThinkOptions(TypedDict, total=False):
-    """What is asked of the language model; protos/audio_grpc/v1/conversation.proto has the ranges."""
+    """Options of the language model; protos/audio_grpc/v1/conversation.proto has the ranges."""
 
     model: str
     system_prompt: str | None
@@ -134,7 +134,7 @@ class ThinkOptions(TypedDict, total=False):
 
 
 class ConverseOptions(TypedDict, total=False):
-    """How to converse; what is left out is as the template says."""
+    """Options of a conversation; the template supplies those that are left out."""
 
     template: str
     sample_rate_hertz: int | None

@@ -13,7 +13,7 @@ from audio_grpc.client.errors import ServiceError
 Result = TypeVar("Result")
 
 FAILED_WRITE = "Internal error from Core"
-"""What gRPC takes for the status of a call in which a write failed before the server's own status came."""
+"""The message of gRPC's own status for a call in which a write failed before the server's status came."""
 STATUS_SECONDS, STATUS_INTERVAL_SECONDS = 1.0, 0.001
 ENDED_BY_CALLER = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
 MAX_WAITING = 16
@@ -40,12 +40,12 @@ class AsyncRequests:
             ) from error
 
     async def explained(self, error: ServiceError) -> ServiceError:
-        """What the server said, if reading failed because writing did before."""
+        """Returns the server's own error if reading failed after a failed write, else ``error``."""
         said = await self._said()
         return error if said is None or said.code is grpc.StatusCode.OK else said
 
     async def _said(self) -> ServiceError | None:
-        """How the call has ended, if it has; what gRPC says of a failed write is no answer of the server."""
+        """Returns the server's status if the call has ended; skips gRPC's own status for a failed write."""
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 while self._end is not None and self._end.message == FAILED_WRITE:

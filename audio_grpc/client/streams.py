@@ -28,7 +28,7 @@ CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_mess
 
 
 class _Fold(Generic[Started, Item, Finished]):
-    """What the messages of a stream have told so far."""
+    """Collects the opening and the closing message of a stream, and passes on the others."""
 
     def __init__(self, call: Any, item: Callable[[Any], Item]) -> None:
         self._call = call

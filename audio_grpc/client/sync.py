@@ -162,7 +162,7 @@ class Client(Jobs, History):
         return self._unary(self._models.UnloadModel, UnloadModelRequest(name=name)).model
 
     def get_memory(self) -> Memory:
-        """What the server takes of the memory, and what is left."""
+        """Returns the memory that the server uses, and that is left."""
         return self._unary(self._models.GetMemory, GetMemoryRequest()).memory
 
     def free_memory(self) -> FreeMemoryResponse:
@@ -195,7 +195,7 @@ class Client(Jobs, History):
                 return voices
 
     def get_custom_voice(self, id_or_name: str) -> CustomVoice:
-        """One of them."""
+        """Returns the custom voice of this id or name. Raises ServiceError if there is none."""
         request = GetCustomVoiceRequest(id=id_or_name)
         return self._unary(self._voices.GetCustomVoice, request).voice
 
@@ -250,7 +250,7 @@ class Client(Jobs, History):
     def watch_activities(
         self, max_recent: int | None = None, *, interval: float | None = None
     ) -> Iterator[list[Activity]]:
-        """The same every ``interval`` seconds while something is active, until the server ends."""
+        """Yields the activities every ``interval`` seconds while any is active, until the server ends."""
         request = WatchActivitiesRequest(
             max_recent=max_recent, interval=None if interval is None else from_seconds(interval)
         )
@@ -277,6 +277,6 @@ class Client(Jobs, History):
         return reply.key if reply.HasField("key") else None
 
     def is_serving(self, service: str = "", timeout: float | None = None) -> bool:
-        """What the server's health service says of one of its services, or of the whole."""
+        """Tells if the server's health service reports the service as serving; an empty name asks for all."""
         reply = self._unary(self._health.Check, HealthCheckRequest(service=service), timeout=timeout)
         return bool(reply.status == HealthCheckResponse.SERVING)

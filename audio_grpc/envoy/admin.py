@@ -21,7 +21,7 @@ class Admin:
         return {_address(host) for host in hosts if not _failed(host)}
 
     async def running_calls(self) -> int:
-        """How many calls of the public port are in progress."""
+        """Returns the number of calls in progress on the public port."""
         answer = await self._ask("GET", "/stats?filter=^http\\.public\\.downstream_rq_active$")
         return int(answer.rpartition(":")[2])
 

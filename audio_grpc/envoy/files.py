@@ -1,4 +1,4 @@
-"""Where Envoy and its configuration are."""
+"""Finds Envoy and the template of its configuration."""
 
 import shutil
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""How Envoy is started."""
+"""Writes Envoy's configuration and makes the command that starts it."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from audio_grpc.errors import ConfigurationError
 PREFIX = "audio-grpc-"
 IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name that nobody can guess is made in it
 FLUSH_MILLISECONDS = 500
-"""How late a line of the access log may be; Envoy's own default is 10 s."""
+"""The milliseconds between two writes of the access log; Envoy's own default is 10 s."""
 
 
 @contextmanager

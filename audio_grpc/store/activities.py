@@ -1,4 +1,4 @@
-"""What each of several servers on one database is doing: a snapshot for each key, renewed while it lives."""
+"""The activities of several servers on one database: a snapshot for each key, renewed by its server."""
 
 import time
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ ROWS = SNAPSHOTS.c
 
 @dataclass(frozen=True)
 class Board:
-    """What the other servers wrote for one key."""
+    """The snapshots that the other servers wrote for one key."""
 
     snapshots: list[bytes]
     cleared: float
-    """What ended before is forgotten; in seconds since 1970."""
+    """The time, in seconds since 1970, before which ended activities are to be forgotten; 0 if none."""
 
 
 class ActivityBoard:
-    """Where servers write what they are doing, and read what the others do. Methods raise StorageFailed."""
+    """Shares activities among servers through the database. Methods raise StorageFailed."""
 
     def __init__(self, database: Database, server_id: str) -> None:
         self._database = database
         self._server_id = server_id
 
     async def write(self, snapshots: Mapping[str, bytes]) -> None:
-        """What this server is doing, by the keys that asked for it; that of dead servers goes."""
+        """Replaces this server's snapshots, one for each key that asked; deletes those of dead servers."""
         now = time.time()
         dead = and_(ROWS.seen < now - STALE_SECONDS, ROWS.server_id != NOBODY)
         rows = [
@@ -50,7 +50,7 @@ class ActivityBoard:
         await self._database.run("share the activities", work)
 
     async def read(self, key_id: str) -> Board:
-        """What the others are doing for a key."""
+        """Returns the snapshots that other live servers wrote for a key."""
         wanted = select(ROWS.server_id, ROWS.seen, ROWS.snapshot).where(
             ROWS.key_id == key_id,
             ROWS.server_id != self._server_id,

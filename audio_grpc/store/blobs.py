@@ -1,4 +1,4 @@
-"""Where the sound of jobs and of past requests is kept: a folder, or whatever fsspec reaches (S3, ...).
+"""Stores the sound of jobs and of past requests in a folder, or in anything that fsspec reaches (S3, ...).
 
     <id of the job>/<number of the piece>-<random>.pcm   16-bit samples, little-endian
     <id of the past request>/audio                       the sound as its caller got or sent it
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
-    """What the two kinds of places can do, synchronously; OSError if they cannot."""
+    """The synchronous operations of both kinds of storage. They raise OSError if they fail."""
 
     def write(self, folder: str, name: str, data: bytes) -> None:
         """All of the bytes, or nothing."""
 
     def read(self, folder: str, name: str) -> bytes:
-        """What was written."""
+        """Returns the bytes that were written."""
 
     def sizes(self, folder: str) -> dict[str, int]:
         """The names of all that is there, and how many bytes each has."""
@@ -65,7 +65,7 @@ class Blobs:
         await self._off_loop("keep the audio", partial(self._place.write, owner_id, name, data))
 
     async def read(self, owner_id: str, name: str) -> bytes:
-        """What was kept."""
+        """Returns the sound that was kept under the name."""
         return await self._off_loop("read the audio", partial(self._place.read, owner_id, name))
 
     async def sizes(self, owner_id: str) -> dict[str, int]:

@@ -49,12 +49,12 @@ class Database:
 
     @property
     def is_shared(self) -> bool:
-        """Whether servers on several machines can be on it."""
+        """Tells if servers on several machines can share it."""
         return self._file is None
 
     @property
     def is_there(self) -> bool:
-        """Whether it may have something in it: false while SQLite's file is not made."""
+        """Tells if it may hold data: false until SQLite's file is made."""
         return self._file is None or self._file.exists()
 
     async def run(self, what: str, work: Callable[[Connection], T]) -> T:

@@ -83,7 +83,7 @@ class JobStore:
         )
 
     async def find(self, job_id: str, key_id: str | None) -> Job:
-        """One of them."""
+        """Returns the job of this id if the key sees it. Raises JobNotFound."""
         return await self._database.run("read the job", _checked(job_id, key_id, _find))
 
     async def move(self, job_id: str, key_id: str | None, sources: Collection[JobState], to: JobState) -> Job:

@@ -1,4 +1,4 @@
-"""Who runs a job: of all servers on one database, the one that holds its lease.
+"""Leases of jobs: of all servers on one database, only the one that holds a job's lease runs it.
 
 A lease runs out unless it is renewed, so that another server goes on with the jobs of one that was killed. A
 server that comes back after that finds its lease gone, and nothing that it made in the meantime is kept. The
@@ -239,7 +239,7 @@ def _count_turn(connection: Connection, key_id: str, now: float) -> None:
 
 
 def _failure(error: SpeechError) -> dict[str, Any]:
-    """What a row has of a job that failed."""
+    """Returns the column values of a job that failed now with this error."""
     return {
         "state": JobState.FAILED.value,
         "ended": time.time(),

@@ -128,7 +128,7 @@ class PastRequests:
         )
 
     async def find(self, past_id: str, key_id: str | None) -> PastRequest:
-        """One of them. RequestNotFound."""
+        """Returns the past request of this id if the key sees it. Raises RequestNotFound."""
         which = Selection(key_id, [past_id])
         if found := await self._read(select(PAST_REQUESTS).where(*which.clauses)):
             return _past(found[0])

@@ -14,7 +14,7 @@ from audio_grpc.supervisor.service import Service, ServiceEnded
 
 LOOK_EVERY_SECONDS = 0.1
 END_SECONDS = 15.0
-"""How long a process may take to end once its calls have ended: a server unloads its models."""
+"""The seconds that a process may take to end once its calls have ended: a server unloads its models."""
 
 
 class House:

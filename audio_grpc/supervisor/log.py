@@ -24,7 +24,7 @@ class Log:
         self._colour_of: dict[str, str] = {}
 
     def say(self, text: str) -> None:
-        """What the supervisor itself has to say."""
+        """Writes the supervisor's own messages, one line each."""
         for line in text.splitlines():
             self.write(OWN_NAME, line)
 

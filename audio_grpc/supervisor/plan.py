@@ -125,7 +125,7 @@ def _config(config_file: Path | None) -> list[str]:
 
 
 def _common_options(settings: Settings, config_file: Path | None) -> list[str]:
-    """What servers and gateway are told alike."""
+    """Returns the command-line options that servers and gateway have in common."""
     options = ["--log-level", settings.log_level, "--log-format", settings.log_format]
     if settings.otlp_endpoint:
         options += ["--otlp-endpoint", settings.otlp_endpoint]

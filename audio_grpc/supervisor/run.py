@@ -1,4 +1,4 @@
-"""What the supervisor does when it is signalled."""
+"""Runs the supervisor until it is signalled, and ends its processes."""
 
 import asyncio
 import signal

@@ -17,7 +17,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 LONGEST_PAUSE_OF_A_DOOR = 1.0
 """Of what all calls come through: nobody is served meanwhile."""
 STEADY_SECONDS = 60.0
-"""Who ran so long before it ended is not in a loop of crashes, and is started again soon."""
+"""A process that ran for so many seconds before it ended is not crashing in a loop, and restarts soon."""
 LAST_LINES = 20
 READ_BYTES = 1 << 16
 

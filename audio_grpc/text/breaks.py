@@ -1,4 +1,4 @@
-"""Where a sentence may be broken when it is too long to be spoken in one piece."""
+"""Finds the places to break a sentence that is too long to be spoken in one piece."""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def first_piece_end(text: str, start: int, end: int) -> int:
 
 
 def clause_ends(text: str, start: int) -> Iterator[int]:
-    """Where the clauses of 20 to 80 characters end that can be the first piece of ``text`` from ``start``."""
+    """Yields the ends of clauses of 20 to 80 characters, each a possible first piece from ``start``."""
     for clause in _breaks(CLAUSE, text, start, FIRST_PIECE_SIZE):
         if _is_balanced(text[start:clause]):
             yield clause

@@ -1,4 +1,4 @@
-"""Where text may be cut between characters as readers see them (grapheme clusters)."""
+"""Finds the places to cut text between characters as readers see them (grapheme clusters)."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ _EXTENDER = re.compile(
 
 
 def is_boundary(text: str, index: int, start: int = 0) -> bool:
-    """Whether a cluster ends before ``text[index]``; one does end before ``text[start]``.
+    """Tells if a cluster ends before ``text[index]``; one does end before ``text[start]``.
 
     A short form of Unicode's rules (UAX #29, extended clusters) that needs no tables beyond the
     standard library's: it keeps together marks, joined emoji, skin tones, flags, Hangul, Indic

@@ -44,7 +44,7 @@ class IncrementalSplitter:
 
     @property
     def has_text(self) -> bool:
-        """Whether something that can be spoken has not been given yet."""
+        """Tells if there is text to speak that has not been given yet."""
         return has_words(self._text)
 
     def feed(self, text: str) -> None:
@@ -57,7 +57,10 @@ class IncrementalSplitter:
         self._is_first = self._is_first or not self._text
 
     def settle(self) -> None:
-        """Nothing has come for a while: give what ends at a sentence or a clause, else at a word."""
+        """Lets the text so far be given up to the last end of a sentence or clause, else of a word.
+
+        Called when no text has come for a while.
+        """
         self._complete = max((end for end in self._safe_ends() if has_words(self._text[:end])), default=0)
 
     def next(self) -> str | None:
@@ -90,7 +93,7 @@ class IncrementalSplitter:
         return self._long_piece_end(text, start)
 
     def _possible_ends(self, text: str, start: int, stop: int) -> Iterator[int]:
-        """Where sentences may end, before ``stop`` and inside the target size."""
+        """Yields the places where sentences may end, before ``stop`` and inside the target size."""
         for match in _POSSIBLE_END.finditer(text, max(start, self._scanned)):
             if match.end() > stop or self._size(text, start, match.end()) > self._target:
                 break
@@ -119,7 +122,7 @@ class IncrementalSplitter:
         return end if self._complete or end < len(text) else None
 
     def _safe_ends(self) -> list[int]:
-        """Where the text may end if nothing follows: after sentences and clauses, else after words."""
+        """Returns the possible ends if no text follows: those of sentences and clauses, else of words."""
         text = self._text
         start = graphemes.skip_space(text, 0)
         ends = [start + end for end in sentence_ends(text[start:], self._language_code)[:-1]]

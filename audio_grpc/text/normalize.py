@@ -1,4 +1,4 @@
-"""What becomes of characters that nobody can speak."""
+"""Removes or replaces characters that cannot be spoken."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ _MARKS_PERHAPS = re.compile(rf"[^\w\s]{{{_MOST_MARKS + 1},}}")
 
 
 def clean(text: str) -> str:
-    r"""The same words in Unicode NFC, without what has no sound.
+    r"""Returns the text in Unicode NFC, without the characters that have no sound.
 
     - ``\r\n`` and ``\r`` become ``\n``; so does U+2028, and U+2029 becomes a blank line.
     - Other C0 and C1 control characters become a space, save ``\t`` and ``\n``.
@@ -64,7 +64,7 @@ def hidden_characters(text: str) -> str:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is a letter or a digit (Unicode categories L* and N*) to speak.
+    """Tells if there is a letter or a digit (Unicode categories L* and N*) to speak.
 
     Punctuation, symbols and emoji alone are silent.
     """

@@ -18,7 +18,7 @@ class Pieces(Iterator[str]):
         return next(self._pieces)
 
     def count(self) -> int:
-        """How many are left; finds them all."""
+        """Returns the number of pieces that are left; it cuts the whole rest of the text for that."""
         rest = []
         for piece in self._pieces:
             rest.append(piece)

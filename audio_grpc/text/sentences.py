@@ -1,4 +1,4 @@
-"""Where sentences end: sentencex (Wikimedia), and what it gets wrong put right.
+"""Finds the ends of sentences with sentencex (Wikimedia), and corrects its known mistakes.
 
 sentencex never needs all of a text, drops characters from texts over 10 kB, and takes time in the
 square of some paragraphs' length; so callers give it a window, and only its offsets are used.

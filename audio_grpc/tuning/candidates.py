@@ -19,7 +19,7 @@ class Candidate:
 
     settings: Mapping[str, int] = field(default_factory=dict)
     is_current: bool = False
-    """Whether this is how the model is run now."""
+    """True if the model is run like this now."""
 
     def applied(self, spec: ModelSpec) -> ModelSpec:
         """Returns the model with these settings, as a configuration that has them would give it."""

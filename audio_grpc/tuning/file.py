@@ -35,7 +35,7 @@ class ConfigurationFile:
 
     @property
     def text(self) -> str:
-        """What is in it."""
+        """The content of the file; empty if there is none."""
         return (self._content or b"").decode()
 
     def changed(self, changes: Changes) -> str:

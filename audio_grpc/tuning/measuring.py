@@ -45,14 +45,14 @@ class Task:
     callers: int
     seconds: float
     recordings: tuple[Path, ...] = ()
-    """What a transcriber hears."""
+    """The recordings that a transcriber hears."""
     folder: Path | None = None
-    """Where a synthesiser writes its sentences as files, instead of being measured."""
+    """The folder into which a synthesiser writes its sentences as files, instead of being measured."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured."""
+    """The results of a measurement."""
 
     alone_seconds: float
     """From the request of a caller who is alone to the first sound, or to the whole transcript; median."""
@@ -76,7 +76,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Cores:
-    """What all cores have done since the machine started, in seconds; zeros where that cannot be read."""
+    """The time of all cores since the machine started, in seconds; zeros where that cannot be read."""
 
     idle: float = 0.0
     total: float = 0.0

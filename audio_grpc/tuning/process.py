@@ -16,7 +16,7 @@ from audio_grpc.tuning.measuring import Figures, Task
 
 
 class MeasuringFailed(Exception):
-    """What a candidate could not do; the text says why."""
+    """Raised if a candidate cannot be measured; the text says why."""
 
 
 def run(task: Task, on_step: Callable[[str], None]) -> Figures | None:

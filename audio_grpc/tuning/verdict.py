@@ -12,7 +12,7 @@ SLOWER_ALONE = 4 / 3
 BUSY = 0.2
 """The share of the cores that others may take without making the figures useless."""
 NOTEWORTHY = 1.1
-"""What is faster by less may be chance: things stay as they are then."""
+"""The smallest ratio of speeds that justifies a change; a smaller gain may be chance."""
 
 
 @dataclass(frozen=True)

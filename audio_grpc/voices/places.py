@@ -40,7 +40,7 @@ from audio_grpc.voices.store import EVERYBODYS, Viewer, is_id, new_id
 PLACE = re.compile(r"[0-9a-f]{64}")
 UNFINISHED = ".unfinished"
 ABANDONED_SECONDS = 3600.0
-"""What has been unfinished for so long belongs to a server that was killed."""
+"""The seconds after which something unfinished belongs to a server that was killed."""
 DESCRIPTION = "voice.json"
 JSON = TypeAdapter(CustomVoice)
 ALIAS = "alias.json"
@@ -105,7 +105,7 @@ class Places:
         return voice
 
     def _to_change(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
-        """The same, of one that the viewer may change; ScopeMissing."""
+        """Returns the voice if the viewer may change it. Raises ScopeMissing, and what ``find`` raises."""
         voice = self.find(id_or_name, viewer)
         _require_change(voice.owner, viewer)
         return voice
@@ -220,7 +220,7 @@ class Places:
         return sorted(gone.values())
 
     def _places(self) -> list[Path]:
-        """Where all voices are, but nothing that others put beside them (such as lost+found)."""
+        """Returns the folders of all voices, but nothing that others put beside them (such as lost+found)."""
         try:
             return [path for path in self._folder.iterdir() if PLACE.fullmatch(path.name)]
         except FileNotFoundError:  # no voice was ever made

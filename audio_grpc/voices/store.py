@@ -1,4 +1,4 @@
-"""What the service asks of whatever keeps its custom voices."""
+"""The interface that a store of custom voices implements."""
 
 import re
 import secrets
@@ -17,7 +17,7 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether ``text`` is an id. No voice is named so, hence ids and names cannot be mixed up."""
+    """Tells if ``text`` is an id. No voice has such a name, so ids and names cannot be mixed up."""
     return ID.fullmatch(text) is not None
 
 
@@ -57,7 +57,7 @@ class VoiceStore(Protocol):
         """Oldest first."""
 
     async def find(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
-        """One of them, also by an alias. VoiceNotFound."""
+        """Returns the voice of that id, name or alias. Raises VoiceNotFound."""
 
     async def sample(self, voice: CustomVoice) -> bytes:
         """Its sample, as it came. VoiceNotFound if it was removed meanwhile."""
