@@ -60,7 +60,7 @@ class ActivityReports(ActivityServiceServicer):
     async def ClearActivities(
         self, request: pb.ClearActivitiesRequest, context: Context
     ) -> pb.ClearActivitiesResponse:
-        """How many were forgotten."""
+        """Forgets the caller's ended activities; returns their number."""
         key = current_call.get().key_id
         cleared = self._activities.clear(key)
         if self._neighbours is not None:
@@ -91,7 +91,7 @@ class ActivityReports(ActivityServiceServicer):
         return [_described(call, self._step(call), self._epoch) for call in calls]
 
     async def _look(self, most: int) -> list[pb.Activity]:
-        """The same of the caller, and of all servers that are known of."""
+        """Returns the caller's activities on all known servers: the active, then ``most`` ended ones."""
         key = current_call.get().key_id
         own = self.of_this_server(key, most)
         if self._neighbours is None:

@@ -1,4 +1,4 @@
-"""What a model needs to have to speak with a custom voice."""
+"""Finds the samples with which models speak in custom voices."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,7 +28,7 @@ class Samples:
     async def asked_for(
         self, model: Model[Synthesizer], request: SynthesizeRequest
     ) -> tuple[str, VoiceSample | None]:
-        """Who is to speak: what to call the voice, and its sample if it is no voice of the model's own.
+        """Returns the name of the voice to speak with, and its sample if it is none of the model's own.
 
         InvalidRequest for a sample in the request that is none, or that the model has no use for.
         """

@@ -1,4 +1,4 @@
-"""What a block of a long recording has to know of those before it."""
+"""The language and text that a block of a long recording needs from the blocks before it."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ class Continuation:
         self._heard = False
 
     def options(self, block: Block) -> TranscriptionOptions | None:
-        """How to listen to the block; None if nothing in it was asked for."""
+        """Returns the options for the block; None if nothing in it was asked for."""
         if self._asked.batched is None:
             is_long = not block.is_whole or block.audio.seconds > LONG_SECONDS
             self._asked = replace(self._asked, batched=is_long and self._may_be_batched())
@@ -68,7 +68,9 @@ class Continuation:
         return _placed(segment, block)
 
     def _forgets(self, segment: Segment) -> bool:
-        """Whether this and what was before it is not to be kept in mind, as between a model's windows."""
+        """Tells if this segment and the text before it are no context for what follows, as in a model's
+        windows.
+        """
         asked = self._decoding.prompt_reset_on_temperature
         highest = PROMPT_RESET_ON_TEMPERATURE if asked is None else asked
         return self._decoding.condition_on_previous_text is False or (segment.temperature or 0.0) > highest

@@ -67,7 +67,7 @@ class HistoryReports(HistoryServiceServicer):
     async def GetPastRequest(
         self, request: pb.GetPastRequestRequest, context: Context
     ) -> pb.GetPastRequestResponse:
-        """One of them."""
+        """Returns the past request of this id. Raises RequestNotFound; StorageFailed if it cannot be read."""
         described = self._shown(await self._find(request.id))
         if described is None:
             raise StorageFailed(
@@ -95,7 +95,10 @@ class HistoryReports(HistoryServiceServicer):
     async def DeletePastRequests(
         self, request: pb.DeletePastRequestsRequest, context: Context
     ) -> pb.DeletePastRequestsResponse:
-        """How many were forgotten."""
+        """Deletes the past requests that ``ids`` and ``before`` select; returns their number.
+
+        Raises InvalidRequest if neither is given.
+        """
         if not request.ids and not request.HasField("before"):
             raise InvalidRequest("say which requests are to be forgotten: ids, before, or both", field="ids")
         which = Selection(

@@ -1,4 +1,4 @@
-"""What an utterance has to know of those before it."""
+"""The language and text that an utterance needs from the utterances before it."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ from audio_grpc.types import Language, Segment, TranscriptionOptions, Word
 CARRIED_CHARACTERS = 200
 """The end of one utterance. The more a small model is told, the more it makes up where little is said."""
 CERTAIN = 0.8
-"""How probable a detected language must be, to be that of the utterances that follow."""
+"""The least probability of a detected language to be used for the utterances that follow."""
 CROWD, CROWD_SECONDS = 3, 0.1
 """Nobody says so many words in so short a time."""
 ECHO = 3
@@ -26,12 +26,12 @@ class LiveContext:
 
     @property
     def draft(self) -> TranscriptionOptions:
-        """How to listen for a hypothesis: without what was said before, which misleads a quick guess."""
+        """Options for a hypothesis: without the text before it, which misleads a quick guess."""
         return replace(self._options, draft=True)
 
     @property
     def fresh(self) -> TranscriptionOptions:
-        """How to listen to an utterance on its own."""
+        """Options for an utterance without the text before it."""
         return self._options
 
     @property
@@ -41,7 +41,7 @@ class LiveContext:
 
     @property
     def carried(self) -> TranscriptionOptions | None:
-        """How to listen to it with what was said before in mind; None if nothing was."""
+        """Options for an utterance with the text before it as a prompt; None if there is no such text."""
         if not self._carried:
             return None
         return replace(self._options, prompt=(self._options.prompt or "") + self._carried)

@@ -23,7 +23,7 @@ Requests = AsyncIterator[pb.StreamingTranscribeRequest]
 
 @dataclass(frozen=True)
 class SampleCode:
-    """How one sample is written, and what reads so many of them."""
+    """The size of one sample in bits, and the function that decodes bytes of samples."""
 
     bits: int
     decode: Callable[[bytes], Samples]
@@ -49,7 +49,7 @@ SAMPLE_CODES = {
 
 @dataclass(frozen=True)
 class LiveFormat:
-    """How the samples of a stream are written."""
+    """The format of the samples of a stream."""
 
     raw: RawFormat
     code: SampleCode
@@ -76,7 +76,7 @@ class LiveFormat:
 
 @dataclass(frozen=True)
 class LiveJob:
-    """What StreamingTranscriptionOptions ask for."""
+    """The contents of StreamingTranscriptionOptions, checked."""
 
     format: LiveFormat
     options: TranscriptionOptions

@@ -13,7 +13,7 @@ class LiveRequest(Protocol):
 
     @property
     def options(self) -> Any:
-        """What is asked for."""
+        """The options of the stream."""
 
     def HasField(self, field_name: Any) -> bool:
         """Protobuf's."""
@@ -42,7 +42,10 @@ async def following(
 async def next_request(
     requests: AsyncIterator[R], idle_seconds: float, quiet_seconds: Callable[[], float]
 ) -> R | None:
-    """The same where not only requests count: ``quiet_seconds`` tells how long nothing has happened."""
+    """Returns the next request, None at the end. Raises StreamIdle after ``idle_seconds`` without activity.
+
+    ``quiet_seconds`` tells for how long there has been no activity; not only requests count.
+    """
     coming = asyncio.ensure_future(anext(requests, None))
     left = idle_seconds
     try:
@@ -66,7 +69,7 @@ async def opening(requests: AsyncIterator[R], idle_seconds: float) -> Any:
 
 
 def stream_idle(seconds: float) -> StreamIdle:
-    """Nothing came for so long."""
+    """Returns the error for a stream on which nothing came for so many seconds."""
     return StreamIdle(
         f"nothing came for {seconds:g} s, and the stream holds a place on the model; open another when there "
         "is more, send silence too if it is sound, or raise max_idle_seconds"
@@ -74,7 +77,7 @@ def stream_idle(seconds: float) -> StreamIdle:
 
 
 def upload_idle(seconds: float) -> StreamIdle:
-    """Nothing more of a recording came for so long."""
+    """Returns the error for a recording of which nothing more came for so many seconds."""
     return StreamIdle(
         f"nothing more of the recording came for {seconds:g} s, and it holds memory; send it again, or raise "
         "max_idle_seconds"

@@ -1,4 +1,4 @@
-"""What opens a live stream on a model, for a call that hears, one that speaks, and one that does both."""
+"""Opens a live stream on a model: for a transcript, for speech, or for a conversation, which has both."""
 
 import asyncio
 from collections.abc import AsyncIterator

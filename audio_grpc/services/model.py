@@ -37,7 +37,7 @@ class ModelDirectory(ModelServiceServicer):
         return pb.ListModelsResponse(models=[describe(model) for model in self._models.all])
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
-        """One of them."""
+        """Returns the model of this name or alias. Raises ModelNotFound."""
         return pb.GetModelResponse(model=describe(self._find(request.name)))
 
     async def LoadModel(
@@ -60,7 +60,7 @@ class ModelDirectory(ModelServiceServicer):
         return pb.GetMemoryResponse(memory=await self._memory())
 
     async def FreeMemory(self, request: pb.FreeMemoryRequest, context: Context) -> pb.FreeMemoryResponse:
-        """What has become of it."""
+        """Unloads idle models; returns the memory before and after, and the names of the models."""
         before = await self._memory()
         unloaded = await self._models.room.clear()
         return pb.FreeMemoryResponse(before=before, after=await self._memory(), unloaded_models=unloaded)
@@ -88,7 +88,7 @@ class ModelDirectory(ModelServiceServicer):
 
 
 def describe(model: AnyModel) -> pb.Model:
-    """What is known of a model now."""
+    """Returns the message for a model as it is now."""
     info = model.backend.info
     message = pb.Model(
         name=model.name,

@@ -1,4 +1,4 @@
-"""What speaks on a model's threads while a text is still being written."""
+"""Speaks on a model's threads while the text is still being written."""
 
 import logging
 from collections.abc import Generator, Iterator
@@ -27,7 +27,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Paused:
-    """What there was to speak was spoken, and no sound of it is held back.
+    """An event: all text so far is spoken, and no sound of it is held back.
 
     ``is_complete``: because the text so far was said to be complete; else because nothing came for a while.
     """
@@ -51,7 +51,7 @@ class Narrator:
         self._sent_seconds = 0.0
 
     def speak(self, passage: Passage) -> Generator[Event, None, None]:
-        """What can be spoken of the passage now, until it is cancelled."""
+        """Yields the sound of the text that the passage has ready, until it has no more or is cancelled."""
         for piece in passage.pieces():
             if isinstance(piece, Pause):
                 yield from self._marked(self._encoder.flush())
@@ -96,7 +96,7 @@ class Narrator:
 
 
 def joined(events: list[Event]) -> Iterator[Event]:
-    """The same events with neighbouring chunks of one piece in one, up to the size of the largest chunk."""
+    """Joins neighbouring chunks of one piece, up to the size of the largest chunk; other events stay."""
     waiting: SpokenAudio | None = None
     for event in events:
         if waiting and isinstance(event, SpokenAudio) and _fit_together(waiting, event):

@@ -1,4 +1,4 @@
-"""What the other servers on a shared database are doing, and telling them what this one does."""
+"""Shares activities with the other servers on a shared database."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ from audio_grpc.telemetry.activities import Activities
 from audio_grpc.v1.activity_pb2 import Activity, ListActivitiesResponse
 
 TELL_SECONDS = 1.0
-"""How often to write while something happens, and how long what was read is good for."""
+"""The seconds between two writes while calls begin and end, and for which what was read stays valid."""
 ALIVE_SECONDS = 5.0
-"""How often to write while nothing does."""
+"""The seconds between two writes while no call begins or ends."""
 PAUSE_SECONDS = 10.0
-"""How long to let a database be that failed."""
+"""The seconds to wait before a database that failed is used again."""
 
 Look = Callable[[str], list[Activity]]
 
@@ -39,7 +39,7 @@ class Neighbours:
         self._telling = asyncio.create_task(self._tell(look), name="tell the neighbours")
 
     async def stop(self) -> None:
-        """What this server did is of no interest any more."""
+        """Stops writing, and deletes this server's activities from the database."""
         if self._telling is None:
             return
         async with self._writing:  # what is being written cannot be taken back
@@ -50,7 +50,7 @@ class Neighbours:
                 await self._board.write({})
 
     async def joined(self, own: list[Activity], key_id: str) -> list[Activity]:
-        """What this server has seen of a key, and what the others have, without what is forgotten."""
+        """Returns ``own`` and the other servers' activities of a key, without those that were cleared."""
         board = await self._board_of(key_id)
         messages = (ListActivitiesResponse.FromString(snapshot) for snapshot in board.snapshots)
         seen = [*own, *(one for message in messages for one in message.activities)]

@@ -19,7 +19,7 @@ M = TypeVar("M", bound=Message)
 
 
 def read_page(page_size: int, page_token: str) -> tuple[int, Position | None]:
-    """How many entries, and after which. InvalidRequest."""
+    """Returns the size of a page and the position before it, None for the start. Raises InvalidRequest."""
     size = within("page_size", page_size, 0, LARGEST_PAGE) or DEFAULT_PAGE
     return size, _position(page_token) if page_token else None
 

@@ -29,7 +29,7 @@ class Pause:
     """Stands where nothing follows for a while, so that no sound should be held back."""
 
     is_complete: bool
-    """Whether the text so far was said to be complete; else nobody has written for a while."""
+    """True if the text so far was said to be complete; else nothing was written for a while."""
 
 
 class Passage:
@@ -68,29 +68,29 @@ class Passage:
         self._inbox.append(_Command.END)
 
     def settle(self) -> None:
-        """Nothing was written for a while."""
+        """Has the text so far spoken, because nothing was written for a while."""
         self._settled = True
         self._inbox.append(_Command.SETTLE)
 
     @property
     def has_news(self) -> bool:
-        """Whether something was written that no generator has read."""
+        """Tells if something was written that no generator has read."""
         return bool(self._inbox)
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing left to speak, now or later."""
+        """Tells if nothing is left to speak, now or later."""
         return self.cancelled.is_set() or (self._ended and not self._inbox)
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether there is text that waits for more. To be asked while no generator reads."""
+        """Tells if some text waits for more. Call it only while no generator reads."""
         return not self._settled and self._splitter.has_text
 
     # On a model's thread.
 
     def pieces(self) -> Iterator[Piece | Pause]:
-        """What can be spoken of what was written, until there is nothing more for now."""
+        """Yields the pieces that can be spoken now, and pauses, until no more text is there."""
         taken: str | _Command = ""
         while not self.cancelled.is_set():
             text = self._splitter.next()

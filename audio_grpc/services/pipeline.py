@@ -1,4 +1,4 @@
-"""What runs on a model's thread for one call: generators chained from the request to the reply.
+"""The work on a model's thread for one call: generators chained from the request to the reply.
 
 ``split -> synthesize -> encode`` for speech, ``decode -> transcribe`` for transcripts. Closing the last
 generator closes them all, wherever they are.
@@ -23,7 +23,7 @@ from audio_grpc.text import Pieces, clean, has_words, split
 from audio_grpc.types import Audio, Encoding, Language, Segment, Voice, VoiceSample
 
 PAUSE_SECONDS = 0.3
-"""How long to be silent for a piece without a letter or digit that the model has no sound for (emoji)."""
+"""The seconds of silence for a piece without a letter or digit that the model has no sound for (emoji)."""
 ANY_LANGUAGE = "und"
 
 
@@ -174,7 +174,7 @@ def say(
 
 
 def joined(events: list[SpeechEvent]) -> Iterator[SpeechEvent]:
-    """The same events with neighbouring chunks of audio in one, up to the size of the largest chunk.
+    """Joins neighbouring chunks of audio, up to the size of the largest chunk; other events stay.
 
     What waits for a reader together can travel together: a message costs more than its bytes.
     """
@@ -284,7 +284,7 @@ def recognise(
 
 
 def _heard(block: Block, segment: Segment) -> float | None:
-    """How much of the recording is recognised with that segment of the block, 0 to 1; None: not known."""
+    """Returns the part of the recording recognised up to that segment's end, 0 to 1; None: not known."""
     if not block.recording_seconds:
         return None
     return min((block.start + segment.end) / block.recording_seconds, 1.0)

@@ -30,7 +30,7 @@ DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 LARGEST_READ_AHEAD = 64
 MAX_INSTRUCTIONS_CHARACTERS = 4096
 VOICE_FIELDS = ("voice", "sample")
-"""Who speaks: a model that cannot do as they say refuses."""
+"""The fields that choose the speaker: a model that cannot follow them refuses the request."""
 SILENT: dict[type, dict[str, Any]] = {
     kind: {field.name: field.default for field in fields(kind) if field.name not in VOICE_FIELDS}
     for kind in (SynthesisOptions, TranscriptionOptions)
@@ -40,7 +40,7 @@ SILENT: dict[type, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request may ask for."""
+    """Limits of one request."""
 
     text_characters: int
     idle_seconds: float
@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SpeechJob:
-    """What a SynthesizeRequest asks for; ``options.voice`` is as the caller spelled it."""
+    """The contents of a SynthesizeRequest; ``options.voice`` is as the caller spelled it."""
 
     text: str
     encoding: Encoding
@@ -65,7 +65,7 @@ class SpeechJob:
 
 @dataclass(frozen=True)
 class LiveSpeechJob:
-    """What StreamingSynthesisOptions ask for; the ``text`` of ``speech`` is empty."""
+    """The contents of StreamingSynthesisOptions; the ``text`` of ``speech`` is empty."""
 
     speech: SpeechJob
     target_size: int
@@ -76,7 +76,7 @@ class LiveSpeechJob:
 
 @dataclass(frozen=True)
 class TranscriptionJob:
-    """What a TranscribeRequest asks for."""
+    """The contents of a TranscribeRequest."""
 
     audio: bytes
     raw_format: RawFormat | None
@@ -92,12 +92,12 @@ def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
 
 
 def spoken_by(job: SpeechJob, voice: str) -> SpeechJob:
-    """The same job for another voice."""
+    """Returns the job with that voice."""
     return job if job.options.voice == voice else replace(job, options=replace(job.options, voice=voice))
 
 
 def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
-    """The same for a text that is being written."""
+    """Returns the contents of the options. Raises InvalidRequest; OptionUnsupported for other strategies."""
     job = speech_job(options.speech)
     if job.text:
         raise InvalidRequest(
@@ -115,7 +115,7 @@ def read_live_speech(options: StreamingSynthesisOptions) -> LiveSpeechJob:
 
 
 def speech_job(request: SynthesizeRequest) -> SpeechJob:
-    """The same, whatever the text is."""
+    """Returns the contents of the request, without checks of its text. Raises InvalidRequest."""
     return SpeechJob(
         text=request.text,
         encoding=known("encoding", request.encoding, TO_ENCODING, Encoding.WAV),

@@ -43,7 +43,7 @@ class SpeechToText(SpeechToTextServiceServicer):
     async def TranscribeUpload(
         self, requests: AsyncIterator[pb.TranscribeUploadRequest], context: Context
     ) -> AsyncIterator[pb.TranscribeUploadResponse]:
-        """The same, once the recording has arrived."""
+        """Yields the events of :func:`recognise` as messages, once the recording has arrived."""
         async with self._models.room.budget.uploads.upload(self._limits.audio_bytes) as share:
             async with share.arriving(longest_seconds=None):
                 options, audio = await collect_upload(requests, self._limits)

@@ -8,7 +8,7 @@ from audio_grpc.v1.timing_pb2 import Timing
 
 
 def timing(call: Call) -> Timing:
-    """How long each took from the arrival of the request, if the call ended now."""
+    """Returns the seconds of each step since the arrival of the request, as if the call ended now."""
     total = time.perf_counter() - call.arrived
     queued, first = call.queued_seconds, call.first_result_seconds
     return Timing(

@@ -1,4 +1,4 @@
-"""What the samples of custom voices say, where nobody told."""
+"""Transcribes the samples of custom voices that have no transcript."""
 
 import asyncio
 import logging
@@ -27,7 +27,8 @@ class SampleTranscripts:
         self._made: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
 
     async def of(self, voice: CustomVoice, sample: bytes) -> str:
-        """What the voice's sample says; empty if no transcriber can tell: the next caller tries again."""
+        """Returns the words of the voice's sample; empty if no transcriber can tell. The next call retries.
+        """
         if voice.id not in self._made:
             self._made[voice.id] = asyncio.create_task(self._listen(voice, sample))
         self._made.move_to_end(voice.id)

@@ -38,7 +38,7 @@ MAX_NAME_CHARACTERS = 64
 MAX_ALIASES = 20
 MAX_CHARACTERS = {"transcript": MAX_TRANSCRIPT_CHARACTERS, "consent": 256}
 LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-"""What all BCP-47 codes have in common: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
+"""The form that all BCP-47 codes have: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
 
 
 class CustomVoices(VoiceServiceServicer):
@@ -94,13 +94,13 @@ class CustomVoices(VoiceServiceServicer):
     async def GetCustomVoice(
         self, request: pb.GetCustomVoiceRequest, context: Context
     ) -> pb.GetCustomVoiceResponse:
-        """One of them."""
+        """Returns the voice of this id or name. Raises VoiceNotFound."""
         return pb.GetCustomVoiceResponse(voice=await self._find(request.id))
 
     async def DeleteCustomVoice(
         self, request: pb.DeleteCustomVoiceRequest, context: Context
     ) -> pb.DeleteCustomVoiceResponse:
-        """Nothing, once it is forgotten."""
+        """Deletes the voice; returns an empty message. Raises VoiceNotFound, ScopeMissing."""
         await self._voices.remove(request.id, manager())
         return pb.DeleteCustomVoiceResponse()
 
@@ -163,7 +163,7 @@ class CustomVoices(VoiceServiceServicer):
     async def CleanUpCustomVoices(
         self, request: pb.CleanUpCustomVoicesRequest, context: Context
     ) -> pb.CleanUpCustomVoicesResponse:
-        """What was removed."""
+        """Removes the voices whose samples are missing; returns their names."""
         return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
 
     async def _made_for(self, request: RequestId) -> pb.CustomVoice | None:

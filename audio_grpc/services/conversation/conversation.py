@@ -120,7 +120,7 @@ class Conversation:
             await self._listener.end()
 
     def _quiet_seconds(self) -> float:
-        """How long nothing has come, and no reply was made."""
+        """Returns the seconds in which no request came and no reply was made."""
         is_busy = self._last is not None and not self._last.is_over.is_set()
         return 0.0 if is_busy else time.monotonic() - self._active_at
 

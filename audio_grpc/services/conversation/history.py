@@ -1,4 +1,4 @@
-"""What was said so far, as far as the language model is told."""
+"""The exchanges of a conversation that the language model is told."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from math import ceil
 from audio_grpc.chat import Message
 
 CHARACTERS_PER_TOKEN = 4
-"""What a token of English text has on average; the endpoint's own tokens are unknown here."""
+"""The average for English text; the endpoint's own tokens are unknown here."""
 
 
 @dataclass
 class Exchange:
-    """What the caller said, and what was heard of the reply; either may be empty."""
+    """The caller's words, and the part of the reply that was heard; either may be empty."""
 
     user: str
     assistant: str = ""
@@ -75,5 +75,5 @@ class History:
 
 
 def estimate(text: str) -> int:
-    """How many tokens a text has, about."""
+    """Estimates the number of tokens of a text."""
     return ceil(len(text) / CHARACTERS_PER_TOKEN)

@@ -26,6 +26,6 @@ class Inbox(Generic[R]):
         await self._queue.put(None)
 
     async def requests(self) -> AsyncGenerator[R, None]:
-        """What was sent, until the end."""
+        """Yields the requests that were sent, until the end."""
         while (request := await self._queue.get()) is not None:
             yield request

@@ -53,7 +53,7 @@ class Listener:
         await self._inbox.put(StreamingTranscribeRequest(audio=samples))
 
     async def end_utterance(self) -> None:
-        """What was said is complete."""
+        """Ends the utterance that was sent so far."""
         await self._inbox.put(StreamingTranscribeRequest(end_utterance=UtteranceEnd()))
 
     async def end(self) -> None:
@@ -94,7 +94,7 @@ class Listener:
 
 
 def message(event: SpeechStarted | SpeechStopped | Hypothesis | UtteranceTranscript) -> ConverseResponse:
-    """The same as StreamingTranscribe has, whose names those of a conversation are."""
+    """Returns the event as a message of a conversation; its field names are those of StreamingTranscribe."""
     heard = from_heard(event)
     name = heard.WhichOneof("event")
     assert name is not None, "every event has a message"

@@ -1,4 +1,4 @@
-"""What a conversation asks for: a template of the configuration, and the caller's own options above it."""
+"""Reads the options of a conversation: a template of the configuration, overridden by the caller's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ ROLES = {pb.CHAT_ROLE_USER: "user", pb.CHAT_ROLE_ASSISTANT: "assistant"}
 
 @dataclass(frozen=True)
 class ConversationJob:
-    """What ConversationOptions ask for."""
+    """The contents of ConversationOptions, checked and completed from the template."""
 
     template: str
     hearing: StreamingTranscriptionOptions
     is_heard: bool
-    """Whether the caller's speech comes as it is spoken."""
+    """True if the caller's speech comes as it is spoken."""
     llm: LlmSpec
     system_prompt: str
     history: tuple[Message, ...]
     speaking: StreamingSynthesisOptions
     speaks_early: bool
-    """Whether speech starts before the reply is complete."""
+    """True if speech starts before the reply is complete."""
     reports_playback: bool
 
 

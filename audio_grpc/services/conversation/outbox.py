@@ -1,4 +1,4 @@
-"""What is on its way to the caller."""
+"""The queue of responses on their way to the caller."""
 
 import asyncio
 from collections.abc import Callable

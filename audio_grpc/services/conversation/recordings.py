@@ -33,7 +33,10 @@ class Recordings:
     async def transcribe(
         self, recording: bytes, number: int, show: Callable[[Hypothesis], None]
     ) -> UtteranceTranscript:
-        """What it says; ``show`` gets what was recognised so far. Whatever Transcribe would fail with."""
+        """Transcribes a recording as an utterance; passes the text recognised so far to ``show``.
+
+        Raises the same errors as Transcribe.
+        """
         job = read_transcription(self._request, recording, self._limits)
         model = self._models.transcriber(self._request.model)
         # Not the conversation's own call, whose times it would change.

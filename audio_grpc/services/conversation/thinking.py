@@ -36,7 +36,7 @@ class Thinker:
 
 
 def failure(error: SpeechError) -> dict[str, Any]:
-    """What a caller is told of a turn that failed, by the names of TurnFailed."""
+    """Returns the fields of TurnFailed for an error."""
     recoverable = (
         error.recoverable if isinstance(error, ChatFailed) else isinstance(error, Busy | ModelFailed)
     )

@@ -31,7 +31,7 @@ class Turn:
     def __init__(self, number: int, text_start: int, began: float) -> None:
         self.number = number
         self.text_start = text_start
-        """Where its reply begins in all the text that is spoken."""
+        """The place of its reply in the text of the whole stream, in characters."""
         self.exchange: Exchange | None = None
         """Of the history, once it is known what the caller said."""
         self.reply = ""
@@ -39,9 +39,9 @@ class Turn:
         self.failed: dict[str, Any] = {}
         """Why there is no reply, or not a whole one, by the names of TurnFailed."""
         self.is_spoken = False
-        """Whether all of the reply was made sound."""
+        """True once all of the reply was made sound."""
         self.sounds_until = 0.0
-        """How far that goes, in seconds of the stream."""
+        """The end of that sound, in seconds of the stream."""
         self.is_broken_off = False
         self.is_over = asyncio.Event()
         """Set when nothing more is going to be made."""
@@ -51,7 +51,7 @@ class Turn:
         self._unheard_from = math.inf
 
     def note(self, moment: str) -> None:
-        """What has happened, by its name in TurnTiming; only the first time counts."""
+        """Records the time of an event, by its name in TurnTiming; only the first time counts."""
         self._moments.setdefault(moment, time.perf_counter() - self._began)
 
     @property
@@ -72,11 +72,11 @@ class Turn:
         self._unheard_from = min(self._unheard_from, audio.text_start)
 
     def was_played(self, seconds: float) -> bool:
-        """Whether all of its sound was, if so much of the stream was played."""
+        """Tells if all of its sound was played, when ``seconds`` of the stream were."""
         return seconds >= self.sounds_until - PLAYED_MARGIN_SECONDS
 
     def heard(self, spoken_end: float, played_seconds: float | None) -> str:
-        """What was heard of the reply.
+        """Returns the part of the reply that was heard.
 
         ``spoken_end``: so many characters were made sound, whole pieces. ``played_seconds``: so much of the
         stream was played; None if nobody tells: what was sent counts.
@@ -93,7 +93,7 @@ class Turn:
         return self.reply[:end].strip()
 
     def _within(self, piece: Piece, played_seconds: float) -> int:
-        """How far a piece was heard that was played in part: to the end of a word."""
+        """Returns the place in the reply up to which a partly played piece was heard: the end of a word."""
         part = max(0.0, played_seconds - piece.begins) / (piece.ends - piece.begins)
         end = piece.start + int(part * (piece.end - piece.start))
         return max(self.reply.rfind(" ", piece.start, end + 1), piece.start)

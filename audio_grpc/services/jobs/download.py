@@ -13,7 +13,7 @@ from audio_grpc.types import Audio, Encoding, Job, JobState
 
 FULL_SCALE = np.float32(32768)  # what the encoder multiplies by
 FOLLOW_SECONDS = 0.5
-"""How often to look whether another piece of a job that is followed was spoken."""
+"""The seconds between two looks for another spoken piece of a job that is followed."""
 
 Wait = Callable[[float], Awaitable[None]]
 

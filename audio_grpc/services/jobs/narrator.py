@@ -24,7 +24,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
 
 SERVICE = job_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 RETRY_SECONDS = (0.5, 2.0)
-"""How long to wait before a piece that the model failed at is tried again."""
+"""The seconds to wait before each new attempt at a piece that the model failed at."""
 MOST_ROUNDS = 3
 """The number of times that a job is spoken to its end, if sound of it is gone then."""
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Manner:
-    """Who speaks a job, and how."""
+    """The model, the options and the sample rate with which a job is spoken."""
 
     model: Model[Synthesizer]
     speech: SpeechJob

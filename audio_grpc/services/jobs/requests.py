@@ -26,7 +26,7 @@ def fields_of_speech() -> Iterator[None]:
 
 
 def read_speech(request: SynthesizeRequest, max_characters: int) -> SpeechJob:
-    """What is to be spoken. InvalidRequest for what can be said without knowing the model."""
+    """Returns the speech that is asked for. Raises InvalidRequest for errors that show without the model."""
     require_text(request.text)
     if len(request.text) > max_characters:
         raise TextTooLong(

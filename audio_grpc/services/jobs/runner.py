@@ -19,9 +19,9 @@ from audio_grpc.store import JobStorage, Leases
 from audio_grpc.types import Job, JobState
 
 LOOK_SECONDS = 1.0
-"""How often to look for jobs that another server was asked for or has let go of, and for revoked keys."""
+"""The seconds between two looks for jobs that other servers took in or let go, and for revoked keys."""
 LONGEST_PAUSE_SECONDS = 60.0
-"""How seldom to look while the database fails."""
+"""The longest time between two looks, in seconds, while the database fails."""
 TIDY_SECONDS = 3600.0
 KEY_REVOKED = Unauthenticated(
     "the key that made this job was revoked; ask the operator for another one, and make the job again with it"
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class JobRules:
-    """What a server does for the jobs that are kept."""
+    """Rules on a server's work for the jobs that are kept."""
 
     at_once: int
-    """How many it runs at the same time; 0: none."""
+    """The number of jobs that it runs at the same time; 0: none."""
     lease_seconds: float
     """After how long without a sign of life others take its jobs."""
     retention_seconds: float
-    """How long jobs that have ended are kept; 0: until they are deleted."""
+    """The seconds for which jobs that have ended are kept; 0: until they are deleted."""
 
 
 class JobRunner:

@@ -44,7 +44,7 @@ Context = ServicerContext[Any, Any]
 
 SHOWN_CHARACTERS = 80
 WATCH_SECONDS = 0.5
-"""How often to look whether a job that is watched has changed: another server may be running it."""
+"""The seconds between two looks at a job that is watched: another server may be running it."""
 UNENDED = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
 
@@ -95,7 +95,7 @@ class Jobs(JobServiceServicer):
     async def GetSpeechJob(
         self, request: pb.GetSpeechJobRequest, context: Context
     ) -> pb.GetSpeechJobResponse:
-        """One of them."""
+        """Returns the job of this id. Raises JobNotFound."""
         return pb.GetSpeechJobResponse(job=from_job(await self._find(request.id)))
 
     async def WatchSpeechJob(
@@ -146,7 +146,7 @@ class Jobs(JobServiceServicer):
     async def DeleteSpeechJob(
         self, request: pb.DeleteSpeechJobRequest, context: Context
     ) -> pb.DeleteSpeechJobResponse:
-        """Nothing, once it is forgotten."""
+        """Deletes the job and its sound; returns an empty message. Raises JobNotFound."""
         await self._store.remove(request.id, key_of_caller())
         self._runner.wake(request.id)
         await self._blobs.clear(request.id)
@@ -181,7 +181,7 @@ class Jobs(JobServiceServicer):
         yield pb.DownloadSpeechJobResponse(finished=_finished(await self._find(request.id), call))
 
     async def _prepared(self, request: SynthesizeRequest) -> tuple[NewJob, list[str]]:
-        """What to keep of a job, and which fields its model ignores."""
+        """Returns the job to store, and the names of the fields that its model ignores."""
         call = current_call.get()
         model = self._models.synthesizer(request.model)
         call.model = model.name
