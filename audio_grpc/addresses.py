@@ -7,7 +7,7 @@ ANY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an addre
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine reaches the address: a loopback one, localhost, or a Unix socket.
+    """Tells if only this machine reaches the address: a loopback one, localhost, or a Unix socket.
 
     Any other name counts as public, whatever it resolves to today.
     """
@@ -23,7 +23,7 @@ def is_local(host: str) -> bool:
 
 
 def target(host: str, port: int | str) -> str:
-    """How gRPC is told of an address: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+    """Returns the address in gRPC's notation: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
     if host.startswith(SOCKET_SCHEMES):
         return host
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"

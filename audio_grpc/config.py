@@ -71,7 +71,7 @@ HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 
 
 class EnvoySettings(BaseModel):
-    """What can be configured of the sidecar; envoy.yaml has the rest."""
+    """Settings of the sidecar; envoy.yaml has the rest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -125,9 +125,9 @@ class LlmSettings(BaseModel):
     path: Path | None = None
     """A GGUF file; None: the one that `make local-llm` installs."""
     context_tokens: Annotated[int, Gt(0)] = 8192
-    """How much text, of all conversations together, it has in mind."""
+    """The size of the context, in tokens, that all conversations share."""
     parallel: Annotated[int, Gt(0)] = 2
-    """How many replies it makes at the same time."""
+    """The number of replies that it makes at the same time."""
     threads: Annotated[int, Ge(0)] = 0
     """Of the CPU; 0: half of its cores, since hearing and speaking want the others."""
 
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = None
     """PEM file of authorities; callers need a certificate of one of them. None: they need none."""
     allow_open: bool = False
-    """Whether to listen where others can reach the server, with neither keys nor TLS."""
+    """True to listen where others can reach the server, with neither keys nor TLS."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
@@ -161,33 +161,34 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Ge(0), Le(65535)] | None = None
     """Port to serve metrics on, over HTTP; 0 takes any free one. None: nowhere."""
     otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
-    """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
+    """The OTLP/HTTP address of a collector of traces, such as http://127.0.0.1:4318/v1/traces."""
     activity_previews: bool = True
-    """Whether activities show how texts begin; texts are in neither logs nor traces."""
+    """True to show the beginnings of texts in activities; logs and traces have no texts."""
     history: bool = False
-    """Whether requests are kept in the database when they have ended."""
+    """True to keep requests in the database when they have ended."""
     history_audio: Literal["none", "speech", "all"] = "none"
     """Which sound is kept with them: that which was made, or that which was sent as well."""
     history_texts: bool = False
-    """Whether all of their texts is kept; else how they begin, as far as ``activity_previews`` allows."""
+    """True to keep their whole texts; else only the beginnings, as far as ``activity_previews`` allows."""
     history_days: Annotated[float, Ge(0)] = 30.0
-    """How long requests are kept; 0: until they are deleted."""
+    """The days for which requests are kept; 0: until they are deleted."""
     max_history_audio_bytes: Annotated[int, Gt(0)] = 16 << 20
     """Largest sound of one request that is kept; of what is larger nothing is."""
     shutdown_grace_seconds: Annotated[float, Ge(0)] = 30.0
-    """How long running calls may go on after SIGTERM or Ctrl-C."""
+    """The seconds for which running calls may go on after SIGTERM or Ctrl-C."""
     drain_seconds: Annotated[float, Ge(0)] = 3.0
-    """How long calls are still taken after SIGTERM while health says NOT_SERVING, for whoever sends them to
-    notice; after Ctrl-C they are refused at once."""
+    """The seconds after SIGTERM in which calls are still accepted while health says NOT_SERVING, so that
+    balancers notice; after Ctrl-C new calls are refused at once.
+    """
     liveness_seconds: Annotated[float, Ge(0)] = 30.0
     """After how long without an answer `audio-grpc up` kills and replaces a server, the gateway or Envoy; 0:
     never. A server that is busy, or loads a model, answers."""
     replicas: Annotated[int, Ge(1)] = 1
-    """How many servers `audio-grpc up` runs, on ports from `port` on; they share the cores and the memory."""
+    """The number of servers of `audio-grpc up`, on ports from `port` on; they share cores and memory."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000
     """Longest text of one request."""
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0
-    """How long a stream of live speech may hold its place without anything to do."""
+    """The seconds that a stream of live speech may hold its place without anything to do."""
     max_audio_bytes: Annotated[int, Gt(0)] = 64 << 20
     """Largest upload of one request."""
     max_audio_seconds: Annotated[float, Gt(0)] = 3600.0
@@ -199,8 +200,9 @@ class Settings(BaseSettings):
     max_voices: Annotated[int, Gt(0)] = 1000
     """The most custom voices that a key may have; without keys, all callers together."""
     database_url: str | None = None
-    """Where jobs and the history are kept: sqlite:///FILE, or postgresql://... for servers on several
-    machines. None: the user's own file."""
+    """The database of jobs and history: sqlite:///FILE, or postgresql://... for servers on several machines.
+    None: the user's own file.
+    """
     results_url: str | None = None
     """Folder of the sound of jobs and of the history, or a URL that fsspec knows; servers on one database
     share it. None: the user's."""
@@ -213,9 +215,9 @@ class Settings(BaseSettings):
     max_kept_jobs: Annotated[int, Gt(0)] = 10_000
     """The most jobs that a key may have, also those that have ended."""
     jobs_at_once: Annotated[int, Ge(0)] = 1
-    """How many jobs this server runs at the same time; 0: it leaves them to others."""
+    """The number of jobs that this server runs at the same time; 0: it leaves them to others."""
     job_retention_days: Annotated[float, Ge(0)] = 30.0
-    """How long a job and its sound are kept after it has ended; 0: until it is deleted."""
+    """The days for which a job and its sound are kept after it has ended; 0: until it is deleted."""
     job_lease_seconds: Annotated[float, Ge(1)] = 15.0
     """After how long without a sign of life another server goes on with a server's jobs."""
     max_upload_bytes_in_flight: Annotated[int, Gt(0)] = 512 << 20
@@ -232,7 +234,9 @@ class Settings(BaseSettings):
     """While less memory than this can be had (of the machine, or of the container), models that are idle and
     not resident are unloaded, the longest idle first; 0: never."""
     min_free_device_memory_bytes: Annotated[int, Ge(0)] = 0
-    """The same for the memory of each GPU that a model is on, as nvidia-smi tells it; 0: never."""
+    """While less than this is free on a GPU, as nvidia-smi reports it, idle models on that GPU that are not
+    resident are unloaded; 0: never.
+    """
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""
     transcribers: Mapping[str, ModelSpec] = Field(DEFAULT_TRANSCRIBERS, validate_default=True)
@@ -240,7 +244,7 @@ class Settings(BaseSettings):
     pipelines: Mapping[str, PipelineSpec] = Field(default=DEFAULT_PIPELINES, validate_default=True)
     """Templates of conversations by name; the first is the default. Those of the package come last."""
     llm: LlmSettings = LlmSettings()
-    """What `audio-grpc llm` runs."""
+    """Settings of `audio-grpc llm`."""
     envoy: EnvoySettings = EnvoySettings()
     """The sidecar."""
 
@@ -282,7 +286,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What was given in code, then the environment; :func:`load` adds the file below them."""
+        """Gives values set in code priority over the environment; :func:`load` adds the file below both."""
         return init_settings, env_settings
 
 

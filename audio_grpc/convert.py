@@ -86,7 +86,7 @@ def from_seconds(seconds: float) -> Duration:
 
 
 def to_seconds(duration: Duration) -> float:
-    """The same length of time in seconds."""
+    """Returns a length of time in seconds."""
     return duration.seconds + duration.nanos / 1e9
 
 
@@ -112,7 +112,7 @@ def from_voice(
 
 
 def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_pb2.CustomVoice:
-    """What is known of a custom voice, with its further names."""
+    """Returns the message for a custom voice, with its further names."""
     create_time = Timestamp()
     create_time.FromDatetime(voice.create_time)
     return voice_pb2.CustomVoice(
@@ -131,7 +131,7 @@ def from_custom_voice(voice: CustomVoice, aliases: Iterable[str] = ()) -> voice_
 
 
 def from_job(job: Job) -> job_pb2.SpeechJob:
-    """What is known of a job."""
+    """Returns the message for a job."""
     remaining = job.remaining_seconds
     speech = text_to_speech_pb2.SynthesizeRequest.FromString(job.request)
     if speech.HasField("sample"):
@@ -222,7 +222,7 @@ def to_spoken(audio: text_to_speech_pb2.MarkedAudio) -> SpokenAudio:
 
 
 def from_cancelled(cancelled: SpeechCancelled) -> text_to_speech_pb2.SpeechCancelled:
-    """How far live speech had come."""
+    """Returns the message that tells how much of cancelled live speech was sent."""
     return text_to_speech_pb2.SpeechCancelled(
         spoken_end=cancelled.spoken_end,
         begun_end=cancelled.begun_end,

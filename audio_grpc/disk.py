@@ -17,7 +17,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
-    """What was made, renamed or removed in it, on the disk when it returns; OSError."""
+    """Writes the folder's entries (files made, renamed or removed) to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

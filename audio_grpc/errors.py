@@ -1,4 +1,4 @@
-"""What can go wrong for a caller, one class each.
+"""The errors that callers can get, one class each.
 
 Every message says what was wrong and what to do about it, and repeats what a caller sent by :func:`quoted`
 only. ``interceptors/guard.py`` holds the one table that gives each class its gRPC status.
@@ -268,7 +268,7 @@ def request_id_reused() -> RequestIdReused:
 
 
 class StreamIdle(SpeechError):
-    """Nothing came from the caller for longer than a stream may hold its place on a model."""
+    """Raised if the caller sends nothing for longer than a stream may hold its place on a model."""
 
     reason = "STREAM_IDLE"
 

@@ -1,4 +1,4 @@
-"""What this process may use: cores, memory and NVIDIA GPUs. Control groups are read on Linux.
+"""Finds the cores, memory and NVIDIA GPUs that this process may use. Control groups are read on Linux.
 
 Containers are limited by their control groups, and by those around them:
 https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/index.html.
@@ -34,11 +34,11 @@ class Machine:
 
     cores: int
     cores_are: str
-    """Where that number is from, in words."""
+    """The source of that number, in words."""
     memory_bytes: int | None = None
     """None if it cannot be read."""
     memory_is: str = "the machine's"
-    """Where that number is from, in words."""
+    """The source of that number, in words."""
     gpus: tuple[Gpu, ...] = ()
     """Those that CUDA may see, in its order."""
 

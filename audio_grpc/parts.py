@@ -1,4 +1,4 @@
-"""What a server is made of, from its settings: everything that lives as long as it does, and its services."""
+"""Builds from the settings all objects that live as long as the server does, and its services."""
 
 import asyncio
 import logging
@@ -123,7 +123,7 @@ class Parts:
         add_KeyServiceServicer_to_server(KeyReports(), server)
 
     def start(self) -> None:
-        """What is done beside the calls; jobs are begun by themselves, once models are loaded."""
+        """Starts the background tasks; jobs start by themselves once models are loaded."""
         self.models.keep_room()
         self.history.start()
         if self.running_calls is not None:
@@ -132,7 +132,7 @@ class Parts:
             self._neighbours.start(self._activity_reports.of_this_server)
 
     async def end_background(self) -> None:
-        """What would not end by itself, so that calls which wait for it do."""
+        """Ends watches, jobs and activity streams, which never end by themselves, so that their calls end."""
         self.watches_ended.set()
         await self.job_runner.stop()
         self._activities.close()

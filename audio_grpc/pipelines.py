@@ -1,4 +1,4 @@
-"""What a conversation is made of: the configuration's templates, and those that exist without any."""
+"""Templates of conversations: the configuration's, and those that exist without any configuration."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,28 +19,28 @@ class _Spec(BaseModel):
 
 
 class VadSpec(_Spec):
-    """How the end of an utterance is found."""
+    """Settings for finding the end of an utterance."""
 
     enabled: bool = True
-    """Whether a silence ends an utterance; else only the caller does."""
+    """True if a silence ends an utterance; else only the caller does."""
     silence_threshold_ms: Annotated[int, Ge(100), Le(5000)] = 500
-    """How long that silence must last."""
+    """The length of that silence in milliseconds."""
 
 
 class SttSpec(_Spec):
-    """How the caller is heard."""
+    """Settings for transcribing the caller."""
 
     model: str = ""
     """Name or alias of a transcriber; empty for the default."""
     language: str = ""
     """BCP-47 code; empty to have it detected."""
     streaming: bool = True
-    """Whether hypotheses are sent while the caller speaks."""
+    """True to send hypotheses while the caller speaks."""
     vad: VadSpec = VadSpec()
 
 
 class LlmSpec(_Spec):
-    """How a reply is thought of: any endpoint with OpenAI's chat completions."""
+    """Settings of the language model that replies: any endpoint with OpenAI's chat completions."""
 
     base_url: Annotated[str, Field(pattern="^https?://.")] = LOCAL_LLM
     """Up to and with the version, such as https://api.openai.com/v1."""
@@ -54,10 +54,10 @@ class LlmSpec(_Spec):
     max_tokens: Tokens = 100
     """The longest reply."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls that; OpenAI's newer models want the second."""
+    """The endpoint's name for that field; OpenAI's newer models want the second."""
     temperature: Annotated[float, Ge(0), Le(2)] | None = None
     history_tokens: Annotated[int, Ge(1)] = 1500
-    """How much of a conversation a request carries, estimated at four characters a token."""
+    """The most tokens of a conversation in one request, estimated at four characters a token."""
     connect_seconds: Seconds = 5.0
     first_token_seconds: Seconds = 30.0
     idle_seconds: Seconds = 15.0
@@ -65,14 +65,14 @@ class LlmSpec(_Spec):
 
 
 class TtsSpec(_Spec):
-    """How a reply is spoken."""
+    """Settings for speaking a reply."""
 
     model: str = ""
     """Name or alias of a synthesiser; empty for the default."""
     voice: str = ""
     """Name or alias of a voice, such as a persona; empty for the model's first."""
     streaming: bool = True
-    """Whether speech starts before the reply is complete."""
+    """True to start speech before the reply is complete."""
 
 
 class PipelineSpec(_Spec):

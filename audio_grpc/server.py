@@ -112,17 +112,17 @@ class Server:
 
     @property
     def keys(self) -> KeyStore | None:
-        """Who may call; None: everybody."""
+        """The keys that callers need; None: anybody may call."""
         return self._parts.keys
 
     @property
     def uploads(self) -> Uploads:
-        """What uploads take of the memory that they may have."""
+        """The memory that uploads hold, and its limit."""
         return self._parts.uploads
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The address at which it listens, in gRPC's notation."""
         return target(self.settings.host, self.port)
 
     async def start(self) -> None:

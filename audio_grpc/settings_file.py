@@ -12,7 +12,7 @@ from audio_grpc.errors import ConfigurationError
 
 DEFAULT_FILE = Path("audio-grpc.toml")
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
-"""What pydantic calls a name that is none of the known ones."""
+"""The types of pydantic's errors for an unknown name."""
 
 
 def tables(file: Path | None) -> dict[str, Any]:

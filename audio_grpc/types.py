@@ -19,7 +19,7 @@ class Audio:
 
     @property
     def seconds(self) -> float:
-        """How long it sounds."""
+        """The length of the sound in seconds."""
         return len(self.samples) / self.sample_rate_hertz
 
 
@@ -48,12 +48,12 @@ class SpokenAudio:
     offset_seconds: float
     """When the chunk begins, from the start of the stream's audio."""
     seconds: float
-    """How long it sounds."""
+    """The length of the chunk in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechCancelled:
-    """How far live speech had come when it was cancelled; counted as in :class:`SpokenAudio`."""
+    """The progress of live speech when it was cancelled; counted as in :class:`SpokenAudio`."""
 
     spoken_end: int
     """The sound of the text up to here was sent, unless an earlier cancel had dropped it."""
@@ -62,7 +62,7 @@ class SpeechCancelled:
     dropped_end: int
     """Here the text goes on: all before it was spoken, or is dropped."""
     offset_seconds: float
-    """How much audio was sent, from the start of the stream."""
+    """The seconds of audio sent, from the start of the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class RequestId:
 
 @dataclass(frozen=True, slots=True)
 class CustomVoice:
-    """What is known of a voice that was made from a sample, beside the sample itself.
+    """A voice that was made from a sample, without the sample itself.
 
     The id is never used again, and nothing of a voice changes: whoever computes something from its
     sample may keep that under the id.
@@ -99,9 +99,9 @@ class CustomVoice:
     language_code: str = ""
     """BCP-47 code of what the sample says; empty if it was not told."""
     transcript: str = ""
-    """What the sample says; empty if it was not told."""
+    """The words of the sample; empty if they were not given."""
     consent: str = ""
-    """Where the speaker's agreement is recorded, as it was told."""
+    """The place where the speaker's agreement is recorded, as the caller gave it."""
     owner: str = ""
     """The public id of the key that it belongs to; empty: it is shared with everybody."""
     sample_bytes: int = 0
@@ -122,7 +122,7 @@ class VoiceSample:
 
 
 class JobState(Enum):
-    """Where a job is in its life."""
+    """The states of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -133,7 +133,7 @@ class JobState(Enum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """True if the state no longer changes by itself."""
         return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -160,25 +160,25 @@ class Job:
     input_tokens: int = 0
     samples: int = 0
     spoken_seconds: float = 0.0
-    """How long it took to speak what is done."""
+    """The seconds that it took to speak the part that is done."""
     error_reason: str = ""
     error_message: str = ""
 
     @property
     def audio_seconds(self) -> float:
-        """How long the sound is that is kept."""
+        """The seconds of sound that are kept."""
         return self.samples / self.sample_rate_hertz
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How much longer it has to be spoken, at the pace so far; None if there is no pace, or no need."""
+        """The seconds to speak the rest at the pace so far; None without a pace, or once it has ended."""
         if self.state.has_ended or not self.characters_done:
             return None
         return self.spoken_seconds / self.characters_done * (self.characters - self.characters_done)
 
 
 class Encoding(Enum):
-    """How audio is written down as bytes; ``audio/codecs.py`` has the table of what each can do."""
+    """The encodings of audio; ``audio/codecs.py`` has the table of what each can do."""
 
     WAV = "wav"
     MP3 = "mp3"
@@ -189,7 +189,7 @@ class Encoding(Enum):
 
 
 class Strategy(Enum):
-    """Where a text may be cut into the pieces that a model speaks."""
+    """The ways to cut a text into the pieces that a model speaks."""
 
     SENTENCE = "sentence"
     PARAGRAPH = "paragraph"
@@ -198,7 +198,7 @@ class Strategy(Enum):
 
 
 class Task(Enum):
-    """What a transcriber writes down."""
+    """The tasks of a transcriber."""
 
     TRANSCRIBE = "transcribe"
     """The words in the language that was spoken."""
@@ -273,7 +273,7 @@ class UtteranceDiscarded:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What an utterance seems to say so far: both texts in turn.
+    """The text that an utterance seems to have so far: the stable part, then the unstable one.
 
     The stable text only grows, and the transcript of the utterance begins with it. ``audio_end`` is how far
     the sound goes that was listened to, in seconds of the stream.
@@ -295,7 +295,7 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceTranscript:
-    """What an utterance of a live stream says; times are in seconds of the stream."""
+    """The transcript of an utterance of a live stream; times are in seconds of the stream."""
 
     utterance: int
     start: float
@@ -312,7 +312,7 @@ class UtteranceTranscript:
 
 @dataclass(frozen=True, slots=True)
 class SynthesisOptions:
-    """How to speak. None means the model's default.
+    """Options of speech. None means the model's default.
 
     ``voice`` is the name of one of the model's voices. If it is the id of a custom one, there is its
     ``sample``.
@@ -336,9 +336,9 @@ class VoiceActivityParameters:
     threshold: float | None = None
     """Probability (0..1) above which sound counts as speech."""
     min_silence_seconds: float | None = None
-    """How long a silence must last to end a stretch of speech."""
+    """The seconds of silence that end a stretch of speech."""
     padding_seconds: float | None = None
-    """How much sound around a stretch of speech counts as part of it."""
+    """The seconds of sound on each side of a stretch of speech that count as part of it."""
     min_speech_seconds: float | None = None
     """Shorter stretches of speech are left out."""
     max_speech_seconds: float | None = None
@@ -357,7 +357,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class DecodingParameters:
-    """How a transcriber searches for text. None means the model's own.
+    """Options of a transcriber's search for text. None means the model's own.
 
     The names are those of Whisper's implementations; protos/audio_grpc/v1/speech_to_text.proto says what
     each does.
@@ -381,7 +381,7 @@ class DecodingParameters:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """How to listen. None means the model's default."""
+    """Options of a transcription. None means the model's default."""
 
     language_code: str | None = None
     language_codes: tuple[str, ...] = ()
@@ -398,13 +398,14 @@ class TranscriptionOptions:
     clip_timestamps: tuple[TimeRange, ...] = ()
     """The only stretches to listen to, in order and apart; none: the whole recording."""
     multilingual: bool = False
-    """Whether the language may change midway."""
+    """True if the language may change midway."""
     batched: bool | None = None
-    """Whether the windows of one recording are recognised several at once; None: if it is long."""
+    """True to recognise several windows of one recording at once; None: if the recording is long."""
     draft: bool = False
-    """Whether a quick guess is wanted, of a recording that goes on: a hypothesis without times."""
+    """True for a quick guess at a recording that is still going on: a hypothesis without times."""
     short_context: bool = False
-    """Whether to look at the sound alone, without the silence that would fill up the model's window, if what
-    comes of that does not look wrong."""
+    """True to process the sound alone, without the silence that would fill up the model's window, as long as
+    the result does not look wrong.
+    """
     previous_tokens: tuple[int, ...] = ()
     """The model's own for what was said right before, times included; they follow the prompt."""

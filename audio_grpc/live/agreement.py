@@ -23,7 +23,7 @@ def split_words(text: str) -> list[str]:
 
 
 class Agreement:
-    """What is certain of one utterance."""
+    """The part of an utterance's transcript that two hypotheses in a row agree on."""
 
     def __init__(self) -> None:
         self.stable: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Agreement:
 
 
 def continuation(stable: Sequence[str], words: Sequence[str]) -> int:
-    """How many of ``words`` say what ``stable`` says: those whose edit distance from it is smallest."""
+    """Returns the number of ``words`` from the first on whose edit distance from ``stable`` is smallest."""
     if tuple(words[: len(stable)]) == tuple(stable):
         return len(stable)
     said = [_plain(word) for word in words]
@@ -85,7 +85,7 @@ def evenly_timed(segment: Segment) -> list[Word]:
 
 
 def _starts_with(words: Sequence[Word], text: str) -> bool:
-    """Whether some of the words, from the first on, are the text."""
+    """Tells if ``text`` is made of whole words, from the first on."""
     said = ""
     for word in words:
         said += word.text
@@ -95,7 +95,7 @@ def _starts_with(words: Sequence[Word], text: str) -> bool:
 
 
 def _regrouped(words: Sequence[Word]) -> list[Word]:
-    """The same text in words as :func:`split_words` cuts it; models have words of their own."""
+    """Cuts the text into words as :func:`split_words` does; the words of models may be others."""
     owners = [word for word in words for _ in word.text]
     regrouped, place = [], 0
     for text in split_words("".join(word.text for word in words)):

@@ -1,4 +1,4 @@
-"""What tells speech from other sound, frame by frame."""
+"""Detectors that tell speech from other sound, frame by frame."""
 
 from typing import Protocol
 

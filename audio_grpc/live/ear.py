@@ -47,7 +47,7 @@ class Ear:
 
     @property
     def seconds(self) -> float:
-        """How long the stream has sounded."""
+        """The seconds of sound received so far."""
         return self._received / RATE_HERTZ
 
     @property
@@ -116,7 +116,7 @@ class Ear:
         return Recording(self._utterance, self._starts_at / RATE_HERTZ, Audio(samples, RATE_HERTZ))
 
     def _forget(self) -> None:
-        """What no utterance can have any more."""
+        """Drops the samples that no utterance can need any more."""
         if self._endpointer.is_speaking:
             needed = self._starts_at
         else:

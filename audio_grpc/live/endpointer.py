@@ -1,4 +1,4 @@
-"""Where utterances start and stop: a state machine over the probabilities of a voice detector.
+"""Finds the starts and ends of utterances: a state machine over the probabilities of a voice detector.
 
 Start and stop have thresholds of their own (hysteresis), as in Silero VAD's own iterator:
 https://github.com/snakers4/silero-vad.
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from audio_grpc.types import EndCause
 
 HYSTERESIS = 0.15
-"""How much less probable than at its start speech has to be, to be over."""
+"""Speech is over below the threshold of its start minus this probability."""
 SEARCHED_SECONDS = 3.0
-"""How far back from its longest allowed end an utterance may be cut."""
+"""The seconds before its longest allowed end within which an utterance may be cut."""
 
 
 @dataclass(frozen=True)
 class Endpointing:
-    """What counts as an utterance. Lengths are in seconds, the threshold is a probability."""
+    """Settings that define an utterance. Lengths are in seconds, the threshold is a probability."""
 
     threshold: float = 0.5
     silence_seconds: float = 0.5
@@ -63,7 +63,7 @@ class Endpointer:
             return max(1, math.ceil(seconds / frame_seconds - 1e-9))
 
         self.heard = 0
-        """How many frames were heard."""
+        """The number of frames heard."""
         self._threshold = asked.threshold
         self._neg_threshold = asked.threshold - HYSTERESIS
         self._silence = frames(asked.silence_seconds)
@@ -76,7 +76,7 @@ class Endpointer:
 
     @property
     def is_speaking(self) -> bool:
-        """Whether an utterance has begun that is not over."""
+        """True while an utterance has begun and is not over."""
         return self._onset is not None
 
     @property

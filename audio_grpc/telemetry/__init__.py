@@ -1,1 +1,1 @@
-"""What operators see of the server: one record a call, and the metrics, traces and log lines made of it."""
+"""Telemetry for operators: one record a call, and the metrics, traces and log lines made of it."""

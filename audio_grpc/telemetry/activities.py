@@ -1,4 +1,4 @@
-"""What the server is doing, and what it did lately, for whoever asks."""
+"""The activities of the server: the active calls, the recent ones, and totals."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ KEPT = 100
 METHODS = frozenset(
     {"Synthesize", "StreamingSynthesize", "Transcribe", "TranscribeUpload", "StreamingTranscribe"}
 )
-"""What is worth a look: all others are over at once, or do nothing but look themselves."""
+"""The methods whose calls are listed: all others end at once, or only list activities themselves."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Totals:
     served: int = 0
     """Calls that ended well."""
     served_seconds: float = 0.0
-    """How long those took together."""
+    """The sum of their lengths in seconds."""
 
     def count(self, call: Call) -> None:
         """Add a call that has ended."""
@@ -62,7 +62,7 @@ class Activities:
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._news = asyncio.Event()
         self.changes = 0
-        """How often something began, ended or was forgotten."""
+        """The number of times that a call began or ended or that calls were forgotten."""
         self._closed = asyncio.Event()
 
     def begin(self, call: Call) -> None:

@@ -10,7 +10,7 @@ from audio_grpc.errors import SpeechError
 
 @dataclass
 class Call:
-    """What metrics, traces and log lines tell of a call. Moments are on ``time.perf_counter``; None: not yet.
+    """The record of a call for metrics, traces and logs. Moments are on ``time.perf_counter``; None: not yet.
 
     The guard makes it, whoever learns something fills it in, and the observer reads it when the call ends.
     Secrets have no place in it, and texts only as the ``preview`` that activities show.
@@ -38,15 +38,15 @@ class Call:
     characters: int = 0
     """Length of the text to speak."""
     preview: str = ""
-    """How the text begins that is spoken, or was heard."""
+    """The beginning of the text that is spoken, or was heard."""
     preview_characters: int = 0
-    """How long a preview may be; 0: texts are not kept."""
+    """The most characters of a preview; 0: texts are not kept."""
     piece: int = 0
     """The piece of the text that is being spoken, from 1."""
     piece_count: int = 0
     """0: not known."""
     progress: float | None = None
-    """How much of the work is done, 0 to 1; None: not known."""
+    """The part of the work that is done, 0 to 1; None: not known."""
     is_made: bool = False
     """All sound is made, and only has to be written."""
     audio_seconds_in: float = 0.0
@@ -100,7 +100,7 @@ class Call:
             task.cancel()
 
     def end(self) -> None:
-        """Nothing more will happen to it."""
+        """Sets the end of the call to now."""
         self.ended = time.perf_counter()
 
     @property
@@ -110,29 +110,29 @@ class Call:
 
     @property
     def seconds(self) -> float:
-        """How long the call took, or has taken until now."""
+        """The seconds that the call took, or has taken until now."""
         return (self.ended or time.perf_counter()) - self.started
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long the model will need yet if it goes on like this; None: not known."""
+        """The seconds that the model will still need at the pace so far; None: not known."""
         if self.began is None or self.ended is not None or not self.progress:
             return None
         return (time.perf_counter() - self.began) * (1.0 - self.progress) / self.progress
 
     @property
     def worked_seconds(self) -> float | None:
-        """How long after the model's beginning the call ended, if both have come."""
+        """The seconds from the model's beginning to the end of the call; None until both have come."""
         return None if self.began is None or self.ended is None else self.ended - self.began
 
     @property
     def queued_seconds(self) -> float | None:
-        """How long the complete request waited for the model: for a place, for its loading, for a thread."""
+        """The seconds that the complete request waited for a place, for the model's loading, for a thread."""
         return None if self.began is None else self.began - self.arrived
 
     @property
     def first_result_seconds(self) -> float | None:
-        """How long after the complete request its first sound or segment was ready."""
+        """The seconds from the complete request to its first sound or segment; None until there is one."""
         return None if self.first_result is None else self.first_result - self.arrived
 
 

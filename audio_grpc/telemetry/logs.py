@@ -16,7 +16,7 @@ LONGEST_LINE, LONGEST_VALUE, LONGEST_EXCEPTION = 4000, 500, 16_000
 """In characters: what callers send can be in all of them."""
 
 common_fields: ContextVar[Mapping[str, str]] = ContextVar("common_fields")
-"""What every line says of the call or request that is being served, by name; what is empty is left out."""
+"""The fields, by name, that every line has for the call or request being served; empty ones are left out."""
 
 
 def stream_handler(log_format: str) -> logging.Handler:
@@ -67,7 +67,7 @@ class JsonFormatter(BoundedFormatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What is being served, and the ``fields`` that the line was logged with (``extra=``)."""
+    """Returns the common fields, and the ``fields`` that the line was logged with (``extra=``)."""
     common = {name: value for name, value in common_fields.get({}).items() if value}
     return {name: _short(value) for name, value in {**common, **getattr(record, "fields", {})}.items()}
 
@@ -91,7 +91,7 @@ class Sparingly(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is another's, or has not been said for a minute."""
+        """Tells if the line is another logger's, or none of its kind was logged in the last minute."""
         if not super().filter(record):
             return True
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What Prometheus reads: https://prometheus.io/docs/practices/naming."""
+"""Metrics for Prometheus: https://prometheus.io/docs/practices/naming."""
 
 from collections.abc import Iterable
 
@@ -101,7 +101,7 @@ class Metrics:
 
 
 class ModelMetrics(Collector):
-    """What the models are doing, asked when somebody scrapes."""
+    """Metrics of the models, computed at each scrape."""
 
     def __init__(self, models: Models) -> None:
         self._models = models

@@ -79,7 +79,7 @@ def _request_id(metadata: Metadata) -> str:
 
 
 def _fields(call: Call) -> dict[str, object]:
-    """What the log says of a call beside its id and method; never its text, nor an error's words about it."""
+    """Returns the log fields of a call beside id and method; never its text, nor an error's message."""
     found = {
         "code": call.code,
         "reason": call.reason or None,

@@ -1,4 +1,4 @@
-"""What is kept of requests that have ended: recorded while they run, written when they have ended."""
+"""The history of requests: recorded while they run, written when they have ended."""
 
 from audio_grpc.telemetry.history.history import History, HistoryRules
 from audio_grpc.telemetry.history.messages import METHODS

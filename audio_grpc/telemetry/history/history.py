@@ -25,7 +25,7 @@ LARGEST_QUEUE_BYTES = 256 << 20
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 """Before a database that did not answer is asked again."""
 FLUSH_SECONDS = 5.0
-"""How long the end of the server waits for what is in the queue."""
+"""The seconds that the end of the server waits for the queue to be written."""
 TIDY_SECONDS = 3600.0
 REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND")
 REFUSED_CHARACTERS = 1000
@@ -36,16 +36,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HistoryRules:
-    """What a server keeps of requests."""
+    """Rules on which requests, and which parts of them, a server keeps."""
 
     is_on: bool
     audio: AudioKept
     keeps_texts: bool
     max_audio_bytes: int
     retention_seconds: float
-    """How long requests are kept; 0: until they are deleted."""
+    """The seconds for which requests are kept; 0: until they are deleted."""
     asks_for_keys: bool
-    """Whether a call without a key is nobody's, and not kept."""
+    """True if calls need keys; a call without a key then has no owner, and is not kept."""
 
 
 class History:
@@ -166,7 +166,7 @@ class History:
 
 
 def _past(call: Call, recording: Recording) -> PastRequest:
-    """What is kept of a call; its sound is added once that is written."""
+    """Returns the record of a call; its sound is added once that is written."""
     assert call.ended is not None, "a call is kept when it has ended"
     text = recording.text or call.preview
     refused = call.began is None and call.code in REFUSALS

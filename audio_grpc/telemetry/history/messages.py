@@ -1,4 +1,4 @@
-"""What the messages of each method tell a recording. Methods that are not in the table are not kept."""
+"""Reads the messages of each method into a recording. Methods that are not in the table are not kept."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ AUDIO = frozenset({"audio"})
 
 @dataclass(frozen=True)
 class Reader:
-    """How the two halves of a method are read."""
+    """The functions that read the requests and the responses of a method."""
 
     request: Callable[[Recording, Any], None]
     response: Callable[[Recording, Any], None]

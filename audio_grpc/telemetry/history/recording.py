@@ -1,4 +1,4 @@
-"""What one call said and what it was told, as far as that is to be kept."""
+"""The recording of one call: the texts and the sound of both sides, as far as they are to be kept."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV, AudioFormat
 
 TOO_LARGE, STORAGE_FAILED = "TOO_LARGE", "STORAGE_FAILED"
 ENVELOPE_BYTES = 1 << 16
-"""What a message may have beside its audio."""
+"""The most bytes of a message beside its audio."""
 LARGEST_OPTIONS_BYTES = 1 << 20
 LONGEST_TEXT = 1_000_000
 """Characters of a text that are kept; live streams can last for days."""
@@ -22,7 +22,7 @@ AudioKept = Literal["none", "speech", "all"]
 
 @dataclass(frozen=True)
 class Samples:
-    """How bare samples are written; ``format`` is a SampleFormat."""
+    """The format of bare samples; ``format`` is a SampleFormat."""
 
     format: int
     sample_rate_hertz: int
@@ -30,7 +30,7 @@ class Samples:
 
     @property
     def are_possible(self) -> bool:
-        """Whether a header can say so; callers write what they like."""
+        """Tells if a WAV header can state it; callers may send any values."""
         rate_fits = 0 < self.sample_rate_hertz <= MAX_RAW_RATE_HERTZ
         return self.format in WAVE_CODES and rate_fits and 0 < self.channel_count <= MAX_RAW_CHANNELS
 
@@ -82,7 +82,7 @@ class Recording:
             self._text_room -= len(self._texts[-1])
 
     def describe(self, audio_format: AudioFormat) -> None:
-        """What the sound is that is made."""
+        """Sets the format of the sound that is made."""
         self._format.CopyFrom(audio_format)
 
     def describe_samples(self, samples: Samples) -> None:
@@ -91,7 +91,7 @@ class Recording:
 
     @property
     def audio_bytes(self) -> int:
-        """How much memory its sound takes."""
+        """The bytes of memory that its sound takes."""
         return sum(map(len, self._audio))
 
     @property
@@ -107,7 +107,7 @@ class Recording:
 
     @property
     def is_whole_text(self) -> bool:
-        """Whether texts are kept, and this one was not too long."""
+        """True if texts are kept, and this one was not too long."""
         return self._keeps_texts and self._text_room > 0
 
     def sound(self) -> tuple[bytes, AudioFormat]:

@@ -1,4 +1,4 @@
-"""What sound is, by its first bytes, or by the format of its samples."""
+"""Finds the media type of sound by its first bytes, or by the format of its samples."""
 
 from collections.abc import Mapping
 
