@@ -68,9 +68,7 @@ class Continuation:
         return _placed(segment, block)
 
     def _forgets(self, segment: Segment) -> bool:
-        """Tells if this segment and the text before it are no context for what follows, as in a model's
-        windows.
-        """
+        """Tells if this segment and the text before it are no context for the segments that follow."""
         asked = self._decoding.prompt_reset_on_temperature
         highest = PROMPT_RESET_ON_TEMPERATURE if asked is None else asked
         return self._decoding.condition_on_previous_text is False or (segment.temperature or 0.0) > highest

@@ -27,8 +27,7 @@ class SampleTranscripts:
         self._made: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
 
     async def of(self, voice: CustomVoice, sample: bytes) -> str:
-        """Returns the words of the voice's sample; empty if no transcriber can tell. The next call retries.
-        """
+        """Returns the words of the voice's sample; empty if no transcriber can tell. A later call retries."""
         if voice.id not in self._made:
             self._made[voice.id] = asyncio.create_task(self._listen(voice, sample))
         self._made.move_to_end(voice.id)
