@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """What has been received at ``url``."""
+    """Collects the traces that are sent to ``url``."""
 
     def __init__(self, status: int) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
@@ -61,7 +61,7 @@ class Collector:
 
     @property
     def services(self) -> set[str]:
-        """Who sent."""
+        """Returns the names of the services that sent traces."""
         return {
             str(values(resource.resource.attributes)["service.name"])
             for request in self.requests

@@ -1,4 +1,4 @@
-"""What the tests share: real servers on real ports.
+"""Fixtures of all tests: real servers on real ports.
 
 ``embedded`` is the installed command in a process of its own, with the real default models. ``start`` runs
 a server in the test's own event loop, on the tone backends: what is about streams, queues and errors needs
@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 60
 
 
 def leave_out_of_garbage_collection() -> None:
-    """What exists now stays: half of the time that the tests take would go into looking through it again."""
+    """Exempts all objects that exist now from garbage collection, which would take half of the time."""
     gc.collect()
     gc.freeze()
 

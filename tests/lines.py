@@ -1,4 +1,4 @@
-"""What is logged as JSON in this process."""
+"""Reads the log of this process, written as JSON."""
 
 import asyncio
 import io

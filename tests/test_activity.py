@@ -1,4 +1,4 @@
-"""What a server says of its calls, while they run and afterwards."""
+"""Activities: the server's report of its calls, while they run and afterwards."""
 
 import asyncio
 import subprocess

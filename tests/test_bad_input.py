@@ -1,4 +1,4 @@
-"""What is refused: with which status, which field, and what the caller is told to do."""
+"""Refusals of bad input: the status, the field, and the advice."""
 
 import io
 import wave
@@ -82,7 +82,7 @@ async def test_synthesize_refuses(
 
 
 async def raw_synthesize(client: AsyncClient, request: bytes) -> grpc.aio.AioRpcError:
-    """What a client without types of its own can send."""
+    """Sends bytes as a Synthesize request, which no typed client could; returns the error."""
     call = client._channel.unary_stream(
         "/audio_grpc.v1.TextToSpeechService/Synthesize",
         request_serializer=bytes,

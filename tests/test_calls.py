@@ -1,4 +1,4 @@
-"""Who may call, who waits, who is turned away, and that a caller who leaves leaves nothing behind."""
+"""Order and end of calls: places, the queue, refusals, and calls that are left without a trace."""
 
 import asyncio
 import gc

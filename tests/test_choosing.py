@@ -1,4 +1,4 @@
-"""What is chosen of a model where the configuration says nothing: from the cores, the memory and the GPU."""
+"""The choice of a model's settings that are not configured: from the cores, the memory and the GPU."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def machine(cores: int = 2, gigabytes: int = 16, gpu_gigabytes: int = 0) -> Mach
 
 
 def whisper(there: Machine, **configured: Any) -> dict[str, int | str]:
-    """What is chosen for Whisper, as if CTranslate2 could use the GPU that is there."""
+    """Returns the choices for Whisper, as if CTranslate2 could use the GPU of the machine."""
     traits = replace(FasterWhisper.traits, unfit_for_gpu=lambda: "")
     choices = choose(ModelSpec("faster-whisper", **configured), traits, there).choices
     assert all(choice.why for choice in choices.values())

@@ -281,7 +281,7 @@ def test_version() -> None:
 
 
 def test_serve_checks_itself_and_goes_on_serving(tmp_path: Path) -> None:
-    """What `make run` shows."""
+    """Checks the output of `make run`."""
     server = ServerProcess("--self-check", cwd=tmp_path)
     try:
         server.wait_for("spoke  The quick brown fox")

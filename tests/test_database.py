@@ -1,4 +1,4 @@
-"""What the log says of a database that goes, and comes back."""
+"""Log lines about a database that goes away, and comes back."""
 
 import logging
 from pathlib import Path

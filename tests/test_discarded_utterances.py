@@ -1,4 +1,4 @@
-"""What a caller takes back while it is being said is never written down."""
+"""An utterance that the caller discards before its end is never transcribed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the documents promise is run, and what is generated is up to date."""
+"""Runs the examples of the documents, and checks that generated parts are up to date."""
 
 import re
 import shutil

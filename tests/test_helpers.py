@@ -1,4 +1,4 @@
-"""What the tests begin, they end, also where it does not come up."""
+"""Processes that the tests start are ended, even those that fail to start."""
 
 import sys
 

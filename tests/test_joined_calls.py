@@ -41,7 +41,7 @@ async def whisper(**options: Any) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def shapes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shapes]:
-    """What the model itself was given since the last time it was asked, by operation."""
+    """Returns a function that tells, by operation, the shapes given to the model since its last call."""
     seen: Shapes = defaultdict(list)
     call = whisper_engine.Engine._call
 

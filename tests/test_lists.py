@@ -23,7 +23,7 @@ from tests.test_voices import CLONING, SAMPLE
 
 IN_PAGES = {"ListVoices", "ListCustomVoices", "ListSpeechJobs", "ListPastRequests"}
 OF_THE_CONFIGURATION = {"ListModels", "ListPipelines"}
-"""What the operator wrote, of which callers can make nothing longer."""
+"""Lists of the operator's configuration, which callers cannot make longer."""
 AT_MOST_SO_MANY = {"ListActivities"}
 """The last 100 calls of a key, and those in progress, for which models have places."""
 

@@ -355,7 +355,7 @@ async def test_what_is_not_there_is_not_found(start: Start, speech: dict[str, st
 
 
 async def refused(client: AsyncClient, requests: list[Any]) -> ServiceError:
-    """What a caller is told who sends these, messages or bytes, and then waits."""
+    """Sends requests, messages or bytes, and then waits; returns the error."""
 
     async def sent() -> AsyncIterator[bytes]:
         for request in requests:

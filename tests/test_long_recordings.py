@@ -96,7 +96,7 @@ def heard(client: Client, audio: bytes, **options: Any) -> tuple[list[Any], Any]
 
 
 def test_language_and_prompt_outlast_a_silent_block(client: Client) -> None:
-    """What Whisper takes silence for ("nn", mostly) must not decide for the rest of the recording."""
+    """Whisper's language for silence ("nn", mostly) must not decide for the rest of the recording."""
     prompt = "Letters to Jon Dashwood. Jon Dashwood was rich."
     segments, (_, finished) = heard(client, at({SECOND_SPEECH: SPEECH}), prompt=prompt)
     assert "Jon Dashwood" in segments[0].text

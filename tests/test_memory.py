@@ -1,4 +1,4 @@
-"""What models take, and who goes when memory is short."""
+"""The memory of models, and the choice of those to unload when it is short."""
 
 import asyncio
 import gc
@@ -114,7 +114,7 @@ async def test_a_model_that_comes_back_gets_as_much_room_as_it_took() -> None:
 
 
 async def test_a_model_that_comes_while_recordings_arrive_leaves_them_less() -> None:
-    """What those have been promised and not used cannot be seen in what is free."""
+    """Memory that they were promised and do not use yet still counts as free on the machine."""
     memory = FakeMemory(ENOUGH + HEADROOM_BYTES, each=300 * MB)
     room = Room(memory)
     model = Model("a", TONE, memory.speaker, room)
@@ -319,7 +319,7 @@ def test_without_a_limit_the_machine_says_what_is_free(tmp_path: Path) -> None:
 
 
 def test_the_limit_of_a_container_counts_without_what_files_keep(tmp_path: Path) -> None:
-    """Where the container sees its own group as the root."""
+    """The container sees its own group as the root."""
     files = {"proc/self/cgroup": "0::/\n", **group_v2("", str(1000 * MB), used=700 * MB)}
     assert machine(tmp_path, files).free(None) == 350 * MB
 

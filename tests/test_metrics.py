@@ -1,4 +1,4 @@
-"""What Prometheus reads of a server, over HTTP."""
+"""A server's metrics for Prometheus, over HTTP."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ class Scrape:
         return found[0] if found else None
 
     def calls(self) -> Mapping[tuple[str, str, str, str], float]:
-        """How many calls ended, by method, model, code and reason."""
+        """Returns the number of calls that ended, by method, model, code and reason."""
         return {
             tuple(sample.labels[name] for name in ("method", "model", "code", "reason")): sample.value  # type: ignore[misc]
             for sample in self.samples

@@ -19,7 +19,7 @@ END_STREAM, END_HEADERS = 1, 4
 
 
 async def told_id(address: str, *given: str) -> str:
-    """What a stream's trailers say."""
+    """Returns the request id in a stream's trailers."""
     async with grpc.aio.insecure_channel(address) as channel:
         metadata = tuple(("x-request-id", value) for value in given)
         call = TextToSpeechServiceStub(channel).Synthesize(SynthesizeRequest(text="x"), metadata=metadata)

@@ -1,4 +1,4 @@
-"""What a custom voice's sample says, for models that want to know: told, or heard by the transcriber."""
+"""Transcripts of custom voices' samples, for models that use them: given, or made by the transcriber."""
 
 import asyncio
 from typing import Any
@@ -20,14 +20,14 @@ async def spoken(client: AsyncClient, text: str = SAID, **options: Any) -> bytes
 
 
 async def heard(client: AsyncClient, voice: str) -> str:
-    """What the model says in that voice; it begins with the transcript that it was given."""
+    """Returns the text that the model speaks in that voice; it begins with the transcript of the sample."""
     audio = await spoken(client, " And this.", voice=voice)
     return "".join([segment.text async for segment in client.transcribe(audio)])
 
 
 @pytest.fixture
 def listened(monkeypatch: pytest.MonkeyPatch) -> list[TranscriptionOptions]:
-    """How the transcriber was asked, each time."""
+    """Records the options of each call of the transcriber."""
     asked: list[TranscriptionOptions] = []
     transcribe = ToneListener.transcribe
 

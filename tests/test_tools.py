@@ -1,4 +1,4 @@
-"""What engineers reach for without our client: reflection, health and channelz, by `buf curl`."""
+"""Engineers' tools without our client: reflection, health and channelz, by `buf curl`."""
 
 import base64
 import json

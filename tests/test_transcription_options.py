@@ -1,4 +1,4 @@
-"""What can be asked of a transcriber beyond the everyday, on the real model."""
+"""Rarely used options of a transcriber, on the real model."""
 
 import math
 from typing import Any

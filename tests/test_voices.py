@@ -45,7 +45,7 @@ async def refused(call: Any) -> ServiceError:
 
 
 async def peak(client: AsyncClient, text: str = "A few words.", **options: Any) -> float:
-    """How loud the model says it."""
+    """Returns the peak of the model's speech, 0 to 1."""
     stream = client.synthesize(text, encoding=Encoding.PCM_S16LE, **options)
     audio = b"".join([data async for data in stream])
     return float(np.max(np.abs(np.frombuffer(audio, "<i2")))) / 32768

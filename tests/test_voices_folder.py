@@ -21,14 +21,14 @@ from tests.test_voices import CLONING, SAMPLE, files, peak, refused, sample
 
 
 def place_of(folder: Path) -> Path:
-    """Where the only voice is."""
+    """Returns the folder of the only voice."""
     (description,) = folder.glob("*/voice.json")
     return description.parent
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the server of ``client`` keeps its voices."""
+    """The folder in which the server of ``client`` keeps its voices."""
     return tmp_path / "voices"
 
 

@@ -1,4 +1,4 @@
-"""What the tests of access share."""
+"""Fixtures of the tests of access."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where a server listens without being told who may call, and where it refuses to."""
+"""Addresses on which a server listens without protection, and those on which it refuses to."""
 
 import logging
 from pathlib import Path

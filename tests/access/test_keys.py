@@ -32,7 +32,7 @@ async def refused(client: AsyncClient) -> ServiceError:
 
 
 async def services(client: AsyncClient) -> list[str]:
-    """What the server says that it has, to everybody who asks."""
+    """Returns the names of the services that reflection lists, without a key."""
 
     async def question() -> AsyncIterator[ServerReflectionRequest]:
         yield ServerReflectionRequest(list_services="")
@@ -43,7 +43,7 @@ async def services(client: AsyncClient) -> list[str]:
 
 
 async def answer_to(client: AsyncClient, path: str, metadata: tuple[tuple[str, str], ...]) -> ServiceError:
-    """What a method answers to an empty request; on the wire, all four kinds of methods look alike."""
+    """Returns a method's error for an empty request; on the wire, all four kinds of methods look alike."""
     call = client._channel.stream_stream(path, bytes, bytes)(metadata=metadata)
     requests = AsyncRequests(call)
     try:
@@ -134,7 +134,7 @@ async def test_the_clients_send_their_key_with_every_call(start: Start, keys: Pa
 
 
 async def test_an_upload_without_a_key_is_refused_before_it_is_read(start: Start, keys: Path) -> None:
-    """What cannot be read as a message is not even tried to be."""
+    """Bytes that are no message are not even parsed."""
     _, client = await start(keys_file=keys)
     path = "/audio_grpc.v1.SpeechToTextService/Transcribe"
     with pytest.raises(grpc.aio.AioRpcError) as failure:

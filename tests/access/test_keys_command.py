@@ -16,7 +16,7 @@ TONES = '[synthesizers.a]\nbackend = "tone"\n[transcribers.b]\nbackend = "tone"\
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the configuration names the keys, of which there is one."""
+    """A folder with a configuration that names a file of keys, which holds one key."""
     (tmp_path / "audio-grpc.toml").write_text(f'keys_file = "keys.json"\n{TONES}')
     assert run("keys", "add", "somebody", cwd=tmp_path).returncode == 0
     return tmp_path

@@ -1,4 +1,4 @@
-"""What a key may use: each limit, when to come back, and that a slot is free again however a call ends."""
+"""Limits of keys: each limit, the time to retry, and slots freed however a call ends."""
 
 import asyncio
 from pathlib import Path

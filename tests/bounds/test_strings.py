@@ -50,7 +50,7 @@ async def test_what_a_message_quotes_fits_however_it_is_encoded(server: Server, 
 
 
 async def test_a_status_fits_whatever_it_has_to_say(server: Server) -> None:
-    """What is quoted, and the field at fault in each of two details, would be too much together."""
+    """The quoted text, and the field at fault in each of two details, would together be too long."""
     refusal = UploadRefusal(message="\U0001f600" * 1000, field="\U0001f600" * 256)
     request = TranscribeUploadRequest(refusal=refusal).SerializeToString()
     status = await ended(server.address, "/audio_grpc.v1.SpeechToTextService/TranscribeUpload", request)

@@ -97,7 +97,7 @@ class ChatDouble:
 
     @property
     def base_url(self) -> str:
-        """What a pipeline calls it by."""
+        """The base URL for a pipeline."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     async def __aenter__(self) -> Self:

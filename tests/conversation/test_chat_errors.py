@@ -16,7 +16,7 @@ Fail = Callable[[Asked], Awaitable[None]]
 
 
 async def failed_turn(house: House, *answers: Fail) -> TurnFailed:
-    """How a turn fails whose requests are answered so; the next turn goes well."""
+    """Returns the failure of a turn whose requests get these answers; the next turn goes well."""
     async with house.client.converse(speaking=PCM) as conversation:
         await conversation.say("Hello?")
         for answer in answers:

@@ -25,7 +25,7 @@ MANUAL = Endpointing(manual=True)
 
 
 async def heard(house: House, samples: bytes) -> str:
-    """What the tone listener makes of samples."""
+    """Returns the tone listener's transcript of samples."""
     pieces = [segment.text async for segment in house.client.transcribe(_wave(samples))]
     return "".join(pieces)
 

@@ -90,7 +90,7 @@ def speech(backend: CosyVoice) -> list[Speech]:
 
 @pytest.fixture(scope="session")
 def usual(speech: list[Speech]) -> list[int]:
-    """How many samples its chunks have."""
+    """Returns the number of samples of each chunk."""
     return sizes(speech)
 
 
@@ -100,7 +100,7 @@ def speak(backend: CosyVoice, text: str = TEXT, *, voice: str = "trained", **opt
 
 
 def sizes(chunks: list[Speech]) -> list[int]:
-    """How many samples each has."""
+    """Returns the number of samples of each chunk."""
     return [len(chunk.audio.samples) for chunk in chunks]
 
 

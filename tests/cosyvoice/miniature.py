@@ -140,7 +140,7 @@ def _write_qwen(directory: Path, sizes: Mapping[str, Any]) -> None:
 
 
 def _byte_letters() -> list[str]:
-    """How byte-level BPE writes each of the 256 bytes."""
+    """Returns the letter that byte-level BPE writes for each of the 256 bytes."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]

@@ -103,7 +103,7 @@ def test_a_newer_transformers_is_refused(directory: Directory, monkeypatch: pyte
 
 
 def test_cached_decoding_says_what_one_pass_says(directory: Directory) -> None:
-    """What goes wrong in newer versions of transformers, without an error."""
+    """Newer versions of transformers get this wrong without an error."""
     import torch
     from cosyvoice.llm.llm import Qwen2Encoder
 

@@ -18,7 +18,7 @@ Told = dict[str, Any]
 
 @pytest.fixture
 def told(backend: CosyVoice, monkeypatch: pytest.MonkeyPatch) -> list[Told]:
-    """What the library's ``tts`` is told, request by request, while it speaks."""
+    """Records the inputs of the library's ``tts``, request by request."""
     requests: list[Told] = []
     model = type(backend._library.model)
     tts = model.tts

@@ -1,4 +1,4 @@
-"""What a request hears, whatever others do, leave, or break."""
+"""Streams of speech beside others that run, leave or break."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -22,7 +22,7 @@ def start(backend: CosyVoice, text: str = TEXT) -> Generator[Speech, None, None]
 
 
 def breaking(inference: Callable[..., Iterator[Any]], after: int) -> Callable[..., Iterator[Any]]:
-    """The same language model, which breaks after so many tokens."""
+    """Returns the language model's inference so that it breaks after ``after`` tokens."""
 
     def tokens(**inputs: Any) -> Iterator[Any]:
         for number, token in enumerate(inference(**inputs)):
@@ -165,7 +165,7 @@ def test_chinese_and_numbers_are_spoken(backend: CosyVoice) -> None:
 
 
 class Engine:
-    """What is asked of vLLM, which is not here."""
+    """Stands in for the engine of vLLM, which is not installed, and records the ids that are aborted."""
 
     def __init__(self) -> None:
         self.aborted: list[str] = []

@@ -88,7 +88,7 @@ class Front:
         return {name: int(value) for name, _, value in (line.partition(": ") for line in lines)}
 
     def healthy(self) -> int:
-        """How many replicas of the server get calls."""
+        """Returns the number of replicas of the server that get calls."""
         return self.stats("^cluster.server.membership_healthy$")["cluster.server.membership_healthy"]
 
     def logged(self, request_id: str) -> dict[str, Any]:

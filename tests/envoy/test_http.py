@@ -1,4 +1,4 @@
-"""What Envoy does for every HTTP caller: the gateway, health, origins, ids, the log and the metrics."""
+"""Envoy's handling of all HTTP callers: the gateway, health, origins, ids, the log and the metrics."""
 
 import socket
 import subprocess

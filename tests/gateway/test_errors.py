@@ -1,4 +1,4 @@
-"""What the gateway refuses: the status, field and advice, and the openai package's exception for it."""
+"""Refusals of the gateway: the status, field and advice, and the openai package's exception for each."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the gateway refuses to listen."""
+"""Addresses on which the gateway refuses to listen."""
 
 import subprocess
 from pathlib import Path

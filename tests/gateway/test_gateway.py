@@ -1,4 +1,4 @@
-"""What surrounds the dialects: ids, health, metrics, documentation, prefixes, and the command."""
+"""Parts around the dialects: ids, health, metrics, documentation, prefixes, and the command."""
 
 import re
 import signal
@@ -146,7 +146,7 @@ def test_sigterm_lets_a_running_answer_finish(embedded: str) -> None:
 
 
 def _spoken_across_sigterm(url: str, process: subprocess.Popen[str]) -> int:
-    """How many bytes of audio came."""
+    """Signals the process while it speaks; returns the number of bytes of audio that came."""
     body = {"model": "tts-1", "input": "A sentence of some length. " * 100, "response_format": "pcm"}
     with httpx2.stream("POST", url, json=body, timeout=60) as reply:
         chunks = reply.iter_bytes()

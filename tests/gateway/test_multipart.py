@@ -83,7 +83,7 @@ async def read(chunks: list[bytes], content_type: str = "") -> tuple[Fields, byt
 
 
 async def status_of(body: bytes, content_type: str = "") -> int:
-    """What the gateway would answer as far as the form goes; any other exception is a 500."""
+    """Returns the gateway's status for the form; any other exception is a 500."""
     try:
         await read([body], content_type)
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""What goes wrong in Realtime transcription: each is an event or a close code that says why."""
+"""Failures of Realtime transcription: each is an event or a close code with a reason."""
 
 import asyncio
 import json

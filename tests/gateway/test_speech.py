@@ -28,7 +28,7 @@ SLOW = {"options": {"delay_seconds": 0.05}, "read_ahead": 1, "concurrency": 1}
 
 
 async def heard(door: Door, audio: bytes, form: str = "wav") -> str:
-    """What the listener makes of it."""
+    """Returns the listener's transcript of the audio."""
     if form == "pcm":
         audio = wave_file(audio)
     async with AsyncClient(door.server.address) as client:

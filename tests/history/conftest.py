@@ -1,4 +1,4 @@
-"""What the tests of the history share."""
+"""Fixtures and helpers of the tests of the history."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -43,12 +43,12 @@ async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRe
 
 
 async def speak(client: AsyncClient, text: str = TEXT, **options: Any) -> bytes:
-    """What Synthesize makes of a text."""
+    """Returns the audio that Synthesize makes of a text."""
     return b"".join([data async for data in client.synthesize(text, **options)])
 
 
 async def hear(client: AsyncClient, recording: bytes, **options: Any) -> str:
-    """What Transcribe makes of a recording."""
+    """Returns the text that Transcribe makes of a recording."""
     return "".join([segment.text async for segment in client.transcribe(recording, **options)])
 
 

@@ -1,4 +1,4 @@
-"""What is kept of each kind of call, and of each way to end."""
+"""The history of each kind of call, and of each way to end."""
 
 import asyncio
 import sqlite3

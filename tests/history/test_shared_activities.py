@@ -1,4 +1,4 @@
-"""What servers on one database tell of each other's requests."""
+"""Activities of several servers on one database."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of jobs share."""
+"""Fixtures and helpers of the tests of jobs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ async def sound(client: AsyncClient, job_id: str, **options: Any) -> bytes:
 
 
 async def spoken(client: AsyncClient, text: str, **options: Any) -> bytes:
-    """What Synthesize makes of a text."""
+    """Returns the audio that Synthesize makes of a text."""
     return b"".join([data async for data in client.synthesize(text, **options)])
 
 

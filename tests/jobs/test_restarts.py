@@ -30,7 +30,7 @@ backend = "tone"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Where servers find their configuration, and keep what they keep."""
+    """A folder with the servers' configuration, for their data too."""
     (tmp_path / "audio-grpc.toml").write_text(TONE_SERVER)
     return tmp_path
 

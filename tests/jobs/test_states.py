@@ -1,4 +1,4 @@
-"""What can be done to a job while it runs, and who comes first."""
+"""Changes of a job's state while it runs, and the order of jobs and calls."""
 
 import asyncio
 from pathlib import Path

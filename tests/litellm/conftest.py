@@ -66,7 +66,7 @@ def proxy(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 def litellm(code: str, *arguments: str) -> str:
-    """What a program that uses LiteLLM prints."""
+    """Runs a program that uses LiteLLM; returns its output."""
     command = [str(ENVIRONMENT / "python"), "-c", code, *arguments]
     done = subprocess.run(command, env=os.environ | OFFLINE, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -172,7 +172,7 @@ async def content(download: Download) -> bytes:
 
 
 def samples_of(data: bytes) -> bytes:
-    """What is in a WAV file."""
+    """Returns the samples of a WAV file."""
     with wave.open(BytesIO(data)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24000)
         samples: bytes = file.readframes(file.getnframes())

@@ -32,7 +32,7 @@ class Keeper:
         return answer.content
 
     async def transcribe(self, recording: bytes, **fields: Any) -> str:
-        """What is heard in a recording."""
+        """Returns the transcript of a recording."""
         files = {"file": ("said", recording)}
         data = {"model": "whisper-1", **fields}
         answer = await self._http.post("/v1/audio/transcriptions", data=data, files=files)

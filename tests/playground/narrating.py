@@ -1,4 +1,4 @@
-"""What the tests of long texts in the page share."""
+"""Helpers of the tests of long texts in the page."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ async def opened(visit: Visit, narrating: Keeper, **options: Any) -> Page:
 
 
 async def begin(page: Page, text: str = TEXT, form: str = "wav") -> Locator:
-    """What is shown of it."""
+    """Starts a long text; returns its entry in the list."""
     await page.get_by_label("Sound file").select_option(form)
     await page.get_by_label("Long text", exact=True).fill(text)
     await page.get_by_role("button", name="Speak it in the background").click()

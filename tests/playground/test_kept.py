@@ -1,4 +1,4 @@
-"""What the server has kept of past requests, as the page shows it."""
+"""Past requests that the server has kept, as the page shows them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def shown(visit: Visit, keeper: Keeper, count: int, **options: Any) -> Pag
 
 
 async def result_of(example: str, folder: Path) -> str:
-    """What an example prints."""
+    """Runs an example; returns its output."""
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", example, cwd=folder, stdout=asyncio.subprocess.PIPE
     )

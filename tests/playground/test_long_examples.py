@@ -1,4 +1,4 @@
-"""How long texts are called, as the page tells it."""
+"""The page's examples of calls for long texts."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ pytestmark = IN_BROWSER
 
 
 async def run(page: Page, language: str, *command: str, folder: Path, server: str = "") -> str:
-    """What an example prints; ``server`` is where its gRPC is to go, since no Envoy stands in front here."""
+    """Runs an example; returns its output. ``server`` replaces gRPC's address, as no Envoy is in front."""
     await page.get_by_role("button", name=language, exact=True).click()
     example = await page.locator("#snippet").inner_text()
     if server:

@@ -1,4 +1,4 @@
-"""How far the server is with long texts, as the page shows it."""
+"""The progress of long texts, as the page shows it."""
 
 import asyncio
 import json

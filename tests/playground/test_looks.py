@@ -1,4 +1,4 @@
-"""How the page looks, and how it is used by keyboard and on a phone."""
+"""The look of the page, and its use by keyboard and on a phone."""
 
 import pytest
 from playwright.async_api import Page, expect

@@ -1,1 +1,1 @@
-"""What stands in for the gateway in tests of Envoy: it tells what has reached it."""
+"""A stand-in for the gateway in tests of Envoy: it answers with the request that reached it."""

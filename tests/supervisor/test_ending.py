@@ -1,4 +1,4 @@
-"""How a house ends: in order, at once, or without its supervisor; and never with anybody left behind."""
+"""Ends of the supervisor: in order, at once, or by a kill; no process is ever left behind."""
 
 import asyncio
 import json

@@ -12,7 +12,7 @@ REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404
 
 @dataclass
 class Request:
-    """What came: the first line, the headers by their names in lower case, and the body."""
+    """A request that came: the first line, the headers by their names in lower case, and the body."""
 
     line: str
     headers: dict[str, str]
@@ -61,7 +61,7 @@ class Connection:
         await self._writer.drain()
 
     async def until_left(self) -> None:
-        """Nothing more, until the other side has hung up."""
+        """Waits until the other side has hung up, and checks that it sent no more."""
         assert await self._reader.read() == b""
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 @dataclass
 class Provider:
-    """What it is to do with its requests, one after the other (the last again and again), and what came."""
+    """A provider with a behaviour for each request in turn (the last repeats), and a record of requests."""
 
     behaviours: tuple[Behaviour, ...]
     url: str = ""

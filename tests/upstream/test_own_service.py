@@ -21,7 +21,7 @@ def served_by(door: Door, **options: Any) -> dict[str, Any]:
 
 
 async def heard(door: Door, audio: bytes) -> str:
-    """What the tone listener behind a gateway makes of it."""
+    """Returns the tone listener's transcript of audio, through a gateway."""
     reply = await door.openai.audio.transcriptions.create(model="whisper-1", file=("a.wav", audio))
     return reply.text
 

@@ -1,4 +1,4 @@
-"""What a provider's files may look like, in whatever pieces they come."""
+"""The variants of providers' files, in pieces of any size."""
 
 import asyncio
 import struct

@@ -15,7 +15,7 @@ OPTIONS = frozenset({"exaggeration", "cfg_weight", "temperature", "speed"})
 
 
 class Actor:
-    """What the model was told, piece by piece."""
+    """Makes speakers that record the pieces and options that they are given."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []

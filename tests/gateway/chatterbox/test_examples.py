@@ -1,4 +1,4 @@
-"""What the API's documentation shows, as it stands there but for the address."""
+"""Examples of the API's documentation, unchanged but for the address."""
 
 import asyncio
 import json

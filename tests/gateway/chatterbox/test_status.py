@@ -1,4 +1,4 @@
-"""What Chatterbox's clients can ask about the server."""
+"""The status endpoints of Chatterbox's API."""
 
 import asyncio
 from typing import Any
