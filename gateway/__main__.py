@@ -1,4 +1,4 @@
-"""What ``audio-gateway`` runs: the command, or what to install for it."""
+"""Runs ``audio-gateway``, or tells which packages to install for it."""
 
 import sys
 

@@ -47,7 +47,7 @@ class BodyMemory:
 
     def __init__(self, max_bytes: int) -> None:
         self.arriving: dict[BodyShare, None] = {}
-        """What is held of bodies that are not whole yet, the longest first."""
+        """The shares of bodies that are not whole yet, the oldest first."""
         self._left = max_bytes
 
     def take(self, size: int) -> None:

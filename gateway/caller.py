@@ -1,4 +1,4 @@
-"""What a route needs of the request that it serves: the service on the caller's behalf, and the settings."""
+"""Dependencies of routes: a client of the service with the caller's key, and the settings."""
 
 from typing import Annotated, cast
 from uuid import NAMESPACE_OID, uuid5
@@ -37,7 +37,10 @@ def _of_azure(request: HTTPConnection) -> str:
 
 
 def _among_subprotocols(request: HTTPConnection) -> str:
-    """Where OpenAI's clients in browsers put their key: a page cannot set the headers of a WebSocket."""
+    """Returns the authorization from a WebSocket's subprotocols; empty if there is none.
+
+    OpenAI's clients in browsers put the key there: a page cannot set the headers of a WebSocket.
+    """
     for name in request.scope.get("subprotocols", ()):
         if name.startswith(KEY_SUBPROTOCOL):
             return f"Bearer {name.removeprefix(KEY_SUBPROTOCOL)}"

@@ -39,16 +39,16 @@ class Settings(BaseSettings):
     server_tls_key: Path | None = None
     """PEM file of its private key."""
     allow_open: bool = False
-    """Whether to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
+    """True to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
     origins: tuple[str, ...] = ()
     """Whose pages may call beside its own and this machine's: https://app.example.com, or "*" for any."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
     otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
-    """Where traces go: a collector's OTLP/HTTP address, such as http://127.0.0.1:4318/v1/traces."""
+    """The OTLP/HTTP address of a collector of traces, such as http://127.0.0.1:4318/v1/traces."""
     shutdown_grace_seconds: Annotated[int, Ge(0)] = 30
-    """How long running requests may go on after SIGTERM or Ctrl-C."""
+    """The seconds for which running requests may go on after SIGTERM or Ctrl-C."""
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
     """Largest recording of one request."""
     max_body_bytes_in_flight: Annotated[int, Gt(0)] = 128 << 20
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     time; after half of it, the next sound opens another stream to the service.
     """
     max_send_seconds: Annotated[float, Gt(0)] = 30.0
-    """How long the caller of a WebSocket may leave what it is sent unread."""
+    """The seconds for which the caller of a WebSocket may leave its messages unread."""
 
     @classmethod
     def settings_customise_sources(
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What was given in code, then the environment; :func:`load` adds the file below them."""
+        """Gives values set in code priority over the environment; :func:`load` adds the file below both."""
         return init_settings, env_settings
 
 

@@ -1,4 +1,4 @@
-"""What a caller is told when something fails: one table from gRPC to HTTP, and OpenAI's shape for all of it.
+"""Errors of the gateway: one table from gRPC to HTTP, and OpenAI's shape for all of them.
 
 https://platform.openai.com/docs/guides/error-codes; every error body has all four keys.
 """
@@ -69,7 +69,7 @@ WRAPPERS = ("options", "speech")
 
 
 class ErrorDetails(BaseModel):
-    """What was wrong and what to do about it."""
+    """An error: its cause, and advice."""
 
     message: str
     type: str
@@ -138,7 +138,7 @@ def translated(error: ServiceError, request: Request) -> ApiError:
 
 
 def from_service(error: ServiceError, params: Mapping[str, str]) -> ApiError:
-    """What the gRPC service said, over HTTP; ``params`` are the dialect's names of gRPC's fields."""
+    """Returns an HTTP error for the gRPC service's; ``params`` are the dialect's names of gRPC's fields."""
     status, kind = STATUSES_BY_REASON.get(error.reason) or STATUSES.get(error.code, (500, SERVER))
     retry = error.retry_after_seconds
     if retry is None and error.code is Code.UNAVAILABLE:

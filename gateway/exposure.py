@@ -1,4 +1,4 @@
-"""Where a gateway may listen."""
+"""Refuses to start a gateway that other machines can reach, unless the operator allows it."""
 
 import logging
 

@@ -39,7 +39,7 @@ Moment = Annotated[float, Query(ge=0, le=LAST_MOMENT, description="Seconds since
 
 
 class Sound(BaseModel):
-    """What can be played of a request."""
+    """The sound of a request, to be played."""
 
     media_type: str
     url: str
@@ -81,13 +81,13 @@ class Page(BaseModel):
     object: Literal["list"] = "list"
     data: list[Entry]
     next: str | None
-    """What to send as ``after`` for the next page."""
+    """The value of ``after`` for the next page."""
     is_kept: bool
-    """Whether the server keeps a history now."""
+    """True if the server keeps a history now."""
 
 
 class Forgotten(BaseModel):
-    """How many requests were."""
+    """The number of requests that were deleted."""
 
     deleted: int
 

@@ -11,7 +11,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 
 class Served(Protocol):
-    """What is counted of a request."""
+    """The facts about a request that are counted."""
 
     method: str
     status: int

@@ -17,7 +17,7 @@ from gateway.tracing import RequestTracer, trace_id
 REQUEST_ID = "x-request-id"
 PROBES = ("/livez", "/readyz", "/metrics")
 HANDSHAKE = "GET"
-"""What a WebSocket begins with."""
+"""The method of the request that opens a WebSocket."""
 NORMAL_CLOSURE = 1000
 ACCEPTABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -26,7 +26,7 @@ access = logging.getLogger("gateway.access")
 
 @dataclass
 class Visit:
-    """What is known of one request while it is being served."""
+    """The state of one request while it is being served."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Visit:
     left: bool = False
     """The caller hung up before the answer was complete."""
     is_probe: bool = field(init=False)
-    """Whether it only asks how the gateway is, as machines do every few seconds."""
+    """True for health checks, which machines send every few seconds."""
 
     def __post_init__(self) -> None:
         self.is_probe = self.path in PROBES

@@ -30,7 +30,7 @@ Fields = dict[str, list[str]]
 
 @dataclass
 class File:
-    """Where the bytes of a file go, and how many there may be."""
+    """The receiver of a file's bytes, and the most bytes that it takes."""
 
     write: Write
     max_bytes: int
@@ -110,7 +110,7 @@ class _Parts:
         self._misnamed = ""
 
     def advice(self, name: str) -> str:
-        """What to do about the file of that name, which did not come."""
+        """Returns advice about the file of that name, which did not come."""
         return f"name {self._misnamed!r} so" if self._misnamed else "send one"
 
     def callbacks(self) -> "MultipartCallbacks":

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a request, as one error that names the field."""
+"""Turns pydantic's findings about a request into one error that names the field."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -13,7 +13,7 @@ from gateway.exchange import Answer, Head
 HEAD = Head("text/event-stream", {"cache-control": "no-cache", "x-accel-buffering": "no"})
 
 Event = Mapping[str, Any] | Head | None
-"""What is sent; a head with further headers if it is the first, and nothing if it is None."""
+"""An event to send; a head with further headers, if it is the first; None sends nothing."""
 
 log = logging.getLogger(__name__)
 

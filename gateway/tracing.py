@@ -21,7 +21,7 @@ METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 
 
 class Traced(Protocol):
-    """What a span tells of a request."""
+    """The facts about a request that its span tells."""
 
     method: str
     path: str
@@ -77,12 +77,12 @@ def method_label(method: str) -> str:
 
 
 def _verb(visit: Traced) -> str:
-    """What a span's name begins with; callers may make methods up."""
+    """Returns the first word of a span's name; callers may invent methods."""
     return visit.method if visit.method in METHODS else "HTTP"
 
 
 def _fault(visit: Traced) -> str:
-    """What to call an error of ours; empty for none."""
+    """Returns the span's type of an error of ours; empty for none."""
     if visit.left:
         return ""
     if visit.status >= 500:

@@ -1,4 +1,4 @@
-"""How the gateway protects what it says to the gRPC service."""
+"""The TLS settings of the gateway's connection to the gRPC service."""
 
 from audio_grpc.client import Tls
 from audio_grpc.errors import ConfigurationError

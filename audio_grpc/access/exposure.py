@@ -1,4 +1,4 @@
-"""Refuses to start a server that other machines can reach and that asks for no key."""
+"""Refuses to start a server that others can reach without keys or TLS, unless the operator allows it."""
 
 import logging
 

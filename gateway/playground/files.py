@@ -1,4 +1,4 @@
-"""What the page is made of."""
+"""The files of the page."""
 
 import hashlib
 from dataclasses import dataclass

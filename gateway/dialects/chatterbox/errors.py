@@ -22,17 +22,17 @@ JOB_NAMES = {**PARAMS, "id": "job_id"}
 
 
 def translate(error: ServiceError) -> ApiError:
-    """What the service said, in these names."""
+    """Returns the service's error with Chatterbox's names of fields."""
     return from_service(error, PARAMS)
 
 
 def translate_rename(error: ServiceError) -> ApiError:
-    """The same, where a name is what the voice is to be called."""
+    """Returns the service's error for a request in which ``new_name`` is the name."""
     return from_service(error, NEW_NAMES)
 
 
 def translate_job(error: ServiceError) -> ApiError:
-    """The same, where an id is that of a job."""
+    """Returns the service's error for a request in which ``job_id`` is the id."""
     return from_service(error, JOB_NAMES)
 
 

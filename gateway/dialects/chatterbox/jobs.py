@@ -41,7 +41,7 @@ PARAMETERS = ("speed", "exaggeration", "cfg_weight", "temperature")
 
 
 def created(job: SpeechJob, url: str, message: str) -> dict[str, Any]:
-    """What is told of a job that has just been made, or goes on after a failure."""
+    """Returns the answer about a job that has just been made, or goes on after a failure."""
     return {
         "job_id": job.id,
         "status": STATES[job.state],
@@ -54,12 +54,12 @@ def created(job: SpeechJob, url: str, message: str) -> dict[str, Any]:
 
 
 def changed(job: SpeechJob, message: str) -> dict[str, Any]:
-    """What is told of a job after something was done to it."""
+    """Returns the answer about a job that was changed."""
     return {"success": True, "message": message, "job_id": job.id, "status": STATES[job.state]}
 
 
 def progress(job: SpeechJob) -> dict[str, Any]:
-    """How far it is."""
+    """Returns the progress of a job."""
     state = STATES[job.state]
     chunk = job.pieces_done + (state == "processing" and job.pieces_done < job.pieces_total)
     remaining = _remaining(job)
@@ -115,7 +115,7 @@ def listed(found: Iterable[SpeechJob], url: str, state: State | None, most: int)
 
 
 def percentage(job: SpeechJob) -> float:
-    """How much of it is spoken."""
+    """Returns the percentage of its pieces that are spoken, 0 to 100."""
     return 100.0 * job.pieces_done / job.pieces_total
 
 
@@ -164,7 +164,7 @@ def detail_of(job: SpeechJob) -> dict[str, Any]:
 
 
 def _parameters(speech: SynthesizeRequest) -> dict[str, Any]:
-    """What was asked for; what was not is left out."""
+    """Returns the parameters that the request gave."""
     asked: dict[str, Any] = {
         field.name: value for field, value in speech.ListFields() if field.name in PARAMETERS
     }

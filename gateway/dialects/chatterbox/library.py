@@ -45,13 +45,13 @@ class NameForm(BaseModel):
 
 
 class RenameForm(BaseModel):
-    """What to call the voice from now on."""
+    """A new name for a voice."""
 
     new_name: Name
 
 
 class AliasForm(BaseModel):
-    """What to call the voice as well."""
+    """A further name for a voice."""
 
     alias: Name
 
@@ -116,7 +116,7 @@ def _kind(sample: bytes) -> tuple[str, str]:
 
 
 def languages(models: Iterable[Model]) -> dict[str, Any]:
-    """What the synthesisers speak; the name is the code where it is a rare one."""
+    """Returns the languages of the synthesisers; the name is the code where it is a rare one."""
     speakers = [model for model in models if model.kind == MODEL_KIND_SYNTHESIZER]
     codes = dict.fromkeys(code for model in speakers for code in model.language_codes)
     items = [{"code": code, "name": LANGUAGES.get(code.partition("-")[0], code)} for code in codes]

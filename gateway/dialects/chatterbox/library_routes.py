@@ -20,7 +20,7 @@ router = APIRouter(tags=["chatterbox: voices"])
 
 @router.get("/languages")
 async def list_languages(service: Service) -> dict[str, Any]:
-    """What the models speak."""
+    """List the languages that the models speak."""
     return library.languages(await service.list_models())
 
 

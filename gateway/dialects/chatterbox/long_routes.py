@@ -19,7 +19,7 @@ from gateway.speech import Format, ignored
 
 PATH = "/audio/speech/long"
 LOOKED_AT, PAGE = 1000, 100
-"""How many jobs the list counts at most, the newest, and how many of them are asked for at a time."""
+"""The most jobs that the list counts, the newest, and the number of jobs in one request for them."""
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many at most.")]
 Status = Annotated[State | None, Query(description="Only those of this state.")]
@@ -60,14 +60,14 @@ async def list_long_speech(
 
 @router.get("/{job_id}")
 async def get_long_speech(job_id: str, request: Request, service: Service) -> dict[str, Any]:
-    """What it is, and how far."""
+    """Get a job and its progress."""
     job = await service.get_job(job_id)
     return jobs.described(job, f"{url_of(request)}/{job.id}")
 
 
 @router.get("/{job_id}/sse", response_class=Response, responses=documents.JOB_EVENTS)
 async def watch_long_speech(job_id: str, service: Service) -> Response:
-    """How far it is, whenever that has changed, until it has ended."""
+    """Send the progress of a job as events, whenever it has changed, until the job has ended."""
     return Exchange(sse.stream(long_speech.events(service, job_id), translate_job, sse.named))
 
 
@@ -132,5 +132,5 @@ async def newest(service: AsyncClient) -> list[SpeechJob]:
 
 
 def url_of(request: Request) -> str:
-    """Where the jobs are for this caller, below whichever prefix."""
+    """Returns the path of the jobs for this caller, with the prefix that the request has."""
     return request.url.path.partition(PATH)[0] + PATH

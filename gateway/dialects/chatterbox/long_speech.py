@@ -20,7 +20,7 @@ OTHER_NAMES = {
     "chunking_strategy": "streaming_strategy",
     "quality_preset": "streaming_quality",
 }
-"""What jobs call options that speech calls otherwise."""
+"""Jobs' names of options that have other names for speech."""
 
 
 class LongSpeechRequest(SpokenText):
@@ -42,7 +42,7 @@ class LongSpeechRequest(SpokenText):
 
 
 class RetryRequest(BaseModel):
-    """What is spoken of a job is kept, and the rest is spoken as it was asked for."""
+    """A request to speak the rest of a job as it was asked for; the pieces that are spoken are kept."""
 
     preserve_chunks: bool = Field(True, description="Whether to keep what is spoken; only true.")
     new_parameters: dict[str, Any] | None = Field(None, description="Other options; none can be given.")

@@ -43,5 +43,5 @@ async def list_endpoints() -> dict[str, Any]:
 @router.get("/redoc", include_in_schema=False)
 @router.get("/openapi.json", include_in_schema=False)
 async def find_documentation(request: Request) -> RedirectResponse:
-    """What is at the root, for whoever looks below a prefix."""
+    """Redirects requests for the documentation below a prefix to the root."""
     return RedirectResponse("/" + request.url.path.rpartition("/")[2])

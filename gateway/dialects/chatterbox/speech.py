@@ -54,7 +54,7 @@ class SpokenText(Body):
         return text
 
     def manner(self) -> JobOptions:
-        """How to say it, as the service takes it."""
+        """Returns the options of the speech for a call of the service."""
         strategy, size = PRESETS[self.streaming_quality]
         return {
             "model": self.model,
@@ -70,7 +70,7 @@ class SpokenText(Body):
 
 
 class SpeechRequest(SpokenText):
-    """What to say, and how. Fields that are not listed are ignored.
+    """A text and options to speak it with. Fields that are not listed are ignored.
 
     What the model has no use for is named in the header x-ignored-fields of the answer.
     """
@@ -86,7 +86,7 @@ class SpeechRequest(SpokenText):
     )
 
     def options(self, sample: bytes = b"") -> SpeechOptions:
-        """The same as the service takes it, with the voice of a sample if there is one."""
+        """Returns all options for a call of the service, with the voice of a sample if there is one."""
         options: SpeechOptions = {
             **self.manner(),
             "read_ahead": self.streaming_buffer_size,
@@ -99,7 +99,7 @@ class SpeechRequest(SpokenText):
 
     @property
     def is_events(self) -> bool:
-        """Whether server-sent events were asked for."""
+        """True if server-sent events were asked for."""
         return self.stream_format == "sse"
 
 

@@ -26,7 +26,7 @@ async def create_chatterbox_speech(body: SpeechRequest, service: Service) -> Res
 @router.post("/audio/speech/stream", response_class=Response, responses=documents.SPEECH)
 @router.post("/tts/stream", include_in_schema=False)
 async def stream_speech(body: SpeechRequest, service: Service) -> Response:
-    """The same; the audio is sent while later parts of the text are still being spoken."""
+    """Speak a text; the audio is sent while later parts of the text are still being spoken."""
     return Exchange(answer(body, service))
 
 
@@ -45,7 +45,7 @@ async def stream_speech(body: SpeechRequest, service: Service) -> Response:
 )
 @router.post("/tts/stream/upload", include_in_schema=False)
 async def create_speech_with_voice(request: Request, service: Service) -> Response:
-    """The same with the voice of a sample, which is forgotten afterwards."""
+    """Speak a text with the voice of a sample, which is deleted afterwards."""
     sample = Kept(request)
     file = File(sample.write, MAX_SAMPLE_BYTES, required=False)
     form = validated(SpeechForm, await read_any_form(request, {"voice_file": file}))

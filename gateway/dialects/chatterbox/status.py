@@ -1,4 +1,4 @@
-"""What the service is doing, in Chatterbox's shapes, which know one request at a time.
+"""The service's activities in Chatterbox's shapes, which know one request at a time.
 
 Of several, the one that has been active for longest is shown.
 """
@@ -50,7 +50,7 @@ def speech(activities: Sequence[Activity]) -> tuple[Activity | None, list[Activi
 
 
 def progress(current: Activity | None) -> dict[str, Any]:
-    """How far the current request is."""
+    """Returns the progress of the current request."""
     if current is None:
         return {
             "is_processing": False,
@@ -119,7 +119,7 @@ def status(current: Activity | None, totals: GetStatisticsResponse) -> dict[str,
 
 
 def history(ended: Sequence[Activity]) -> dict[str, Any]:
-    """What was spoken lately."""
+    """Returns the texts that were spoken lately."""
     return {"request_history": [described(activity) for activity in ended], "total_records": len(ended)}
 
 
@@ -171,12 +171,12 @@ def speaker(models: Sequence[Model]) -> Model | None:
 
 
 def capabilities(model: Model) -> dict[str, Any]:
-    """What it runs on, and which options have an effect."""
+    """Returns the model's device, and the options that have an effect on it."""
     return {"name": model.name, "device": model.device, "options": list(model.options)}
 
 
 def is_loaded(model: Model | None) -> bool:
-    """Whether it is in memory."""
+    """Tells if the model is in memory."""
     return model is not None and model.state == MODEL_STATE_READY
 
 

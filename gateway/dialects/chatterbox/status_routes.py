@@ -74,7 +74,7 @@ async def get_status(
 @router.get("/status/progress")
 @router.get("/progress", include_in_schema=False)
 async def get_progress(service: Service) -> dict[str, Any]:
-    """How far that is."""
+    """Get the progress of the current request."""
     current, _ = await _speech(service)
     return status.progress(current)
 
@@ -82,7 +82,7 @@ async def get_progress(service: Service) -> dict[str, Any]:
 @router.get("/status/history")
 @router.get("/history", include_in_schema=False)
 async def get_history(service: Service, limit: Limit = RECENT) -> dict[str, Any]:
-    """What was spoken lately, the last first."""
+    """List the speech requests that ended lately, the last first."""
     _, ended = await _speech(service)
     return {**status.history(ended[:limit]), "limit": limit}
 
@@ -176,7 +176,7 @@ async def reset_memory(service: Service, confirm: Confirmed = False) -> dict[str
 
 @router.get("/config")
 async def get_config(service: Service) -> dict[str, Any]:
-    """What is used where a request says nothing, and the model that speaks then."""
+    """Get the defaults of requests, and the model that speaks by default."""
     model = status.speaker(await service.list_models())
     return {
         "api_info": {"name": NAME, "version": __version__},
@@ -189,7 +189,7 @@ async def get_config(service: Service) -> dict[str, Any]:
 
 @router.get("/health")
 async def get_health(service: Service, response: Response) -> dict[str, Any]:
-    """Whether the service can be asked, and its model is in memory; 503 if it cannot."""
+    """Tell if the service answers, and if its model is in memory; 503 if it does not answer."""
     memory = None
     try:
         serving = await service.is_serving()
@@ -214,7 +214,7 @@ async def get_health(service: Service, response: Response) -> dict[str, Any]:
 
 @router.get("/ping")
 async def ping() -> dict[str, str]:
-    """Whether the gateway is there."""
+    """Tell that the gateway is running."""
     return {"status": "ok", "message": "Server is running"}
 
 

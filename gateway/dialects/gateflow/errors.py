@@ -1,4 +1,4 @@
-"""What GateFlow's clients are told of errors: within a stream, also whether to try again."""
+"""Errors in GateFlow's shape: within a stream, each tells if another try can succeed."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ TURN_STATUSES = {"CHAT_UNREACHABLE": 503, "CHAT_TIMEOUT": 504, "CHAT_BROKEN": 50
 
 
 def translate(error: ServiceError) -> ApiError:
-    """What the service said, by GateFlow's names."""
+    """Returns the service's error with GateFlow's names of fields."""
     return from_service(error, PARAMS)
 
 
@@ -36,12 +36,12 @@ def event(error: ApiError) -> dict[str, Any]:
 
 
 def failure(error: ServiceError) -> dict[str, Any]:
-    """The same for what the service said."""
+    """Returns an event for an error of the service."""
     return event(translate(error))
 
 
 def turn_event(failed: TurnFailed) -> dict[str, Any]:
-    """The same for a turn."""
+    """Returns an event for a turn that failed."""
     code = failed.reason.lower()
     return {"type": "error", "message": failed.message, "code": code, "recoverable": failed.recoverable}
 

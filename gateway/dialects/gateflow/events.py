@@ -22,7 +22,7 @@ from gateway.dialects.gateflow.errors import turn_event
 
 
 def event(said: ConversationEvent) -> dict[str, Any] | None:
-    """What GateFlow has for it; None for the end of a turn, see :func:`done`."""
+    """Returns GateFlow's event for one of ours; None if it has none, or for a turn's end (:func:`done`)."""
     match said:
         case TranscriptHypothesis():
             return {"type": "transcription.partial", "text": (said.stable_text + said.unstable_text).strip()}

@@ -1,4 +1,4 @@
-"""How a pipeline is asked for: a template, and what is to be different from it."""
+"""Options of a pipeline: a template, and changes to it."""
 
 from typing import Annotated, Literal
 
@@ -19,14 +19,14 @@ Prompt = Annotated[str, Field(max_length=MAX_CONTEXT_CHARACTERS)]
 
 
 class Stt(Body):
-    """How the caller is heard."""
+    """Options for transcribing the caller."""
 
     model: Name = ""
     language: Name = Field(default="", description="BCP-47; detected if left out.")
 
 
 class Llm(Body):
-    """How replies are thought of."""
+    """Options of the language model."""
 
     model: Name = ""
     system_prompt: Prompt | None = None
@@ -35,7 +35,7 @@ class Llm(Body):
 
 
 class Tts(Body):
-    """How they are spoken."""
+    """Options for speaking the replies."""
 
     model: Name = ""
     voice: Name = Field(default="", description="A voice, or a persona such as friendly.")
@@ -43,14 +43,14 @@ class Tts(Body):
 
 
 class Vad(Body):
-    """How the end of an utterance is found."""
+    """Options for finding the end of an utterance."""
 
     enabled: bool = True
     silence_threshold_ms: int = Field(500, ge=100, le=5000)
 
 
 class Overrides(Body):
-    """What is to be different from the template."""
+    """Options that replace the template's."""
 
     stt: Stt = Stt()
     llm: Llm = Llm()
@@ -59,7 +59,7 @@ class Overrides(Body):
 
 
 class PastMessage(Body):
-    """What was said before."""
+    """An earlier message of the conversation."""
 
     role: Literal["user", "assistant"]
     content: Prompt
@@ -76,7 +76,7 @@ class PipelineOptions(Overrides):
     overrides: Overrides | None = None
 
     def options(self) -> ConverseOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         asked = self.overrides or self
         return {
             "template": self.template,

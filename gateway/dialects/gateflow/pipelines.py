@@ -32,7 +32,7 @@ NESTED = ("stt", "llm", "tts", "vad", "overrides", "history")
 
 
 class PipelineRequest(PipelineOptions):
-    """What to answer, and how. Fields that are not listed are ignored."""
+    """Speech or text to answer, and options. Fields that are not listed are ignored."""
 
     audio: str = Field(default="", description="A sound file in base64; in a form, the file itself.")
     stream: bool = Field(default=False, description="Whether to send events while they happen, as NDJSON.")

@@ -36,7 +36,7 @@ MAX_TEXT_CHARACTERS = 100_000
 
 
 class Config(PipelineOptions):
-    """How to converse."""
+    """Options of a conversation."""
 
     type: Literal["config"]
     audio_format: Format = "pcm"
@@ -45,7 +45,7 @@ class Config(PipelineOptions):
 
 
 class Audio(Body):
-    """What the caller says goes on."""
+    """More of the caller's speech."""
 
     type: Literal["audio"]
     data: str
@@ -66,7 +66,7 @@ class Text(Body):
 
 
 class Commit(Body):
-    """What was said is complete."""
+    """The end of an utterance."""
 
     type: Literal["commit"]
 
@@ -85,7 +85,7 @@ class Playback(Body):
 
 
 class End(Body):
-    """Nothing more comes."""
+    """The end of the conversation."""
 
     type: Literal["end"]
 

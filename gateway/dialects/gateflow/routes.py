@@ -21,9 +21,9 @@ from gateway.sockets import converse
 PREFIX = "/gateflow/v1"
 
 own_router = APIRouter()
-"""What nobody else has."""
+"""Routes on paths that no other dialect has."""
 router = APIRouter()
-"""What others have in another way."""
+"""Routes on paths that other dialects have with another meaning."""
 
 BODY: dict[str, Any] = {
     "requestBody": {

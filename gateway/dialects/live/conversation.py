@@ -21,7 +21,7 @@ PARAMS = {
     "options.max_wait": "max_wait",
 }
 SUBPROTOCOL = "speech"
-"""What a page offers beside its key: a browser wants one of its subprotocols accepted."""
+"""The subprotocol that a page offers beside its key: a browser wants one of its subprotocols accepted."""
 
 
 async def converse(websocket: WebSocket, service: AsyncClient, settings: Settings) -> None:

@@ -40,7 +40,7 @@ class _Message(BaseModel):
 
 
 class Start(_Message):
-    """How to speak; the fields are those of POST /v1/audio/speech."""
+    """Options of the speech; the fields are those of POST /v1/audio/speech."""
 
     type: Literal["start"]
     model: str = ""
@@ -54,7 +54,7 @@ class Start(_Message):
     """Seconds without more text after which an incomplete piece is spoken; half a second if left out."""
 
     def options(self) -> LiveSpeechOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         default_rate = PCM_RATE_HERTZ if self.response_format == "pcm" else None
         return {
             "model": self.model,
@@ -115,7 +115,7 @@ def started(event: SynthesisStarted) -> dict[str, Any]:
 
 
 def audio(event: SpokenAudio) -> dict[str, Any]:
-    """What the next binary frame is."""
+    """Returns the message that describes the next binary frame."""
     return {
         "type": "audio",
         "text_start": event.text_start,
@@ -126,7 +126,7 @@ def audio(event: SpokenAudio) -> dict[str, Any]:
 
 
 def cancelled(event: SpeechCancelled) -> dict[str, Any]:
-    """How far speech had come."""
+    """Returns the message that tells how much of cancelled speech was sent."""
     return {
         "type": "cancelled",
         "spoken_end": event.spoken_end,

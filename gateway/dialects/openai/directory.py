@@ -28,9 +28,9 @@ class Model(BaseModel):
     languages: list[str]
     voices: list[str]
     host_memory_bytes: int | None
-    """What loading it took, by estimate; null if it is not loaded, or not known."""
+    """The bytes of host memory that loading it took, by estimate; null if it is not loaded, or not known."""
     device_memory_bytes: int | None
-    """The same of its GPU; 0 on a CPU."""
+    """The bytes of GPU memory that loading it took, by estimate; 0 on a CPU."""
 
 
 class ModelList(BaseModel):

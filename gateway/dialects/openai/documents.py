@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies that the routes read and write piece by piece."""
+"""Parts of the OpenAPI document for bodies that the routes read and write piece by piece."""
 
 from typing import Any
 

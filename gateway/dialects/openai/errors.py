@@ -22,10 +22,10 @@ MODEL_PARAMS = {"name": "model"}
 
 
 def translate_model(error: ServiceError) -> ApiError:
-    """The same, about a model itself."""
+    """Returns the service's error for a request about a model."""
     return from_service(error, MODEL_PARAMS)
 
 
 def translate(error: ServiceError) -> ApiError:
-    """What the service said, as OpenAI would."""
+    """Returns the service's error with OpenAI's names of fields."""
     return from_service(error, PARAMS)

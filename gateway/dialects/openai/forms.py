@@ -23,7 +23,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class ServerVad(BaseModel):
-    """How stretches of speech are found."""
+    """Options for finding stretches of speech."""
 
     type: Literal["server_vad"]
     prefix_padding_ms: int = Field(300, ge=0, le=10_000)
@@ -52,21 +52,21 @@ class TranslationForm(BaseModel):
 
     @property
     def granularities(self) -> tuple[str, ...]:
-        """What verbose_json has times of."""
+        """The parts that have times in verbose_json."""
         return ("segment",)
 
     @property
     def streamed_times(self) -> tuple[str, ...]:
-        """What the events have times of."""
+        """The parts that have times in the events."""
         return ()
 
     @property
     def wants_logprobs(self) -> bool:
-        """Whether probabilities were asked for."""
+        """True if probabilities were asked for."""
         return False
 
     def options(self, task: Task) -> UploadOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         return {
             "model": self.model,
             "task": task,
@@ -106,21 +106,21 @@ class TranscriptForm(TranslationForm):
 
     @property
     def granularities(self) -> tuple[str, ...]:
-        """What verbose_json has times of."""
+        """The parts that have times in verbose_json."""
         return tuple(self.timestamp_granularities) or ("segment",)
 
     @property
     def streamed_times(self) -> tuple[str, ...]:
-        """What the events have times of; none unless it was asked for."""
+        """The parts that have times in the events; none unless they were asked for."""
         return tuple(self.timestamp_granularities)
 
     @property
     def wants_logprobs(self) -> bool:
-        """Whether probabilities were asked for."""
+        """True if probabilities were asked for."""
         return "logprobs" in self.include
 
     def options(self, task: Task) -> UploadOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         language, languages = expected(self.language, self.languages)
         options: UploadOptions = {
             **super().options(task),

@@ -30,7 +30,7 @@ router = APIRouter(dependencies=[Depends(speaks(translate))], responses=document
 speech_router = APIRouter(
     route_class=JsonRoute, dependencies=[Depends(speaks(translate))], responses=documents.ERRORS
 )
-"""What another dialect has on the same path."""
+"""Routes on a path that another dialect has, too."""
 
 
 @speech_router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)

@@ -43,7 +43,7 @@ class SpeechRequest(Body):
     )
 
     def options(self) -> SpeechOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         default_rate = PCM_RATE_HERTZ if self.response_format == "pcm" else None
         return {
             "model": self.model,

@@ -52,7 +52,7 @@ class Conversation:
         self._sent_seconds = 0.0
         """The length of what was appended from the start."""
         self._buffered_seconds = 0.0
-        """What was appended since the caller committed or cleared."""
+        """The seconds appended since the caller last committed or cleared."""
 
     async def hold(self) -> None:
         """Until the caller has left. ServiceError, ApiError, WebSocketDisconnect."""
@@ -68,7 +68,7 @@ class Conversation:
             await self._place.aclose()
 
     async def _tell(self) -> None:
-        """What each stream hears, one stream after the other."""
+        """Sends the events of each stream to the caller, one stream after the other."""
         while True:
             stream = await self._streams.get()
             try:

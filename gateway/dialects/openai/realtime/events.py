@@ -1,4 +1,4 @@
-"""What is said to the caller: https://platform.openai.com/docs/api-reference/realtime-server-events."""
+"""Events for the caller: https://platform.openai.com/docs/api-reference/realtime-server-events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def session(kind: str, session_id: str, effective: Session) -> Event:
 
 
 def error(failure: ApiError, culprit: str | None = None) -> Event:
-    """What was wrong; ``culprit`` is the caller's id of the message that was."""
+    """Returns an error event; ``culprit`` is the caller's id of the message that was wrong."""
     return event("error", error={**failure.body["error"], "event_id": culprit})
 
 

@@ -28,11 +28,11 @@ from gateway.errors import ApiError
 
 @dataclass
 class Item:
-    """What is known of one."""
+    """The state of one item."""
 
     id: str = field(default_factory=lambda: events.new_id("item"))
     text: str = ""
-    """What was told of it."""
+    """The text that was sent for it."""
     words: list[Word] = field(default_factory=list)
     seconds: float = 0.0
     language_code: str = ""
@@ -93,7 +93,7 @@ class Items:
         self._asked.append(_Asked(event_id, commit))
 
     def events(self, heard: LiveTranscriptEvent) -> Iterator[Event]:
-        """What the caller is told of it."""
+        """Yields the caller's events for an event of the service."""
         match heard:
             case SpeechStarted():
                 yield from self._start(heard)

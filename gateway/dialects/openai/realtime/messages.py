@@ -1,4 +1,4 @@
-"""What the caller says: https://platform.openai.com/docs/api-reference/realtime-client-events."""
+"""Messages of the caller: https://platform.openai.com/docs/api-reference/realtime-client-events."""
 
 import json
 from base64 import b64decode
@@ -26,7 +26,7 @@ class Update(_Message):
 
 
 class BetaUpdate(_Message):
-    """The same in the names of the beta."""
+    """Change the options of the session, by the names of the beta."""
 
     type: Literal["transcription_session.update"]
     session: BetaSession
@@ -48,7 +48,7 @@ class Append(_Message):
 
 
 class Commit(_Message):
-    """What was said so far is complete."""
+    """End the utterance that was sent so far."""
 
     type: Literal["input_audio_buffer.commit"]
 

@@ -1,4 +1,4 @@
-"""What a session can be told about how to listen, and the same as the service takes it."""
+"""Options of a session, and the service's options made of them."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -40,7 +40,7 @@ class _Given(_Shape):
 
 
 class Format(_Given):
-    """How samples are written: 16-bit little-endian, or G.711, which is always at 8 kHz."""
+    """Format of samples: 16-bit little-endian, or G.711, which is always at 8 kHz."""
 
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
     rate: Literal[24000, 8000] | None = None
@@ -63,7 +63,7 @@ class Format(_Given):
 
 
 class Transcription(_Given):
-    """Who listens, and what to expect."""
+    """The model that transcribes, and hints for it."""
 
     model: str | None = None
     language: str | None = None
@@ -120,7 +120,7 @@ class Audio(_Given):
 
 
 class Session(_Given):
-    """How to listen; ``include`` may ask for probabilities."""
+    """Options of a session; ``include`` may ask for probabilities."""
 
     type: Literal["transcription"] = "transcription"
     audio: Audio = Audio()
@@ -133,7 +133,7 @@ class Session(_Given):
 
     @property
     def is_manual(self) -> bool:
-        """Whether only the caller ends utterances."""
+        """True if only the caller ends utterances."""
         return self.input.vad is None
 
     @property
@@ -142,7 +142,7 @@ class Session(_Given):
         return self.input.format.rate_hertz * self.input.format.sample_bytes
 
     def updated(self, update: "Session") -> "Session":
-        """The same, with each field that the update has in the place of the one before."""
+        """Returns the session with each field that the update has in the place of its own."""
         given = {name: getattr(update.input, name) for name in update.input.model_fields_set}
         include = update.include if "include" in update.model_fields_set else self.include
         return Session(audio=Audio(input=self.input.model_copy(update=given)), include=include)
@@ -155,7 +155,7 @@ class Session(_Given):
         return described
 
     def options(self) -> ListenOptions:
-        """The same as the service takes it."""
+        """Returns the options for a call of the service."""
         transcription = self.input.transcription
         language, languages = expected(transcription.language, transcription.languages)
         return {
