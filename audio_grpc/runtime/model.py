@@ -19,6 +19,7 @@ from audio_grpc.runtime.loading import Loading, Progress
 from audio_grpc.runtime.memory import Footprint
 from audio_grpc.runtime.room import Room
 from audio_grpc.runtime.session import Session
+from audio_grpc.runtime.urgency import Listener
 from audio_grpc.runtime.worker import Stream
 
 T = TypeVar("T")
@@ -104,6 +105,7 @@ class Model(Generic[Backend]):
         generate: Callable[[Backend], Generator[T, None, None]],
         read_ahead: int | None = None,
         *,
+        listener: Listener | None = None,
         background: bool = False,
     ) -> AsyncIterator[Stream[T]]:
         """Wait for a place, load the model if need be, and run a generator on its threads.
@@ -112,7 +114,7 @@ class Model(Generic[Backend]):
         QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
         """
         async with self.session(background=background) as session:
-            stream = session.start(generate, read_ahead)
+            stream = session.start(generate, read_ahead, listener)
             try:
                 yield stream
             finally:
@@ -141,7 +143,7 @@ class Model(Generic[Backend]):
             place.leave()
             self._release(loaded, outcome)
 
-        session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end)
+        session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end, background=background)
         try:
             # A live stream has less than a minute of sound in work at a time.
             async with self._room.budget.work.share(0 if live else self.work_bytes):

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.turns import Turns
+from audio_grpc.runtime.urgency import BACKGROUND_SECONDS, Listener, Urgency
 from audio_grpc.runtime.worker import OnEnd, Stream, Worker
 
 B = TypeVar("B")
@@ -16,24 +17,35 @@ class Session(Generic[B]):
     """A place on a loaded model, for as many generators as the call needs, one after the other.
 
     Between two of them the call holds its place, but no thread. ``on_end`` is called once the call has left
-    and the last generator is closed, with how that one ended, see :class:`Stream`.
+    and the last generator is closed, with how that one ended, see :class:`Stream`. Those of a call in the
+    ``background`` come after those that somebody waits for.
     """
 
-    def __init__(self, backend: B, worker: Worker, turns: Turns, on_end: OnEnd) -> None:
+    def __init__(
+        self, backend: B, worker: Worker, turns: Turns, on_end: OnEnd, *, background: bool = False
+    ) -> None:
         self.backend = backend
         self.turns = turns
         """For calls that want the model again and again, to share it fairly."""
         self._worker = worker
         self._on_end = on_end
+        self._delay_seconds = BACKGROUND_SECONDS if background else 0.0
         self._outcome = Outcome(GeneratorExit())  # without a generator, as if it was closed
         self._users = 1  # the call itself, and each generator until it is closed
 
     def start(
-        self, generate: Callable[[B], Generator[T, None, None]], read_ahead: int | None = None
+        self,
+        generate: Callable[[B], Generator[T, None, None]],
+        read_ahead: int | None = None,
+        listener: Listener | None = None,
     ) -> Stream[T]:
-        """Run a generator on the model's threads; whoever leaves before its end has to close the stream."""
+        """Run a generator on the model's threads; whoever leaves before its end has to close the stream.
+
+        For a ``listener`` the generator yields ``given`` after each step.
+        """
         self._users += 1
-        return self._worker.start(partial(generate, self.backend), self._end, read_ahead)
+        urgency = Urgency(listener, self._delay_seconds)
+        return self._worker.start(partial(generate, self.backend), self._end, read_ahead, urgency)
 
     def leave(self) -> None:
         """The call, or one of its generators, needs the place no more."""

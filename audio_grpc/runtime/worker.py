@@ -1,8 +1,9 @@
 """The one crossing from models, which are synchronous generators, to asyncio.
 
-A model has a few threads and more calls than threads. A thread takes a call, pulls results from its
-generator until the reader has enough in hand or another call is waiting, and takes the next: so calls
-take turns result by result, and a reader that is slow (somebody listening) holds no thread meanwhile.
+A model has a few threads and more calls than threads. A thread takes the call that is due first
+(``urgency.py``), pulls results from its generator until the reader has enough in hand or another call is due
+before it, and takes the next: so calls take turns result by result, and a reader that is slow (somebody
+listening) holds no thread meanwhile.
 
 Work that has no result for long gives way in between (``giving_way.py``): its thread waits in the queue, and
 another takes its place until it is its turn again. So there are as many threads at work as before.
@@ -10,11 +11,11 @@ another takes its place until it is its turn again. So there are as many threads
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from contextvars import copy_context
 from itertools import count
-from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from audio_grpc.backends.base import ModelBroken
@@ -22,6 +23,7 @@ from audio_grpc.backends.leaving import Leaving, notice
 from audio_grpc.errors import MemoryShort, ModelCrashed, ModelFailed, SpeechError
 from audio_grpc.giving_way import on_give_way
 from audio_grpc.runtime.blame import Outcome, outcome
+from audio_grpc.runtime.urgency import DueQueue, Given, Urgency
 
 T = TypeVar("T")
 Generate = Callable[[], Generator[T, None, None]]
@@ -47,13 +49,15 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         generate: Generate[T],
         *,
         read_ahead: int,
+        urgency: Urgency,
         ready: "Queue",
-        let_others: Callable[[], None],
+        let_others: Callable[[float], None],
         on_end: OnEnd,
     ) -> None:
         self._model = model
         self._generate = generate
         self._read_ahead = read_ahead
+        self._urgency = urgency
         self._ready = ready
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -70,10 +74,18 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         self._results: list[T] = []
         self._reader: asyncio.Future[None] | None = None
         self._parked = False
-        self._closed = False
+        self._closed = self._hastened = False
         self._ended = False
         self._error: BaseException | None = None
-        ready.put(self)
+        self.wait_for_turn()
+
+    def wait_for_turn(self) -> None:
+        """Wait for a thread."""
+        with self._lock:
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        self._ready.put(self, -math.inf if self._hastened else self._urgency.due)
 
     # On the event loop.
 
@@ -114,28 +126,42 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         with self._lock:
             self._closed = True
             self._results.clear()
+            self._hasten()
             self._unpark()
         self._leaving.leave()
+
+    def hasten(self) -> None:
+        """Have its turn come first, since all that is left to do is to come to an end."""
+        with self._lock:
+            self._hasten()
+
+    def _hasten(self) -> None:
+        self._hastened = True
+        self._ready.hasten(self)
 
     def _unpark(self) -> None:
         if self._parked:
             self._parked = False
-            self._ready.put(self)
+            self._wait_for_turn()
 
     # On a model thread.
 
-    def take_turn(self, others_wait: Callable[[], bool]) -> bool:
-        """Pull results; whether the call wants another turn as soon as the others had theirs."""
-        return self._context.run(self._pull, others_wait)
+    def take_turn(self) -> bool:
+        """Pull results; whether the call wants another turn once those had theirs that are due before it."""
+        return self._context.run(self._pull)
 
-    def _pull(self, others_wait: Callable[[], bool]) -> bool:
+    def _pull(self) -> bool:
+        self._urgency.begin_turn()
         try:
             if not self._closed and self._generator is None:
                 self._generator = self._generate()
             while not self._closed and self._generator is not None:
-                if self._deliver(next(self._generator)):
+                result = next(self._generator)
+                if isinstance(result, Given):
+                    self._urgency.count_given(result)
+                elif self._deliver(result):
                     return False
-                if others_wait():
+                if self._ready.has_before(self._urgency.due):
                     return True
             if self._generator is not None:
                 self._generator.close()
@@ -148,7 +174,9 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
 
     def _give_way(self) -> None:
         self._require_caller()
-        self._let_others()
+        self._urgency.give_way()
+        self._let_others(self._urgency.due)
+        self._urgency.begin_turn()
         self._require_caller()
 
     def _require_caller(self) -> None:
@@ -157,6 +185,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
 
     def _deliver(self, result: T) -> bool:
         """Hand over a result; whether the reader has enough for now and the call is parked."""
+        self._urgency.count_result()
         with self._lock:
             if not self._closed:
                 self._results.append(result)
@@ -207,7 +236,7 @@ class Turn:
         self._came.set()
 
 
-Queue = SimpleQueue[Stream[Any] | Turn | None]
+Queue = DueQueue[Stream[Any] | Turn | None]
 
 
 class Worker:
@@ -216,14 +245,20 @@ class Worker:
     def __init__(self, name: str, *, threads: int, read_ahead: int) -> None:
         self._name = name
         self._read_ahead = read_ahead
-        self._ready: Queue = SimpleQueue()
+        self._ready: Queue = DueQueue()
         self._at_work = threads
         self._numbers = count()
         self._threads: set[threading.Thread] = set()
         for _ in range(threads):
             self._start_thread()
 
-    def start(self, generate: Generate[T], on_end: OnEnd, read_ahead: int | None = None) -> Stream[T]:
+    def start(
+        self,
+        generate: Generate[T],
+        on_end: OnEnd,
+        read_ahead: int | None = None,
+        urgency: Urgency | None = None,
+    ) -> Stream[T]:
         """Begin a call; ``generate`` makes its generator, on a model thread.
 
         ``read_ahead`` is how far that may be ahead of its reader, if less than usual.
@@ -232,6 +267,7 @@ class Worker:
             self._name,
             generate,
             read_ahead=self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead),
+            urgency=urgency or Urgency(),
             ready=self._ready,
             let_others=self._let_others,
             on_end=on_end,
@@ -240,7 +276,7 @@ class Worker:
     async def close(self) -> None:
         """End the threads; every stream must have ended before."""
         for _ in range(self._at_work):
-            self._ready.put(None)
+            self._ready.put(None, math.inf)
         for thread in list(self._threads):
             await asyncio.to_thread(thread.join)
 
@@ -250,22 +286,19 @@ class Worker:
         thread.start()
 
     def _work(self) -> None:
-        while (taken := self._ready.get()) is not None:
+        while (taken := self._ready.take()) is not None:
             if isinstance(taken, Turn):  # its thread goes on in place of this one
                 taken.come()
                 break
-            if taken.take_turn(self._others_wait):
-                self._ready.put(taken)
+            if taken.take_turn():
+                taken.wait_for_turn()
             del taken  # or it would live until the next call
         self._threads.discard(threading.current_thread())
 
-    def _let_others(self) -> None:
-        """Wait behind those that are waiting, while another thread is at work in place of this one."""
-        if self._others_wait():
+    def _let_others(self, due: float) -> None:
+        """Wait for those that are due before, while another thread is at work in place of this one."""
+        if self._ready.has_before(due):
             turn = Turn()
-            self._ready.put(turn)
+            self._ready.put(turn, due)
             self._start_thread()
             turn.wait()
-
-    def _others_wait(self) -> bool:
-        return not self._ready.empty()

@@ -14,6 +14,8 @@ from dataclasses import replace
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.runtime.session import Session
+from audio_grpc.runtime.urgency import Listener
+from audio_grpc.runtime.worker import Stream
 from audio_grpc.services.live_requests import patience, stream_idle
 from audio_grpc.services.narrator import Event, Narrator, Paused, Spoken, joined
 from audio_grpc.services.passage import Passage
@@ -48,6 +50,8 @@ class LiveSpeech:
         self._limits = limits
         self._call = call
         self._narrator = Narrator(session.backend, job, started, call)
+        self._listener = Listener()
+        self._stream: Stream[Event] | None = None
         self._changed = asyncio.Event()
         self._active_at = self._written_at = time.monotonic()
         self._passages: asyncio.Queue[Passage] = asyncio.Queue(MAX_CANCELS_WAITING)
@@ -67,6 +71,7 @@ class LiveSpeech:
                         yield event
                 if not passage.cancelled.is_set():
                     break
+                self._listener = Listener()  # what he has in hand is of no interest any more
                 yield replace(self._progress, dropped_end=passage.end)
             async with aclosing(self._run(lambda _: self._narrator.finish())) as events:
                 async for event in events:
@@ -91,7 +96,7 @@ class LiveSpeech:
         self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
     ) -> AsyncGenerator[SpokenAudio | Paused, None]:
         """What one generator says, noting how far that goes."""
-        stream = self._session.start(generate, self._job.speech.read_ahead)
+        self._stream = stream = self._session.start(generate, self._job.speech.read_ahead, self._listener)
         try:
             async for ready in stream:
                 self._require_reader()
@@ -151,6 +156,8 @@ class LiveSpeech:
                 self._passage.flush()
             case "cancel":
                 self._passage.cancelled.set()
+                if self._stream is not None:
+                    self._stream.hasten()
                 self._changed.set()
                 self._passage = self._next_passage()
                 await self._passages.put(self._passage)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from audio_grpc.audio import MAX_PIECE_BYTES, Encoder
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import TextUnspeakable
+from audio_grpc.runtime.urgency import given
 from audio_grpc.services.passage import Passage, Pause, Piece
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, require_pronounceable, say
 from audio_grpc.services.requests import LiveSpeechJob
@@ -66,6 +67,9 @@ class Narrator:
                         yield event
                         if passage.cancelled.is_set():
                             return
+                    yield given(audio.seconds)
+                    if passage.cancelled.is_set():
+                        return
             yield Spoken(piece.end)
 
     def finish(self) -> Generator[Event, None, None]:

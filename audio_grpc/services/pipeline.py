@@ -11,11 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from audio_grpc.audio import MAX_PIECE_BYTES, Block, choose_rate, decode_blocks, encode
+from audio_grpc.audio import MAX_PIECE_BYTES, Block, Encoder, choose_rate, decode_blocks
 from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
 from audio_grpc.languages import NAMES, known_language
 from audio_grpc.runtime.blame import working_on
+from audio_grpc.runtime.urgency import given
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
@@ -95,14 +96,24 @@ def speak(
         max_size=info.max_piece_size,
     )
     total = SpeechFinished()
-    sound = _utter(backend, pieces, job, total, call)
-    with closing(encode(sound, job.encoding, started.sample_rate_hertz)) as encoded:
-        for data in encoded:
-            if call.first_result is None:
-                call.result()
-                yield started
-            yield data
+    encoder = Encoder(job.encoding, started.sample_rate_hertz)
+    with closing(encoder), closing(_utter(backend, pieces, job, total, call)) as sound:
+        for audio in sound:
+            yield from _sent(encoder.write(audio), started, call)
+            if call.first_result is not None:  # else the encoder holds all of it back
+                yield given(audio.seconds)
+        yield from _sent(encoder.finish(), started, call)
     yield total
+
+
+def _sent(
+    encoded: Iterable[bytes], started: SpeechStarted, call: Call
+) -> Generator[SpeechStarted | bytes, None, None]:
+    for data in encoded:
+        if call.first_result is None:
+            call.result()
+            yield started
+        yield data
 
 
 def settled(

@@ -11,6 +11,7 @@ from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import from_cancelled, from_seconds, from_spoken, from_voice
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
+from audio_grpc.runtime.urgency import Listener
 from audio_grpc.services.callers import speaker
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
@@ -59,7 +60,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         job = spoken_by(job, voice)
         aliases = model.spec.voice_aliases
         generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
-        async with model.stream(generate, job.read_ahead) as events:
+        async with model.stream(generate, job.read_ahead, listener=Listener()) as events:
             async for ready in events:
                 for event in joined(ready):
                     if isinstance(event, bytes):

@@ -173,12 +173,12 @@ async def test_the_buffer_is_how_far_the_model_goes_ahead(open_door: Open, size:
     loaded = await door.server.models.synthesizer("").load()
     start = loaded.worker.start
 
-    def started(generate: Any, on_end: Any, read_ahead: int | None = None) -> Any:
-        stream = start(generate, on_end, read_ahead)
+    def started(*arguments: Any) -> Any:
+        stream = start(*arguments)
         worker_of.append(stream._read_ahead)
         return stream
 
-    loaded.worker.start = started  # type: ignore[method-assign]
+    loaded.worker.start = started  # type: ignore[assignment, method-assign]
     await door.http.post("/tts", json={"input": "x", "streaming_buffer_size": size})
     await door.http.post("/tts", json={"input": "x"})
     assert worker_of == [size, 3]
