@@ -1,1 +1,1 @@
-"""What the service costs beside the bare models, measured in one run: ``make bench``."""
+"""Measures the cost of the service beside the bare models, in one run: ``make bench``."""

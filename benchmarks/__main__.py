@@ -62,7 +62,7 @@ async def measure_synthesis(scale: Scale, address: str, streams: int) -> dict[st
 
 
 async def measure_server(scale: Scale) -> Figures:
-    """What one server does that has all of it to do."""
+    """Measures one server that gets all of the calls."""
     with served.configured(served.CONFIG) as (server, address):
         found: Figures = {
             "synthesis": {
@@ -141,7 +141,7 @@ async def measure_throughput(scale: Scale, server: psutil.Process, address: str)
 
 
 def machine() -> Figures:
-    """What the figures were measured on."""
+    """Returns facts about the machine on which the figures were measured."""
     model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
         "cpu": model[0] if model else platform.processor(),
@@ -170,7 +170,7 @@ SECTIONS: dict[str, Callable[[Scale], Awaitable[Figures]]] = {
 
 
 async def main(sections: list[str], scale: Scale) -> None:
-    """What is measured is kept at once; what is not stays as it was measured before."""
+    """Measures the sections and stores each result at once; other sections keep their earlier figures."""
     found = {} if scale.quick else results.kept()
     measured = {name: date for name, date in found.get("measured", {}).items() if name in SECTIONS}
     for section in sections:

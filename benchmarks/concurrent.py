@@ -24,7 +24,7 @@ from benchmarks.words import word_error_rate
 from benchmarks.workload import CLIPS, CORES, SPOKEN, Scale, alone
 
 WORKLOAD = {1: 5, 4: 10, 8: 20, 32: 40}
-"""How many clips all callers together have, by their number; whoever is done takes the next."""
+"""The number of clips of all callers together, by the number of callers; a free caller takes the next."""
 LITTLE = {1: 1, 4: 4}
 BARE, OURS = "bare faster-whisper", "default"
 CONFIG = """
@@ -44,7 +44,7 @@ def workload(count: int) -> list[Path]:
 
 
 def figures(took: float, cpu_seconds: float, done: list[Done]) -> Figures:
-    """What a round of all callers amounts to."""
+    """Returns the figures of a round of all callers."""
     latencies, lengths, texts = zip(*done, strict=True)
     return {
         "audio_per_second": sum(lengths) / took,

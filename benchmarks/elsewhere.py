@@ -16,7 +16,7 @@ from benchmarks.workload import CHUNK, CLIPS
 PROVIDER = 19999
 REPEATS = 100
 HOLD_SECONDS = 0.03
-"""How long the provider waits with all but the first: who collects, is late by that."""
+"""The seconds for which the provider holds back all but the first piece; a buffering client adds them."""
 CONFIG = f"""
 log_level = "WARNING"
 port = {doors.SERVER}
@@ -63,7 +63,7 @@ class Provider:
 
 
 async def _read(reader: asyncio.StreamReader) -> bool:
-    """Whether the request is for speech."""
+    """Reads a request; tells if it is for speech."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     length = next(line for line in head.split("\r\n") if line.startswith("content-length:"))
     await reader.readexactly(int(length.partition(":")[2]))

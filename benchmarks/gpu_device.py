@@ -1,4 +1,4 @@
-"""What the GPU is, and how much of its memory is in use."""
+"""Describes the GPU, and measures the memory of it that is in use."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ NO_GPU = "; on a machine without a GPU, try the script out with: --device cpu --
 
 
 def torch_sees_gpu() -> bool:
-    """Whether torch is installed, in a build for CUDA, and finds a GPU."""
+    """Tells if torch is installed, in a build for CUDA, and finds a GPU."""
     if find_spec("torch") is None:
         return False
     import torch
@@ -94,7 +94,7 @@ class PeakMemory:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What the figures are measured on."""
+    """Returns facts about the machine on which the figures are measured."""
     cpuinfo = Path("/proc/cpuinfo")
     models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
     return {

@@ -42,7 +42,7 @@ def check(device: str) -> None:
 
 @dataclass(frozen=True)
 class Workload:
-    """What is done with a model, and where."""
+    """The device of a model, and the amount of work for it."""
 
     device: str
     tiny: bool

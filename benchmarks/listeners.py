@@ -30,7 +30,7 @@ Arrival = tuple[float, float]
 
 @dataclass(frozen=True)
 class Heard:
-    """What one listener met; seconds."""
+    """The measurements of one listener, in seconds."""
 
     first: float
     sound: float
@@ -39,7 +39,7 @@ class Heard:
 
 
 def dry_seconds(arrivals: list[Arrival]) -> float:
-    """How long a listener lacks sound who plays in real time from the first arrival on."""
+    """Returns the seconds without sound for a listener who plays in real time from the first arrival on."""
     dry, lasts_until = 0.0, arrivals[0][0]
     for at, seconds in arrivals:
         dry += max(0.0, at - lasts_until)

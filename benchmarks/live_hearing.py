@@ -36,7 +36,7 @@ Figures = dict[str, Any]
 
 @dataclass
 class Take:
-    """What one stream was told, and when (seconds of the stream's own clock)."""
+    """The events of one stream, each with its time in seconds of the stream's own clock."""
 
     said: str
     offline: str
@@ -150,7 +150,7 @@ def _first(place: int, text: str, shown: list[tuple[float, str]], final: float) 
 
 
 def _changes(take: Take) -> int:
-    """How many stable texts are not the beginning of what came after them."""
+    """Counts the stable texts that are not the beginning of the text after them."""
     changes = 0
     finals = {final.utterance: final.text for _, final in take.finals}
     for utterance, hypotheses in take.hypotheses.items():

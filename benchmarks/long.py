@@ -75,7 +75,7 @@ def bare(way: str, path: Path) -> Figures:
 
 
 class Meter:
-    """What a process does from now on, until its last segment."""
+    """Measures a process from now on, until its last segment."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process

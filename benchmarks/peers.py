@@ -86,7 +86,7 @@ class Peers:
         self._missing: dict[str, str] = {}
 
     async def measure(self) -> Figures:
-        """What tables() makes a page of."""
+        """Returns the figures of which tables() makes a page."""
         hears = [part for part in ("clips", "long") if part in self._asked.parts]
         speaks = [part for part in self._asked.parts if part == "speech"]
         for peers, parts in ((HEARING, hears), (SPEAKING, speaks)):

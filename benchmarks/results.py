@@ -1,4 +1,4 @@
-"""Where figures are kept: results.json, and the page of it, README.md."""
+"""Stores the figures in results.json, and writes the page of them, README.md."""
 
 import json
 from pathlib import Path

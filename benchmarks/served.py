@@ -102,7 +102,7 @@ async def transcribe(address: str, repeats: int) -> dict[str, Any]:
 
 
 async def throughput(server: psutil.Process, address: str, count: int) -> dict[str, float]:
-    """How fast chunks of 4800 bytes come, and what each costs the server in CPU time.
+    """Measures the pace of chunks of 4800 bytes, and the server's CPU time for each.
 
     Chunks are counted by their bytes, since the server lets those travel together that wait together.
     """
@@ -143,7 +143,7 @@ async def first_message(channel: grpc.aio.Channel) -> float:
 
 
 def cpu_seconds(server: psutil.Process) -> float:
-    """What a process has used of the CPUs so far."""
+    """Returns the seconds of CPU time that a process has used so far."""
     times = server.cpu_times()
     return float(times.user + times.system)
 

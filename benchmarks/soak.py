@@ -40,7 +40,7 @@ Call = Callable[[AsyncClient, random.Random], Awaitable[None]]
 
 @dataclass(frozen=True)
 class State:
-    """What a server takes of the machine."""
+    """The memory and threads that a server uses."""
 
     megabytes: float
     threads: int
@@ -112,7 +112,7 @@ KINDS: dict[Call, int] = {
     upload_and_leave: 8,
     ask_for_nonsense: 10,
 }
-"""How many of a hundred calls are of each kind."""
+"""The number of calls of each kind among a hundred."""
 
 
 async def run(address: str, count: int, seed: int, ends: Counter[str]) -> None:
@@ -143,7 +143,7 @@ async def settled(server: psutil.Process, threads: int) -> State:
 
 
 async def soak(server: psutil.Process, address: str) -> bool:
-    """Whether the server is after all the calls as it was after the warm-up."""
+    """Makes all the calls; tells if the server is afterwards as it was after the warm-up."""
     ends: Counter[str] = Counter()
     await run(address, WARM_UP_CALLS, SEED, Counter())
     warm = await settled(server, threads=0)

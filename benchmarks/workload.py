@@ -1,4 +1,4 @@
-"""What is measured, the same for the bare models and for the service."""
+"""The workload, equal for the bare models and for the service."""
 
 import json
 import os
@@ -13,7 +13,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = sorted((ROOT / "tests" / "data").glob("*.flac"))
 SPOKEN: dict[str, str] = json.loads((ROOT / "tests" / "data" / "transcripts.json").read_text())
-"""What is said in each clip, by its name."""
+"""The transcript of each clip, by its name."""
 TEXT = (
     "The speech service speaks while it is still thinking. Its first sentence is short, so that sound "
     "starts early. The second one goes on for a while, as people do when they explain something at length, "
@@ -27,7 +27,7 @@ CORES = len(os.sched_getaffinity(0))
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: all that the page states, or a little that proves that a section works."""
+    """The amount of measuring: all that the page states, or a little that proves that a section works."""
 
     quick: bool = False
 
@@ -37,7 +37,7 @@ class Scale:
 
     @property
     def rounds(self) -> int:
-        """How often each figure is measured; its median counts."""
+        """The number of times that each figure is measured; its median counts."""
         return self.of(3, 1)
 
 
@@ -62,7 +62,7 @@ def summary(rounds: list[list[Run]]) -> dict[str, Any]:
 
 
 def alone(module: str, *arguments: object) -> dict[str, Any]:
-    """What a module measures in a process of its own, which prints it as JSON."""
+    """Runs a module in a process of its own; returns the figures that it prints as JSON."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)

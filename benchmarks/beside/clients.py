@@ -1,4 +1,4 @@
-"""What is asked of every server: gRPC, HTTP as OpenAI has it, and Wyoming, behind one protocol."""
+"""Clients for all servers behind one protocol: gRPC, OpenAI's HTTP, and Wyoming."""
 
 import asyncio
 import json

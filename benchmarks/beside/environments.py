@@ -20,7 +20,7 @@ SPEACHES_PYTHON = (3, 12)
 UV = Path(sys.executable).with_name("uv")
 EXPORTED = ("--no-hashes", "--no-annotate", "--no-header", "--quiet")
 UNUSED = ("torch", "pyannote-audio", "gradio", "onnxruntime-gpu", "opentelemetry-distro")
-"""What speaches needs for its diarization, its web page, CUDA and traces, of more than 5 GB."""
+"""Packages that speaches needs for diarization, its web page, CUDA and traces only: over 5 GB."""
 VOICES = ("af_heart",)
 HUB_MODELS = {
     "bench/whisper-base": "library_name: ctranslate2\npipeline_tag: automatic-speech-recognition",
@@ -35,7 +35,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where environments and weights are kept."""
+    """The folders of environments and weights."""
 
     cache: Path
     say: Callable[[str], None]

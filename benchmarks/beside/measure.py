@@ -1,4 +1,4 @@
-"""The same calls to every server: short clips from many callers, one long recording, one text."""
+"""Makes equal calls to every server: short clips from many callers, one long recording, one text."""
 
 import asyncio
 import statistics

@@ -18,7 +18,7 @@ DIFFERS = {
 
 
 def tables(kept: dict[str, Any]) -> str:
-    """What was measured of whom, what differs between them, and what could not be had."""
+    """Returns the page: the figures of each server, the differences among them, and the missing ones."""
     figures: dict[str, dict[str, Any]] = kept["figures"]
     lines: list[str] = []
     head: tuple[str, ...]
