@@ -1,4 +1,4 @@
-"""What a model has to be able to do, so that the service can run it.
+"""The interface of models: the operations that the service needs to run one.
 
 A backend is a class that takes a :class:`ModelSpec` and implements :class:`Synthesizer` or
 :class:`Transcriber`. It is announced as an entry point (group ``audio_grpc.synthesizers`` or
@@ -26,7 +26,7 @@ OPENAI_VOICES = (
     *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
 PERSONAS = ("professional", "friendly", "calm", "energetic")
-"""How GateFlow's clients name voices."""
+"""The names of voices that GateFlow's clients use."""
 
 AtLeastOne = Annotated[int, Ge(1)]
 NotNegative = Annotated[int, Ge(0)]
@@ -53,7 +53,7 @@ class ModelSpec:
     backend: str
     """Name of the entry point."""
     path: str | None = None
-    """Where the weights are: whatever the backend takes (a folder, a hub name). None: its own default."""
+    """The location of the weights, as the backend takes it (a folder, a hub name). None: its own default."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     compute_type: str = "auto"
@@ -66,19 +66,19 @@ class ModelSpec:
     """The steps of the model that run at the same time; more, if the model is better used so. None, here and
     in the next two: chosen from what the machine has (``choosing.py``)."""
     concurrency: AtLeastOne | None = None
-    """How many calls are in progress at the same time; they take turns on the threads."""
+    """The number of calls in progress at the same time; they take turns on the threads."""
     queue: NotNegative | None = None
-    """How many calls wait for one of those to end; one more is refused at once."""
+    """The number of calls that wait for one of those to end; one more is refused at once."""
     live_streams: AtLeastOne = 8
-    """How many callers who are still speaking it listens to at the same time; one more is refused at once."""
+    """The number of live streams that it transcribes at the same time; one more is refused at once."""
     read_ahead: AtLeastOne = 8
-    """How many results the model may be ahead of a slow reader, for each call."""
+    """The number of results that the model may be ahead of a slow reader, for each call."""
     aliases: tuple[str, ...] = ()
     """Other names that requests can use for the model."""
     voice_aliases: Mapping[str, str] | None = None
     """Other names that requests can use for its voices; None: OpenAI's names and the personas."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What only this backend understands; it documents them as a dataclass."""
+    """Options that only this backend has; it documents them as a dataclass."""
 
     @property
     def sizes(self) -> Sizes:
@@ -125,7 +125,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class SynthesizerInfo:
-    """What a synthesiser can do.
+    """The capabilities of a synthesiser.
 
     ``options`` names the fields of :class:`SynthesisOptions`, beside the voice, that have an effect.
     """
@@ -136,19 +136,19 @@ class SynthesizerInfo:
     max_piece_size: int = 400
     """The longest text, in characters, that one call of ``synthesize`` speaks well."""
     cloning: bool = False
-    """Whether it speaks with the voice of a sample (``SynthesisOptions.sample``)."""
+    """True if it speaks with the voice of a sample (``SynthesisOptions.sample``)."""
     voice_sample_rate_hertz: int = 16000
     """The rate of the samples of speakers that ``synthesize`` wants."""
     openai_voices: Mapping[str, str] = field(default_factory=dict)
     """Which of its voices is the most like each of OpenAI's, and each persona; the others are the first."""
     wants_sample_transcript: bool = False
-    """Whether it clones better when it knows what the sample says: it is then told, if anyhow possible."""
+    """True if it clones better with a transcript of the sample, which it then gets if there can be one."""
     sample_language_codes: tuple[str, ...] = ()
     """BCP-47 codes of what it speaks with the voice of a sample, beside those of its own voices."""
     threads: int = 1
-    """How many steps at the same time, at least, make good use of it."""
+    """The least number of simultaneous steps that make good use of it."""
     any_voice: bool = False
-    """Whether it may know names of voices beyond its ``voices``."""
+    """True if it may know names of voices beyond its ``voices``."""
     work_bytes: int = 0
     """The host's memory that one call takes while it is spoken, beside the weights."""
 
@@ -171,7 +171,7 @@ class SynthesizerInfo:
 
 @dataclass(frozen=True)
 class TranscriberInfo:
-    """What a transcriber can do.
+    """The capabilities of a transcriber.
 
     ``options`` names the fields of :class:`TranscriptionOptions` that have an effect.
     """
@@ -181,17 +181,17 @@ class TranscriberInfo:
     sample_rate_hertz: int = 16000
     """The rate of the audio that ``transcribe`` wants."""
     threads: int = 1
-    """How many steps at the same time, at least, make good use of it."""
+    """The least number of simultaneous steps that make good use of it."""
     work_bytes: int = 0
     """The host's memory that one call takes for a block of five minutes, beside the weights."""
 
 
 @dataclass
 class TranscriptUsage:
-    """What a model states of a recording that it has recognised, once the segments have ended."""
+    """The usage that a model reports for a recording, once the segments have ended."""
 
     output_tokens: int | None = None
-    """How many tokens its text has; None: as many as the segments have."""
+    """The number of tokens of its text; None: as many as the segments have."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class Transcript:
 
 
 class ModelBroken(Exception):
-    """What a backend raises, from the error that it got, when no later call can go well either.
+    """Raised by a backend, from the error that it got, when no later call can go well either.
 
     The model is then loaded again. Its text is for the log; callers learn only that the model crashed.
     """
@@ -218,7 +218,7 @@ class Synthesizer(Protocol):
 
     @property
     def info(self) -> SynthesizerInfo:
-        """What is known; before ``load`` it may lack what only the loaded model tells."""
+        """The capabilities; before ``load`` those are missing that only the loaded model tells."""
 
     def load(self) -> None:
         """Bring the model into memory. An exception's text is what the caller reads as the cause.
@@ -248,7 +248,7 @@ class Transcriber(Protocol):
 
     @property
     def info(self) -> TranscriberInfo:
-        """What is known; before ``load`` it may lack what only the loaded model tells."""
+        """The capabilities; before ``load`` those are missing that only the loaded model tells."""
 
     def load(self) -> None:
         """Bring the model into memory. An exception's text is what the caller reads as the cause.

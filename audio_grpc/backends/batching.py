@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 @dataclass(eq=False)
 class _Entry(Generic[Item, Result]):
-    """What one caller waits for."""
+    """An item of one caller, and its place for the results."""
 
     key: Hashable
     item: Item
@@ -111,7 +111,7 @@ class Batcher(Generic[Item, Result]):
         return batch, count >= self._size
 
     def _patience(self) -> float | None:
-        """How long the first who waits may go on doing so; None: until something changes."""
+        """Returns the seconds that the first entry may still wait; None to wait until something changes."""
         if self._running >= self._workers or not self._waiting:
             return None
         return max(self._waiting[0].since + self._wait_seconds - time.monotonic(), 0.0)

@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a model is run."""
+    """The settings with which a model is run."""
 
     spec: ModelSpec
     """The configured one, with what was chosen filled in."""

@@ -1,4 +1,4 @@
-"""What every adapter has to know of models on NVIDIA GPUs."""
+"""Parts that all adapters of models on NVIDIA GPUs share."""
 
 import re
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ BLOCK = 1 << 20
 Tell = Callable[[int], None]
 MODEL_BYTES = 147_882_941
 PREPARED = 0.6
-"""How much of the loading is done when the folder is whole; a third of that each time all bytes are read."""
+"""The part of the loading that is done when the folder is whole; each reading of all bytes is a third."""
 
 
 def whisper_base(cache: Path | None = None) -> Path:

@@ -82,7 +82,7 @@ OPTIONS = frozenset(
 
 @dataclass(frozen=True)
 class WhisperOptions:
-    """What can be configured beside the fields that every model has."""
+    """Options beside the fields that every model has."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -93,14 +93,14 @@ class WhisperOptions:
     takes part needs a place (``concurrency``) and a thread; there are at least as many threads as make two
     batches for each worker."""
     batch_wait_seconds: Annotated[float, Ge(0)] = 0.005
-    """How long a window waits for others to join it, if there are calls that could send one."""
+    """The seconds that a window waits for others to join it, if there are calls that could send one."""
     workers: AtLeastOne | None = None
     """Batches that are computed at the same time."""
     short_context: bool = False
-    """Whether the encoder sees short windows without the silence that fills them up to 30 seconds, which
+    """True to encode short windows without the silence that fills them up to 30 seconds, which
     is several times less work. The text of some differs then; what looks wrong is redone in full."""
     cache_path: Path | None = None
-    """Where the embedded model is put together; None: the user's cache folder."""
+    """The folder in which the embedded model is put together; None: the user's cache folder."""
 
 
 def _unfit_for_gpu() -> str:
@@ -218,7 +218,7 @@ class FasterWhisper:
         return Transcript(language, segments)
 
     def _warm_up(self) -> None:
-        """What is made by the first use (buffers, the voice detector) costs no caller time."""
+        """Transcribes silence, so that buffers and the voice detector are made before the first call."""
         silence = Audio(np.zeros(16000, np.float32), 16000)
         for detect_voice in (True, False):
             # Left to itself it would go on about silence for seconds.

@@ -40,7 +40,7 @@ VOICES = {
 
 @dataclass(frozen=True)
 class HibariOptions:
-    """What can be configured beside the fields that every model has."""
+    """Options beside the fields that every model has."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -72,14 +72,14 @@ OPENAI_VOICES = {
 
 @dataclass(frozen=True)
 class KokoroOptions:
-    """What can be configured beside the fields that every model has."""
+    """Options beside the fields that every model has."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     cpu_threads: AtLeastOne | None = None
     """CPU threads for each of the model's threads; None: chosen (``choosing.py``)."""
     cache_path: Path | None = None
-    """Where the embedded model and the archive of its voices are; None: the user's cache folder."""
+    """The folder of the embedded model and the archive of its voices; None: the user's cache folder."""
 
 
 def _unfit_for_gpu() -> str:
@@ -177,7 +177,7 @@ class _Engine:
     """The number of each phoneme."""
 
     def phonemes(self, text: str, voice: str) -> Iterator[str]:
-        """What to say, sentence by sentence, in at most 510 phonemes each; nothing without a sound."""
+        """Yields the phonemes, sentence by sentence, at most 510 in each; none for one without sound."""
         for sentence in self.readers[voice[0]].phonemes(text):
             known = "".join(phoneme for phoneme in sentence if phoneme in self.alphabet)
             yield from (part for part in parts(known, MOST_TOKENS) if any(map(str.isalpha, part)))

@@ -1,4 +1,4 @@
-"""How a backend that waits for something outside the process learns that its caller has left.
+"""Tells a backend that waits for something outside the process that its caller has left.
 
 A generator is closed between two results. One that waits long for the next, on a network, holds its thread
 and its place until then, unless it is woken.
@@ -13,7 +13,7 @@ Interrupt = Callable[[], object]
 
 
 class Leaving:
-    """Whether the caller of one generator has left; what it waits for is then interrupted."""
+    """Records that the caller of one generator has left, and interrupts the generator's waiting."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -1,4 +1,4 @@
-"""How far the loading of a model is: told by the backend, if it can tell, to whoever waits."""
+"""The progress of a model's loading: from the backend, if it can tell, to those who wait."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -14,7 +14,7 @@ from audio_grpc.live import FRAME_SAMPLES
 from audio_grpc.types import Samples
 
 CONTEXT_SAMPLES = 64
-"""How much of the frame before it the model wants with each."""
+"""The samples of the preceding frame that the model needs with each frame."""
 STATE_SHAPE = (1, 1, 128)
 PART_FRAMES = 500
 """Given to the model at once: more is no faster, and 75 MB more for five minutes."""
@@ -76,7 +76,7 @@ class SileroDetector:
         self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, frames: Samples) -> list[float]:
-        """How probably each of ``frames`` [n, FRAME_SAMPLES] is speech, 0 to 1."""
+        """Returns the probability of speech, 0 to 1, in each of ``frames`` [n, FRAME_SAMPLES]."""
         contexts = np.vstack([self._context, frames[:-1, FRAME_SAMPLES - CONTEXT_SAMPLES :]])
         self._context = frames[-1, FRAME_SAMPLES - CONTEXT_SAMPLES :].copy()
         heard, self._hidden, self._cell = self._session.run(

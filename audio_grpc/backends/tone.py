@@ -52,7 +52,7 @@ NO_WEIGHTS: Weights = np.ones(0, np.uint8)
 
 @dataclass(frozen=True)
 class ToneOptions:
-    """How the tone backends misbehave when a test wants them to."""
+    """Options of the tone backends, with faults for tests."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -63,17 +63,17 @@ class ToneOptions:
     weight_bytes: Annotated[int, Ge(0)] = 0
     """Memory to take."""
     fail_loading: bool = False
-    """Whether loading fails."""
+    """True to fail at loading."""
     fail_after: Annotated[int, Ge(0)] | None = None
     """After so many chunks or segments of a call, fail."""
     crash_on: str | None = None
     """A word that breaks the speaker for good: that call fails, and so does all that it begins later."""
     cloning: bool = False
-    """Whether the speaker takes samples; it borrows nothing of them but how loud they are at most."""
+    """True if the speaker takes samples; it uses nothing of them but their peak."""
     wants_transcript: bool = False
-    """Whether the speaker wants to know what a sample says; it then says that first."""
+    """True if the speaker wants the transcript of a sample; it then says that first."""
     own_voice: bool = True
-    """Whether the speaker has a voice without a sample."""
+    """True if the speaker has a voice without a sample."""
 
 
 def _pretend_to_load(options: ToneOptions) -> Weights:
@@ -106,7 +106,7 @@ def _tones(byte: int) -> Samples:
 
 
 def _volume(sample: VoiceSample | None) -> float:
-    """How loud to speak, 0 to 1: as loud as the sample, but so that the listener hears it."""
+    """Returns the amplitude, 0 to 1: the peak of the sample, within the listener's range."""
     if sample is None:
         return AMPLITUDE
     return min(max(float(np.max(np.abs(sample.audio.samples))), QUIETEST), LOUDEST)
@@ -133,7 +133,7 @@ class ToneSpeaker:
         )
 
     def load(self) -> None:
-        """Nothing is needed, but the options may want time and memory."""
+        """Loads nothing, but takes the time and memory that the options ask for."""
         self._weights = _pretend_to_load(self._options)
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class ToneListener:
         )
 
     def load(self) -> None:
-        """Nothing is needed, but the options may want time and memory."""
+        """Loads nothing, but takes the time and memory that the options ask for."""
         self._weights = _pretend_to_load(self._options)
 
     def close(self) -> None:
@@ -221,7 +221,7 @@ def _pitch(tone: Samples) -> int:
 
 
 def _is_complete(heard: bytes, following: int) -> bool:
-    """Whether a sentence ended before the byte ``following``."""
+    """Tells if a sentence ended before the byte ``following``."""
     return re.search(rb"[.!?]\s+$", heard) is not None and not chr(following).isspace()
 
 

@@ -1,4 +1,4 @@
-"""What was asked of a transcriber, as the keyword arguments of faster-whisper's ``transcribe``."""
+"""Options of a transcription, as the keyword arguments of faster-whisper's ``transcribe``."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ BATCHED_IGNORES = frozenset(
         "word_timestamps",
     }
 )
-"""What the pipeline for several windows at once only takes to have the same signature, or does anyhow."""
+"""Arguments that the batched pipeline ignores, or follows in any case."""
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Whisper's own."""
 
@@ -35,7 +35,7 @@ def arguments(options: TranscriptionOptions) -> dict[str, Any]:
 
 
 def batched_arguments(options: TranscriptionOptions) -> dict[str, Any]:
-    """The same for ``BatchedInferencePipeline.transcribe``."""
+    """Returns the keyword arguments of ``BatchedInferencePipeline.transcribe``."""
     return {name: value for name, value in arguments(options).items() if name not in BATCHED_IGNORES}
 
 

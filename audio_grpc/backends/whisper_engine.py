@@ -27,12 +27,12 @@ WORTHWHILE = 5 / 6
 
 @dataclass(eq=False)
 class Encoded:
-    """What the encoder made of one or more windows; the library passes it on without looking inside."""
+    """The encoder's output for one or more windows; the library passes it on without looking inside."""
 
     rows: Rows
     """Of shape [windows, frames / 2, size], on the host: batches are put together there."""
     features: Rows
-    """What it was made of, of shape [windows, mels, frames]."""
+    """The encoder's input, of shape [windows, mels, frames]."""
     is_shortened: bool
 
     @property
@@ -127,7 +127,7 @@ class Session:
         self._last: Encoded | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """What the library asks of the model besides."""
+        """Returns the model's own attribute, for all others that the library uses."""
         return getattr(self._engine.whisper, name)
 
     def encode(self, features: Any, to_cpu: bool = False) -> Encoded:
@@ -157,12 +157,12 @@ class Session:
         *,
         median_filter_width: int = 7,
     ) -> list[Any]:
-        """The same."""
+        """https://opennmt.net/CTranslate2/python/ctranslate2.models.Whisper.html."""
         frames = [num_frames] * len(text_tokens) if isinstance(num_frames, int) else num_frames
         return self._engine.align(encoded.rows, start_sequence, text_tokens, frames, median_filter_width)
 
     def detect_language(self, encoded: Encoded) -> list[Any]:
-        """The same, of those languages that may be spoken."""
+        """Detects languages as the library's model does, but only those that may be spoken."""
         found = self._engine.detect_language(encoded.rows)
         return [self._possible(window) for window in found]
 

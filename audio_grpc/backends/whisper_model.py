@@ -78,7 +78,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return tokens
 
     def detect_language(self, audio: Any = None, features: Any = None, **options: Any) -> Any:
-        """The same, without the last frame, which is padding: so it is the window that is then recognised."""
+        """Detects the language without the last frame, which is padding: in the window recognised next."""
         if features is not None and features.shape[-1] > 1:
             features = features[..., :-1]
         return super().detect_language(audio, features, **options)
@@ -86,7 +86,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
     def generate_with_fallback(
         self, encoder_output: Encoded, prompt: list[int], tokenizer: Any, options: Any
     ) -> Any:
-        """The same; a shortened window whose text looks wrong is first encoded in full.
+        """Generates text as the library does; a shortened window whose text looks wrong is encoded in full.
 
         The shorter encoder context is one that the model was not trained with, and it may then repeat itself.
         """
@@ -108,7 +108,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         prefix: str | None = None,
         hotwords: str | None = None,
     ) -> list[int]:
-        """The same, with hotwords and previous text sharing half of the model's context.
+        """Returns the library's prompt, with hotwords and previous text sharing half of the model's context.
 
         The library gives each of them half, and then there is no place left to write anything.
         """
@@ -123,7 +123,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
     def add_word_timestamps(
         self, segments: list[list[dict[str, Any]]], tokenizer: Any, *arguments: Any, **options: Any
     ) -> Any:
-        """The same, with words that end with the speech before a pause."""
+        """Adds words as the library does, and ends the last word before a pause where the speech ends."""
         last = super().add_word_timestamps(segments, tokenizer, *arguments, **options)
         for window in segments:
             extend(window, self.source)

@@ -1,4 +1,4 @@
-"""What faster-whisper has found, in the types of this service."""
+"""Turns faster-whisper's results into the types of this service."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ FASTEST_CHARACTERS_A_SECOND = 30
 TAIL_SECONDS = 1.0
 """Of the end of a recording, in which a segment is looked at that closely."""
 LATENESS_SECONDS = 0.5
-"""How much too late the start of a segment may be that the model is sure of."""
+"""The seconds by which the model may put the start of a segment too late."""
 SURE_LOG_PROB = -1.0
 """Below which Whisper itself would rather have another text, had it found one."""
 

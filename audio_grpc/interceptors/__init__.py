@@ -1,1 +1,1 @@
-"""What surrounds every call."""
+"""Interceptors around every call."""

@@ -35,7 +35,7 @@ class Access:
         self._limiter = Limiter()
 
     def admit(self, path: str, call: Call, metadata: Metadata) -> "Tab":
-        """What a call to the method of this path takes. KeyMissing, ScopeMissing and others.
+        """Returns the account of a call to that method. Raises KeyMissing, ScopeMissing and others.
 
         Asked before the request is read, which might be a large upload.
         """
@@ -80,7 +80,7 @@ def _secret(metadata: Any) -> str:
 
 
 class Tab:
-    """What one call takes: of its key's limits, and of the memory for uploads until it ends."""
+    """Counts one call against its key's limits, and its uploads against their memory until it ends."""
 
     def __init__(
         self,

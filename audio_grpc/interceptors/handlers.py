@@ -1,4 +1,4 @@
-"""What gRPC knows of a method, with another behaviour in it."""
+"""Replaces the behaviour in gRPC's handler of a method."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ OPEN = ("/grpc.health.", "/grpc.reflection.")
 
 
 def is_open(path: str) -> bool:
-    """Whether a method (/service/method) is of such a service."""
+    """Tells if a method (/service/method) belongs to a service that is open to everybody."""
     return path.startswith(OPEN)
 
 

@@ -1,4 +1,4 @@
-"""Who may use a model now, who waits, and who is told to come back later."""
+"""Admission of calls to a model: those that run, those that wait, and those that are refused."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ class Admission:
         self._free.release()
 
     def _retry_after(self) -> float:
-        """How long until the calls in front of a newcomer have probably ended, in seconds."""
+        """Estimates the seconds until the calls in front of a new one have ended."""
         rounds = (self.waiting + 1) / self.places
         return min(max(rounds * self._typical_seconds, SHORTEST_RETRY), LONGEST_RETRY)
 

@@ -12,7 +12,7 @@ SLOW_SECONDS = 15.0
 
 @dataclass(eq=False)
 class ArrivingUpload:
-    """One of them. ``limit`` is around its arrival, and ends it."""
+    """An upload that is arriving. ``limit`` is around its arrival, and ends it."""
 
     limit: asyncio.Timeout
     since: float = field(default_factory=time.monotonic)
@@ -39,7 +39,7 @@ class Arriving:
             self.review()
 
     def review(self) -> None:
-        """Who waits, or arrives, has changed."""
+        """Schedules the end of the slowest upload; called when uploads or those who wait have changed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

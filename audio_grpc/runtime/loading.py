@@ -11,7 +11,7 @@ from audio_grpc.runtime.loaded import Backend, Loaded
 
 @dataclass(frozen=True)
 class Progress:
-    """How much is done, 0 to 1, and what is being done; None and empty if the backend does not tell."""
+    """The part that is done, 0 to 1, and the current step; None and empty if the backend does not tell."""
 
     done: float | None = None
     step: str = ""

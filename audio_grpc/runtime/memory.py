@@ -1,4 +1,4 @@
-"""How much memory there is, and how it is given back (Linux, and NVIDIA's GPUs)."""
+"""Measures memory, and gives it back to the system (Linux, and NVIDIA's GPUs)."""
 
 import ctypes
 import gc
@@ -24,7 +24,7 @@ _left_out = False
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a model takes, in bytes, as far as it is known."""
+    """The bytes of memory that a model takes, as far as they are known."""
 
     host: int | None = None
     device: int | None = None
@@ -34,10 +34,10 @@ class Memory(Protocol):
     """The memory of this process and of the machine; None for what cannot be read."""
 
     def used(self) -> int | None:
-        """What this process has of the host's memory, in bytes."""
+        """Returns the bytes of the host's memory that this process uses; None if that cannot be told."""
 
     def free(self, device: int | None) -> int | None:
-        """What can still be had, in bytes: of the host's memory (None), or of that of a GPU."""
+        """Returns the free bytes of the host's memory (``device`` None) or a GPU's; None if not known."""
 
 
 class SystemMemory:
@@ -63,7 +63,7 @@ class SystemMemory:
         return min([*machine, *self._left_of_limits(), *told], default=None)
 
     def _left_of_limits(self) -> Iterator[int]:
-        """What containers have is limited by their control groups, and by those around them."""
+        """Yields the bytes left under each limit: those of the control group, and of the groups around it."""
         for version, folder in control_groups(self._root, "memory"):
             most, used, kept = (read(folder / name).strip() for name in LIMIT_FILES[version])
             if most.isdecimal() and used.isdecimal():

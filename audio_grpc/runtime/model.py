@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class State(Enum):
-    """Where a model is in its life."""
+    """The states of a model."""
 
     UNLOADED = "unloaded"
     LOADING = "loading"
@@ -69,7 +69,7 @@ class Model(Generic[Backend]):
 
     @property
     def state(self) -> State:
-        """Where the model is in its life."""
+        """The state of the model."""
         if self._loaded is not None:
             return State.READY
         if self._loading is not None:
@@ -83,7 +83,7 @@ class Model(Generic[Backend]):
 
     @property
     def progress(self) -> Progress:
-        """How far the loading is."""
+        """The progress of loading."""
         return self._loading.progress if self._loading else Progress()
 
     @property

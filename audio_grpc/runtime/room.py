@@ -19,7 +19,7 @@ class Tenant(Protocol):
 
     @property
     def name(self) -> str:
-        """What log lines call it."""
+        """The name of the tenant in log lines."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -27,7 +27,7 @@ class Tenant(Protocol):
 
     @property
     def footprint(self) -> Footprint:
-        """What it takes, or took when it was last in memory."""
+        """The bytes of memory that it takes, or took when it was last loaded."""
 
     @property
     def work_bytes(self) -> int:
@@ -106,7 +106,7 @@ class Room:
         return [tenant.name for tenant in idle]
 
     async def measure(self) -> tuple[int | None, dict[int | None, int | None]]:
-        """What this process takes, and what can be had of the host (None) and of each GPU, in bytes."""
+        """Returns the bytes that this process uses, and those free on the host (None) and each GPU."""
         devices = {None, *(device_number(one.spec.device) for one in self._tenants)}
         free = {device: await asyncio.to_thread(self._memory.free, device) for device in devices}
         return self._memory.used(), free

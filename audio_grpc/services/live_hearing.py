@@ -40,7 +40,7 @@ from audio_grpc.types import (
 )
 
 HYPOTHESIS_SECONDS = 0.5
-"""How much more must have been said for another hypothesis; more while the model is busy."""
+"""The seconds of new speech before another hypothesis is made; more while the model is busy."""
 MAX_WAITING_TRANSCRIPTS = 4
 MAX_WAITING_EVENTS = 64
 

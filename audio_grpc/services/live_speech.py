@@ -95,7 +95,7 @@ class LiveSpeech:
     async def _run(
         self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
     ) -> AsyncGenerator[SpokenAudio | Paused, None]:
-        """What one generator says, noting how far that goes."""
+        """Runs one generator; yields its sound and pauses, and records the progress."""
         self._stream = stream = self._session.start(generate, self._job.speech.read_ahead, self._listener)
         try:
             async for ready in stream:
@@ -130,7 +130,7 @@ class LiveSpeech:
             passage.settle()
 
     def _require_reader(self) -> None:
-        """What was wrong with a request, raised."""
+        """Raises the error of the reader of requests if it has failed."""
         if self._reader.done():
             self._reader.result()
 

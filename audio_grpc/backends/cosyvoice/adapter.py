@@ -28,7 +28,7 @@ MAX_PIECE_SIZE = 200
 
 @dataclass(frozen=True)
 class CosyVoiceOptions:
-    """What can be configured beside the fields that every model has.
+    """Options beside the fields that every model has.
 
     The model's directory (or its name on the hub) is code, too: its YAML file can run anything. Name only
     what you trust.
@@ -43,11 +43,11 @@ class CosyVoiceOptions:
     tensorrt: bool = False
     """Run the acoustic model on TensorRT (load_trt); the first load builds the engine."""
     tensorrt_streams: Annotated[int, Ge(1)] = 1
-    """How many TensorRT contexts run at once (trt_concurrent)."""
+    """The number of TensorRT contexts that run at once (trt_concurrent)."""
     vllm: bool = False
     """Run the language model on vLLM (load_vllm)."""
     text_normalization: bool = True
-    """Whether the library spells out numbers and the like before it speaks."""
+    """True to have the library spell out numbers and the like before it speaks."""
     max_token_ratio: Annotated[float, Ge(2)] = 20.0
     """At most so many speech tokens for each token of text, so that no babble is endless."""
 
@@ -122,7 +122,7 @@ class CosyVoice:
         self._own = {}
 
     def unpronounceable(self, text: str) -> str:
-        """Nothing: it reads what it does not know as best it can."""
+        """Returns an empty text: the model reads unknown letters as best it can."""
         return ""
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
@@ -144,7 +144,7 @@ class CosyVoice:
         return self._recorded.find(options.sample)
 
     def _sentences(self, text: str) -> list[str]:
-        """What the library would speak one by one, without what has no sound."""
+        """Returns the pieces that the library would speak one by one, without those that have no sound."""
         if not any(character.isalnum() for character in text):
             return []
         sentences: list[str] = self._library.frontend.text_normalize(

@@ -1,4 +1,4 @@
-"""Where CosyVoice's code comes from, and importing it.
+"""Finds CosyVoice's code and imports it.
 
 It is no installable package (the ``cosyvoice`` of the package index is a third party's, and cannot be
 imported). So it comes from a checkout of https://github.com/FunAudioLLM/CosyVoice, or from the copy that
@@ -19,7 +19,7 @@ from typing import Any
 from audio_grpc.backends.cosyvoice.quiet import Absent, absent, quiet
 
 NEVER_USED = ("modelscope", "matplotlib", "matplotlib.pylab", "pyarrow", "pyarrow.parquet", "pyworld")
-"""What the library, or a model's YAML file, imports for training, plotting or downloading only."""
+"""Modules that the library, or a model's YAML file, imports for training, plotting or downloading only."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _in_xinference() -> Library | None:
 
 
 def load(library: Library, make: Callable[[ModuleType], Any]) -> Any:
-    """What ``make`` makes of the module ``cosyvoice.cli.cosyvoice``, imported and called quietly."""
+    """Imports the module ``cosyvoice.cli.cosyvoice`` and returns ``make`` of it; both without output."""
     # On every request, and of no use to those who cannot change the library.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(cosyvoice|diffusers)\.")
     with quiet(), absent(NEVER_USED):

@@ -14,7 +14,7 @@ from audio_grpc.backends.progress import report_progress
 
 @dataclass(frozen=True)
 class Switches:
-    """What the library is asked to do faster, as its constructors name it."""
+    """Switches of the library that make it faster, by the names of its constructors."""
 
     fp16: bool = False
     load_jit: bool = False
@@ -28,7 +28,7 @@ class Switches:
         return [name for name in ("fp16", "load_jit", "load_trt", "load_vllm") if getattr(self, name)]
 
     def arguments(self, version: Version) -> dict[str, Any]:
-        """What the version's constructor takes. RuntimeError for a switch that it does not have."""
+        """Returns the arguments of the version's constructor. Raises RuntimeError for a switch it lacks."""
         arguments: dict[str, Any] = {"fp16": self.fp16, "load_trt": self.load_trt}
         arguments["trt_concurrent"] = self.trt_concurrent
         if version.number < 3:
@@ -69,7 +69,7 @@ def load(path: str, checkout: Path | None, device: str, switches: Switches) -> t
 
 
 def _with_own_caches(mel_spectrogram: Any) -> Any:
-    """The same function, apart from all others.
+    """Returns a copy of the function with caches of its own.
 
     It keeps windows and filters in its module, for whatever size they are: with models of two versions in
     one process, the second would get those of the first.

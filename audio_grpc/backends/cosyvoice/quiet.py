@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 ONE_AT_A_TIME = threading.Lock()
-"""What is put back in the end belongs to the whole process, so two loads must not overlap."""
+"""Held while a library is loaded: the state that is put back afterwards belongs to the whole process."""
 
 log = logging.getLogger(__name__)
 

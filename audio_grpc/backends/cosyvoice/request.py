@@ -55,7 +55,7 @@ class Request:
         return own
 
     def _run_llm(self, own: Any, *arguments: Any) -> None:
-        """What the library's thread runs: whatever happens, the stream learns that it is over."""
+        """Runs in the library's thread; tells the stream when it is over, whatever happens."""
         self._idle.clear()
         try:
             type(own).llm_job(own, *arguments)

@@ -1,4 +1,4 @@
-"""What CosyVoice needs beside its own code, and whether it is installed; nothing is imported to find out."""
+"""Checks the packages that CosyVoice needs beside its own code, without importing any."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def findings(checkout: Path | None) -> Iterator[Finding]:
 
 
 def transformers_problem() -> str:
-    """What is wrong with the installed version; empty if nothing is, or if there is none."""
+    """Returns the problem of the installed version; empty if it has none, or if there is none."""
     try:
         installed = version("transformers")
     except PackageNotFoundError:

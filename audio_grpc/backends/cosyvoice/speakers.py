@@ -1,4 +1,4 @@
-"""Who speaks: what the library's ``tts`` is told of a speaker, and what of it in each mode.
+"""Speakers: the arguments of the library's ``tts`` for a speaker, and those of them that each mode uses.
 
 A speaker is a dictionary of arguments of ``tts``. One that was trained has two embeddings. One that was
 recorded also has the recording, as features and as speech tokens, and maybe its transcript. Neither is
@@ -38,7 +38,7 @@ def own_speaker(entry: Speaker) -> Speaker:
 
 
 def as_told(speaker: Speaker, version: Version, frontend: Any, options: SynthesisOptions) -> Speaker:
-    """What the model gets for a request: the mode is instruct, zero-shot, cross-lingual or trained.
+    """Returns the speaker for a request: the mode is instruct, zero-shot, cross-lingual or trained.
 
     OptionUnsupported for instructions to a speaker that takes none.
     """

@@ -8,7 +8,7 @@ CHINESE_AND_NEIGHBOURS = ("zh", "en", "ja", "yue", "ko")
 
 @dataclass(frozen=True)
 class Version:
-    """What sets one version apart."""
+    """The facts that differ from version to version."""
 
     number: int
     kind: str
@@ -18,11 +18,11 @@ class Version:
     sample_rate_hertz: int
     language_codes: tuple[str, ...]
     preamble: str = ""
-    """What its language model wants in front of every transcript."""
+    """A text that its language model needs in front of every transcript."""
     instructions: str = "{}<|endofprompt|>"
-    """How it is told how to speak."""
+    """The format of instructions on the manner of speaking."""
     instructs_recordings: bool = True
-    """Whether instructions go with a recorded speaker; else with one that was trained."""
+    """True if instructions go with a recorded speaker; else with one that was trained."""
 
 
 VERSIONS = (

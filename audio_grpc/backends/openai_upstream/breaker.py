@@ -20,13 +20,13 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether it failed lately, and is left alone."""
+        """Tells if it failed lately, and gets no requests for now."""
         tripped = self._failures >= self._failures_to_open
         return tripped and (self._probing or time.monotonic() < self._open_until)
 
     @property
     def busy_seconds(self) -> float:
-        """How long it is still busy by its own account."""
+        """The seconds for which it is still busy by its own account."""
         return max(0.0, self._busy_until - time.monotonic())
 
     @contextmanager

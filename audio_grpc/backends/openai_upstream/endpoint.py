@@ -49,7 +49,7 @@ class Endpoint(Generic[Provider]):
 
     @property
     def is_available(self) -> bool:
-        """Whether it is worth asking now."""
+        """Tells if it may get a request now."""
         return not (self.breaker.is_open or self.breaker.busy_seconds)
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class Endpoint(Generic[Provider]):
             raise failure(f"broke off ({type(error).__name__})", again=True) from error
 
     def complaint(self, body: Mapping[str, Any] | bytes) -> quirks.Complaint:
-        """What an error of the provider's says, without the key that it may repeat."""
+        """Returns the message, code and field of a provider's error, without the key that it may repeat."""
         complaint = quirks.complaint(body)
         message = complaint.message.replace(self._key, "[key]") if self._key else complaint.message
         return quirks.Complaint(message[:MAX_MESSAGE_CHARACTERS], complaint.code, complaint.param)

@@ -55,7 +55,7 @@ class Failover(Generic[Provider]):
         raise self._verdict(failures)
 
     def _verdict(self, failures: Sequence[SpeechError]) -> SpeechError:
-        """What the caller is told: when to come back if that helps, else what the last provider did."""
+        """Returns the caller's error: the time to retry if waiting helps, else the last provider's error."""
         if waits := [wait for endpoint in self._endpoints if (wait := endpoint.breaker.busy_seconds)]:
             return UpstreamBusy(
                 "the upstream takes no more requests for now; try again later",

@@ -1,4 +1,4 @@
-"""How one try at a provider failed."""
+"""The failure of one try at a provider."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from audio_grpc.errors import UpstreamBusy, UpstreamFailed
 
 @dataclass
 class Failure(Exception):
-    """What the caller is told if no other provider does better, and whether the same one may at once."""
+    """The caller's error if no other provider does better; ``again`` if a retry may help at once."""
 
     error: UpstreamFailed | UpstreamBusy
     again: bool = False

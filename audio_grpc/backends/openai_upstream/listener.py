@@ -36,7 +36,7 @@ class UpstreamListener:
 
     @property
     def info(self) -> TranscriberInfo:
-        """What the configuration says of it. A call waits on its thread, so there is one for each."""
+        """The configured capabilities. A call waits on its thread, so there is one thread for each."""
         tells_words = all(upstream.verbose_json for upstream in self._options.upstreams)
         options = OPTIONS | {"word_timestamps"} if tells_words else OPTIONS
         return TranscriberInfo((ANY_LANGUAGE,), options, threads=self._spec.sizes.concurrency)

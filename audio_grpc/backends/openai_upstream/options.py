@@ -1,4 +1,4 @@
-"""What can be configured of a model that is served elsewhere. docs/upstream.md has the table."""
+"""Options of a model that is served elsewhere. docs/upstream.md has the table."""
 
 import os
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ class UpstreamOptions:
     api_key_file: Path | None = None
     """File that holds the key, and nothing else. Without either, no key is sent."""
     connect_seconds: Seconds = 5.0
-    """How long connecting may take."""
+    """The seconds that connecting may take."""
     first_result_seconds: Seconds = 60.0
-    """How long the first sound, or the first text, may take; of an answer in one piece all of it."""
+    """The seconds until the first sound or text has to come, or all of an answer in one piece."""
     idle_seconds: Seconds = 30.0
-    """How long each following piece may take."""
+    """The seconds that each following piece may take."""
     retries: NotNegative = 1
-    """How many times a call that failed is sent again, if that may help, before the next provider's turn."""
+    """The number of retries of a failed call, if a retry may help, before the next provider is asked."""
     failures_to_open: AtLeastOne = 5
     """After so many failures in a row it is left alone."""
     open_seconds: Seconds = 30.0
@@ -73,7 +73,7 @@ class SpeechUpstream(UpstreamOptions):
     """One provider of a voice."""
 
     response_format: Literal["pcm", "wav", "mp3"] = "pcm"
-    """What to ask it for; pcm is 16-bit little-endian mono."""
+    """The format to ask it for; pcm is 16-bit little-endian mono."""
     sample_rate_hertz: Annotated[int, Ge(8000), Gt(0)] = 24000
     """The rate of its pcm."""
     stream_format: Literal["audio", "sse"] = "audio"
@@ -85,9 +85,9 @@ class TranscriptUpstream(UpstreamOptions):
     """One provider of an ear."""
 
     streaming: bool = False
-    """Whether it sends text as it hears it (server-sent events); such text has no times."""
+    """True if it sends text while it transcribes (server-sent events); such text has no times."""
     verbose_json: bool = True
-    """Whether it can tell segments and words with their times."""
+    """True if it can return segments and words with their times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +101,13 @@ class SpeakerOptions:
     voices: Annotated[tuple[str, ...], MinLen(1)] = OPENAI_VOICES
     """Names of its voices; the first is the default one."""
     any_voice: bool = False
-    """Whether other names are passed on as well."""
+    """True to pass on other names of voices as well."""
     honours: frozenset[Literal["speed", "instructions"]] = frozenset({"speed", "instructions"})
     """Options that have an effect there; others are not sent, and callers are told."""
     max_characters: AtLeastOne = 4096
     """Of one request to a provider."""
     max_seconds_per_character: Seconds = 1.5
-    """How much sound is believed; beyond that and ten seconds an answer is broken off as endless."""
+    """The longest plausible sound of a character; an answer longer than that plus ten seconds is ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

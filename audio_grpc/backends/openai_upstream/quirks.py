@@ -1,4 +1,4 @@
-"""Where providers differ from OpenAI, and from each other."""
+"""Differences between providers and OpenAI, and among providers."""
 
 import json
 import math
@@ -33,7 +33,7 @@ _CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 @dataclass(frozen=True)
 class Complaint:
-    """What an error says."""
+    """The parts of an error."""
 
     message: str = ""
     code: str | None = None

@@ -63,7 +63,7 @@ class Samples:
             yield raw_audio(data[:whole], self._form, self._mixer)
 
     def finish(self) -> Iterator[Audio]:
-        """Nothing is held back."""
+        """Yields nothing, as nothing is held back. Raises Failure if the audio is incomplete."""
         if self._rest or self._left:
             raise failure("sent audio that ends too early")
         yield from ()
@@ -89,14 +89,17 @@ class Wave:
         yield from self._samples.write(data)
 
     def finish(self) -> Iterator[Audio]:
-        """Nothing is held back."""
+        """Yields nothing, as nothing is held back. Raises Failure if the audio is incomplete."""
         if self._samples is None:
             raise failure("sent audio that ends too early")
         yield from self._samples.finish()
 
 
 def _samples_of(header: bytes) -> tuple[Samples, bytes] | None:
-    """How to read what follows the header, and what of it is there; None if there is less than the header."""
+    """Returns the samples that the header announces, and the bytes of them that are there.
+
+    None if the header is incomplete. Raises Failure for anything but a WAV file of 16-bit samples.
+    """
     if header[:4] != b"RIFF"[: len(header)] or header[8:12] != b"WAVE"[: max(0, len(header) - 8)]:
         raise failure("sent something else than a WAV file")
     form: RawFormat | None = None
@@ -136,7 +139,7 @@ class Mp3:
         self._mixer: Mixer | None = None
 
     def write(self, data: bytes) -> Iterator[Audio]:
-        """What of it can be heard already."""
+        """Yields the audio that can be decoded so far."""
         if self._start is not None:
             data = self._start + data
             if len(data) < ID3_HEADER_BYTES:

@@ -31,7 +31,7 @@ class UpstreamSpeaker:
 
     @property
     def info(self) -> SynthesizerInfo:
-        """What the configuration says of it. A call waits on its thread, so there is one for each."""
+        """The configured capabilities. A call waits on its thread, so there is one thread for each."""
         return SynthesizerInfo(
             sample_rate_hertz=self._options.upstreams[0].sample_rate_hertz,
             voices=tuple(Voice(name, (ANY_LANGUAGE,)) for name in self._options.voices),

@@ -54,7 +54,7 @@ async def speech(
 
 
 class _Heard:
-    """How much sound there was; somebody has to notice that an answer is never going to end."""
+    """Counts the seconds of sound, and raises Failure for an answer that is too long."""
 
     def __init__(self, max_seconds: float) -> None:
         self.seconds = 0.0

@@ -29,7 +29,7 @@ MIN_CHARACTERS, MAX_CHARACTERS_A_SECOND = 10_000, 100
 
 @dataclass(frozen=True)
 class Recording:
-    """What to listen to: a WAV file, and how long it sounds."""
+    """A recording to transcribe: a WAV file, and its length in seconds."""
 
     data: bytes
     seconds: float
@@ -132,7 +132,7 @@ async def _from_events(
 
 
 def _language(options: TranscriptionOptions, told: str) -> Language:
-    """What the caller said, else what the provider did."""
+    """Returns the caller's language, else the provider's."""
     return Language(options.language_code or quirks.language_code(told))
 
 

@@ -17,7 +17,7 @@ class _Part(BaseModel):
 
 
 class Usage(_Part):
-    """What was used, in tokens, or in seconds, which are known anyhow."""
+    """The usage in tokens, or in seconds, which are known without it."""
 
     output_tokens: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
 

@@ -16,7 +16,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SpeechCancel, SpeechFlush, Streamin
 
 
 class Speaker:
-    """What is said of a turn goes to live speech, and the sound of it into the outbox.
+    """Passes the text of turns to live speech, and its sound to the outbox.
 
     ``on_spoken`` is told of each turn that was spoken to its end.
     """
@@ -33,7 +33,7 @@ class Speaker:
         self._last = Turn(0, 0, 0.0)
 
     def begin(self, turn: Turn) -> None:
-        """What is said from now on belongs to this turn."""
+        """Starts a turn: text that is said from now on belongs to it."""
         self._turns.append(turn)
 
     def say(self, text: str) -> None:
@@ -71,7 +71,7 @@ class Speaker:
                         self.total = event
 
     async def _send(self, audio: SpokenAudio) -> None:
-        """What comes between two turns is the end of the first."""
+        """Puts sound into the outbox; sound after a turn's end still belongs to that turn."""
         turn = self._turns[0] if self._turns else self._last
         turn.note("first_audio")
         turn.sounds_until = audio.offset_seconds + audio.seconds
