@@ -133,7 +133,7 @@ class LlmSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured. Unknown names are refused, wherever they come from."""
+    """All settings. Unknown names are refused, wherever they come from."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True

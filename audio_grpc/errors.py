@@ -22,7 +22,7 @@ def quoted(value: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most so many characters of ``text``; dots say that there were more."""
+    """Returns at most ``most`` characters of ``text``; dots stand for the rest."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
@@ -65,7 +65,7 @@ class UploadRefused(InvalidRequest):
 
 
 class TextEmpty(InvalidRequest):
-    """There is nothing to say."""
+    """Raised if there is nothing to say."""
 
     reason = "TEXT_EMPTY"
 
@@ -83,7 +83,7 @@ class TextUnspeakable(InvalidRequest):
 
 
 class AudioEmpty(InvalidRequest):
-    """There is no audio in the request."""
+    """Raised if there is no audio in the request."""
 
     reason = "AUDIO_EMPTY"
 
@@ -113,7 +113,7 @@ class OptionUnsupported(InvalidRequest):
 
 
 class ModelNotFound(SpeechError):
-    """No model of that name (or alias) and kind is configured."""
+    """Raised if no model of that name (or alias) and kind is configured."""
 
     reason = "MODEL_NOT_FOUND"
 
@@ -125,7 +125,7 @@ class VoiceNotFound(SpeechError):
 
 
 class VoiceExists(SpeechError):
-    """There is a voice of that name already."""
+    """Raised if there is a voice of that name already."""
 
     reason = "VOICE_EXISTS"
 
@@ -137,7 +137,7 @@ class SampleLength(InvalidRequest):
 
 
 class CloningUnavailable(SpeechError):
-    """No configured model can speak with a voice made from a sample."""
+    """Raised if no configured model can speak with a voice made from a sample."""
 
     reason = "CLONING_UNAVAILABLE"
 
@@ -153,7 +153,7 @@ class StorageFailed(SpeechError):
 
 
 class JobNotFound(SpeechError):
-    """There is no job of that id, or it is another key's."""
+    """Raised if there is no job of that id, or if it is another key's."""
 
     reason = "JOB_NOT_FOUND"
 
@@ -213,7 +213,7 @@ class ScopeMissing(SpeechError):
 
 
 class Busy(SpeechError):
-    """Not now; try again later."""
+    """Raised if a later try may succeed; ``retry_after_seconds`` estimates when."""
 
     reason = "BUSY"
 
@@ -310,7 +310,7 @@ class UpstreamBusy(Busy):
 
 
 class PipelineNotFound(SpeechError):
-    """No pipeline of that name is configured."""
+    """Raised if no pipeline of that name is configured."""
 
     reason = "PIPELINE_NOT_FOUND"
 
@@ -326,7 +326,7 @@ class ChatFailed(SpeechError):
 
 
 class ChatUnreachable(ChatFailed):
-    """Nobody answers at the endpoint's address."""
+    """Raised if the endpoint's address does not answer."""
 
     reason = "CHAT_UNREACHABLE"
 

@@ -7,7 +7,7 @@ from audio_grpc.errors import ConfigurationError
 
 
 def require_free(host: str, port: int, setting: str) -> None:
-    """ConfigurationError, which names the ``setting`` to change, if the port is taken; port 0 never is."""
+    """Raises ConfigurationError, which names the ``setting`` to change, if the port is taken; 0 never is."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -138,7 +138,7 @@ class Parts:
         self._activities.close()
 
     async def close(self) -> None:
-        """Everything, once there are no calls any more."""
+        """Closes all objects; called once no calls are left."""
         if self._watching is not None:
             await end(self._watching)
         await self._chat.close()

@@ -76,7 +76,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class RequestId:
-    """By what a request is known that may come again."""
+    """The identity of a request that may be repeated."""
 
     id: str
     """A UUID, in lower case."""
@@ -238,7 +238,7 @@ class Segment:
 
 
 class EndCause(Enum):
-    """Why an utterance of a live stream ended."""
+    """The reasons for the end of an utterance of a live stream."""
 
     SILENCE = "silence"
     CALLER = "caller"
@@ -331,7 +331,7 @@ class SynthesisOptions:
 
 @dataclass(frozen=True, slots=True)
 class VoiceActivityParameters:
-    """Of the detector that finds speech. None means the model's own."""
+    """Parameters of the detector that finds speech. None means the model's own."""
 
     threshold: float | None = None
     """Probability (0..1) above which sound counts as speech."""

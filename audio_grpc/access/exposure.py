@@ -9,7 +9,10 @@ log = logging.getLogger(__name__)
 
 
 def require_protection(host: str, *, keys: bool, tls: bool, allow_open: bool) -> None:
-    """ConfigurationError for an address that others can reach, with neither keys nor TLS, unless told so."""
+    """Raises ConfigurationError if others can reach the address and it has neither keys nor TLS.
+
+    ``allow_open`` allows it. An address without TLS is warned of in the log.
+    """
     if is_local(host):
         return
     if not (keys or tls or allow_open):

@@ -1,4 +1,4 @@
-"""Which key a call came with."""
+"""The keys that may call, and the key of each call."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -41,12 +41,12 @@ class KeyStore:
         raise _unknown()
 
     def revoked(self, key: Key) -> Unauthenticated | None:
-        """Why a key that was let in is so no more; None if it still is, or if the file is in no order."""
+        """Returns the error for a key that is no longer valid; None if it is, or the file is unreadable."""
         self._follow()
         return None if self._trouble or self._known(key.sha256) else _unknown()
 
     def revoked_ids(self, key_ids: Collection[str]) -> set[str]:
-        """Those of keys that are let in no more; none of them if the file is in no order."""
+        """Returns the ids of keys that are no longer valid; none if the file is unreadable."""
         self._follow()
         if self._trouble:
             return set()

@@ -95,7 +95,7 @@ class Usage:
         self._buckets = self._full_buckets()
 
     def follow(self, limits: KeyLimits) -> None:
-        """Of an edited file: other limits begin with full buckets, and calls in progress still count."""
+        """Applies the limits of an edited file, with full buckets; calls in progress still count."""
         if limits != self.limits:
             self.limits = limits
             self._buckets = self._full_buckets()

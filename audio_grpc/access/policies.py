@@ -33,7 +33,7 @@ ORDINARY = tuple(scope for scope in Scope if scope is not Scope.ADMIN)
 
 
 class Retry(Enum):
-    """When a proxy may send a call again to which no answer has begun."""
+    """The cases in which a proxy may repeat a call to which no answer has begun."""
 
     SAFE = "safe"
     """Always: another call does no harm."""

@@ -11,7 +11,7 @@ from audio_grpc.pem import check_files
 def server_credentials(
     certificate: Path | None, key: Path | None, client_ca: Path | None
 ) -> grpc.ServerCredentials | None:
-    """From PEM files; None without a certificate. With ``client_ca``, callers need certificates from there.
+    """Returns credentials from PEM files; None without a certificate. ``client_ca`` verifies callers.
 
     Renewed files are read by the next start. ConfigurationError for a file that is missing or wrong.
     """

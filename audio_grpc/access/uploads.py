@@ -15,7 +15,7 @@ class Uploads:
         self._most = most
 
     def check(self, size: int, mine: int) -> None:
-        """Busy if so many bytes more are too many, for a call that holds ``mine`` already.
+        """Raises Busy if so many bytes more are too many, for a call that holds ``mine`` already.
 
         A call that is alone is never refused, or the largest upload could not come through at any time.
         """
@@ -28,7 +28,7 @@ class Uploads:
             )
 
     def hold(self, size: int) -> None:
-        """So many bytes more."""
+        """Adds so many bytes."""
         self.held += size
 
     def release(self, size: int) -> None:

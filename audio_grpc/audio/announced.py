@@ -30,7 +30,7 @@ _CODEC_DELAY_SECONDS = 0.15
 def check_seconds(
     name: str, container: InputContainer, data: bytes, present: float, *, is_broken: bool
 ) -> None:
-    """AudioTruncated if the container announced more seconds than were ``present``.
+    """Raises AudioTruncated if the container announced more seconds than were ``present``.
 
     ``is_broken`` says that the last packet could not be decoded.
     """
@@ -72,7 +72,7 @@ def _announced_seconds(name: str, container: InputContainer, data: bytes) -> flo
 
 
 def _announced_mp3_frames(data: bytes) -> int:
-    """From the Xing (or Info) header in the first frame; 0 without one, and FFmpeg would only guess."""
+    """Returns the number in the first frame's Xing (or Info) header; 0 without one, where FFmpeg guesses."""
     place = mpeg.count_place(data)
     if place is None or not data[place + 7] & 1:
         return 0

@@ -1,4 +1,4 @@
-"""When the frames of a recording sound, by the clock of its container."""
+"""Times of a recording's frames, by the clock of its container."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class Clock:
         return pause, frame
 
     def _ahead(self, frame: av.AudioFrame, seconds: float) -> float | None:
-        """By how many seconds the frame is later than that; None if it does not say when it is."""
+        """Returns the seconds by which the frame is later than that; None if it has no time."""
         time = frame.time if frame.pts is not None and frame.time_base else None
         if time is None or not math.isfinite(time):
             return None

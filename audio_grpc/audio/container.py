@@ -80,7 +80,7 @@ def container_seconds(data: bytes) -> float | None:
 
 
 class _Damaged(ValueError):
-    """There is a hole in the sound."""
+    """Raised for a gap in the sound."""
 
 
 class _Track:
@@ -200,7 +200,7 @@ def _gathered(placed: Iterable[tuple[float, av.AudioFrame]]) -> Iterator[av.Audi
 
 
 def _silence(seconds: float, rate: int) -> Audio:
-    """It takes no memory, however long it is."""
+    """Returns silence that takes no memory, however long it is."""
     count = round(min(seconds, _MAX_PAUSE_SECONDS) * rate)
     return Audio(np.broadcast_to(np.float32(0), count), rate)
 

@@ -52,7 +52,7 @@ def decode_stream(
 
 @contextmanager
 def _blamed_on_audio() -> Iterator[None]:
-    """Whatever a decoder or a filter throws, the sound is the cause of it."""
+    """Raises AudioUndecodable for any error of a decoder or a filter."""
     try:
         yield
     except (SpeechError, MemoryError):

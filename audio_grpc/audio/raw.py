@@ -45,7 +45,7 @@ class RawFormat:
         return byte_count / self.frame_bytes / self.sample_rate_hertz
 
     def check(self, byte_count: int) -> None:
-        """InvalidRequest (``audio``) unless the bytes are whole frames."""
+        """Raises InvalidRequest (``audio``) unless the bytes are whole frames."""
         if byte_count % self.frame_bytes:
             raise InvalidRequest(
                 f"{byte_count} bytes are not a multiple of {self.frame_bytes}, the 16-bit samples of "

@@ -57,7 +57,7 @@ class Batcher(Generic[Item, Result]):
 
     @contextmanager
     def taking_part(self) -> Iterator[None]:
-        """While a thread is in here, others wait a moment for what it may submit."""
+        """Marks a thread that may submit items; while it is in here, others wait a moment for them."""
         with self._changed:
             self._busy += 1
         try:
@@ -99,7 +99,7 @@ class Batcher(Generic[Item, Result]):
         return []
 
     def _joined(self, first: _Entry[Item, Result]) -> tuple[list[_Entry[Item, Result]], bool]:
-        """Those that have the same key as ``first``, as many as fit, and whether no more would."""
+        """Returns entries with the key of ``first``, as many as fit, and if the batch is full."""
         batch: list[_Entry[Item, Result]] = []
         count = 0
         for entry in self._waiting:

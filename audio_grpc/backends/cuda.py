@@ -11,7 +11,7 @@ CUDA_ERROR = re.compile(r"\bCUDA\b|cuBLAS|cuDNN|out of memory", re.IGNORECASE)
 
 @contextmanager
 def cuda_errors_break() -> Iterator[None]:
-    """ModelBroken instead of a RuntimeError of CUDA's.
+    """Raises ModelBroken instead of a RuntimeError of CUDA's.
 
     Most of its errors stay: later calls fail as well, until what they were made with has been given back
     (https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html). Where that is the whole

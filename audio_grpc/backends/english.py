@@ -71,7 +71,7 @@ def _foreign(text: str) -> list[str]:
 
 
 def parts(phonemes: str, most: int) -> Iterator[str]:
-    """At most so many at a time, cut after a clause, else a word, where there is one."""
+    """Yields at most ``most`` phonemes at a time, cut after a clause, else a word, where there is one."""
     while len(phonemes) > most:
         window = phonemes[:most]
         clause = max(window.rfind(mark + " ") for mark in ",;:—") + 1

@@ -230,7 +230,7 @@ def _style(name: str, content: bytes) -> Samples:
 
 
 def _session(model: Path | bytes, device: str, threads: int) -> "InferenceSession":
-    """RuntimeError if the file is no Kokoro model, or if the device is not there."""
+    """Opens the model. Raises RuntimeError if the file is no Kokoro model, or if the device is not there."""
     import onnxruntime
 
     kind, _, index = device.partition(":")

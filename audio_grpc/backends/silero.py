@@ -54,7 +54,7 @@ class Silero:
     """Makes detectors, one for each stream; the weights are loaded for the first, and shared."""
 
     def detector(self) -> "SileroDetector":
-        """ModelLoadFailed if the packages are missing."""
+        """Returns a detector for one stream. Raises ModelLoadFailed if the packages are missing."""
         try:
             session = voice_detector().session
         except ImportError as error:

@@ -212,7 +212,7 @@ def _bytes(samples: Samples) -> Iterator[tuple[float, int]]:
 
 
 def _pitch(tone: Samples) -> int:
-    """Which of the sixteen pitches, from the strongest frequency in the middle of ``tone``."""
+    """Returns the number of the pitch, 0 to 15, from the strongest frequency in the middle of ``tone``."""
     edge = len(tone) // 5
     middle = tone[edge:-edge]
     # Padded to a second, so that a bin is a hertz.

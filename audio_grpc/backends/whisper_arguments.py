@@ -40,13 +40,13 @@ def batched_arguments(options: TranscriptionOptions) -> dict[str, Any]:
 
 
 def temperatures(options: TranscriptionOptions) -> Sequence[float]:
-    """Those that are tried in turn while a result looks wrong."""
+    """Returns the temperatures that are tried in turn while a result looks wrong."""
     asked = arguments(options).get("temperature", TEMPERATURES)
     return asked if isinstance(asked, list | tuple) else [asked]
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """Those that are not None."""
+    """Returns the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -68,7 +68,7 @@ class Engine:
         return self._batcher.taking_part()
 
     def encode(self, features: Rows) -> Rows:
-        """Of shape [windows, frames / 2, size]."""
+        """Returns the encoder's output, of shape [windows, frames / 2, size]."""
         return np.stack(self._submit("encode", (), features, [None] * len(features)))
 
     def generate(self, rows: Rows, prompts: Sequence[Sequence[int]], options: dict[str, Any]) -> list[Any]:

@@ -43,7 +43,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
 
     @property
     def supported_languages(self) -> list[str]:
-        """Those that the weights have: not all models of one family have the same."""
+        """The languages of the weights: not all models of one family have the same ones."""
         return [
             code
             for code in super().supported_languages
@@ -66,7 +66,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return model
 
     def text_of(self, tokens: Sequence[int]) -> str:
-        """Without what is no text, such as times."""
+        """Returns the text of the tokens, without tokens that are no text, such as times."""
         end = self.hf_tokenizer.token_to_id(END_OF_TEXT)
         text: str = self.hf_tokenizer.decode([token for token in tokens if token < end])
         return text
@@ -153,7 +153,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return Draft(tokenizer.decode(tokens), tuple(tokens), language, probability)
 
     def _read(self, encoded: Encoded, start: list[int], tokenizer: Any, longest: int) -> list[int]:
-        """At most so many tokens of text; none if nobody seems to speak."""
+        """Returns at most ``longest`` tokens of text; none if nobody seems to speak."""
         result = self.model.generate(
             encoded,
             [start],

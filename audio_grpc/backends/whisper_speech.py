@@ -35,7 +35,7 @@ ENOUGH_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Span:
-    """From where to where, in seconds."""
+    """A stretch of time, in seconds."""
 
     start: float
     end: float

@@ -70,7 +70,7 @@ def settled(segment: Segment, source: Source, decode: Decode, sentences_of: str 
 
 
 def _placed(word: Word, source: Source) -> Word:
-    """In the last of the stretches of speech that it seems to be in: it is mostly too early."""
+    """Moves the word to the last stretch of speech that it touches: its times are mostly too early."""
     start, end = word.start, word.end
     if spans := source.spans_of(start, end):
         start = max(start, spans[-1].start)

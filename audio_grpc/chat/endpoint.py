@@ -159,7 +159,7 @@ def _authorization(spec: LlmSpec) -> dict[str, str]:
 
 
 async def _require_stream(response: "Response", spec: LlmSpec) -> None:
-    """ChatRefused or ChatBroken for an answer that is no stream of events."""
+    """Raises ChatRefused or ChatBroken if the answer is no stream of events."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     if response.headers.get("content-encoding", IDENTITY).lower() != IDENTITY:
         raise ChatRefused(f"{spec.base_url} compresses its answers although it is asked not to")

@@ -56,7 +56,7 @@ async def replies(body: AsyncIterator[bytes]) -> AsyncGenerator[Token | Done, No
 
 
 async def _data(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Of each event; chat endpoints write each on one line."""
+    """Yields the data of each event; chat endpoints write each on one line."""
     async for line in _lines(body):
         if line.startswith(b"data:"):
             yield line.removeprefix(b"data:").decode(errors="replace").strip()
@@ -93,7 +93,7 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _text(choice: dict[str, Any]) -> str:
-    """More of the reply; none where there is something else than text."""
+    """Returns the next part of the reply; empty if it is no text."""
     delta = choice.get("delta")
     text = delta.get("content") if isinstance(delta, dict) else None
     return encodable(text) if isinstance(text, str) else ""

@@ -37,7 +37,7 @@ class BytesSink:
         """The bytes say it themselves."""
 
     def write(self, data: bytes) -> None:
-        """At once, for whoever reads the other end of a pipe."""
+        """Writes the data at once, for the reader at the other end of a pipe."""
         self._file.write(data)
         self._file.flush()
 
@@ -89,7 +89,7 @@ class Loudspeaker:
 
 
 class Output:
-    """Everything that one sound goes into."""
+    """All sinks of one sound."""
 
     def __init__(self, wire_encoding: Encoding, sinks: list[Sink]) -> None:
         self.wire_encoding = wire_encoding

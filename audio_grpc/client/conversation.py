@@ -94,7 +94,7 @@ class AsyncConversation(AsyncIterator[ConversationEvent]):
         await self._requests.send(ConverseRequest(cancel=ReplyCancel()))
 
     async def played(self, seconds: float) -> None:
-        """So much of the audio was played, from its start; for conversations with ``reports_playback``."""
+        """Reports the seconds of audio played, from the start, if ``reports_playback`` is set."""
         await self._requests.send(ConverseRequest(played=from_seconds(seconds)))
 
     async def end(self) -> None:

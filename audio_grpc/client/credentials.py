@@ -27,7 +27,7 @@ class Tls:
             raise ValueError("a client's certificate and its private key go together; give both or neither")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """For either of gRPC's APIs."""
+        """Returns channel credentials for either of gRPC's APIs."""
         return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
 
 

@@ -39,12 +39,12 @@ class ServiceError(Exception):
 
     @classmethod
     def of(cls, error: Any) -> Self:
-        """From what gRPC raised, of either API."""
+        """Makes one from an error of either of gRPC's APIs."""
         return cls.from_status(error.code(), error.details(), error.trailing_metadata())
 
     @classmethod
     def from_status(cls, code: grpc.StatusCode, details: str | None, trailing_metadata: Any) -> Self:
-        """From the three parts of a status; understands google.rpc.Status.
+        """Makes one from the three parts of a status; understands google.rpc.Status.
 
         UNAVAILABLE if the connection broke off, whatever gRPC makes of that.
         """

@@ -28,7 +28,7 @@ PastSound = Stream[PastAudio, bytes, PastAudioFinished]
 
 
 class PastRequestFilter(TypedDict, total=False):
-    """Which past requests to list, and how many at once; moments without a time zone are local ones."""
+    """Filters of past requests, and the size of a page; times without a time zone are local."""
 
     model: str
     method: str
@@ -40,7 +40,7 @@ class PastRequestFilter(TypedDict, total=False):
 
 
 class AsyncHistory(AsyncCalls):
-    """Those of :class:`AsyncClient`."""
+    """The methods of :class:`AsyncClient` for past requests."""
 
     _history: "HistoryServiceAsyncStub"
 
@@ -65,7 +65,7 @@ class AsyncHistory(AsyncCalls):
 
 
 class History(Calls):
-    """Those of :class:`Client`."""
+    """The methods of :class:`Client` for past requests."""
 
     _history: HistoryServiceStub
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class AsyncJobs(AsyncCalls):
-    """Those of :class:`AsyncClient`."""
+    """The methods of :class:`AsyncClient` for jobs."""
 
     _jobs: "JobServiceAsyncStub"
 
@@ -102,7 +102,7 @@ class AsyncJobs(AsyncCalls):
 
 
 class Jobs(Calls):
-    """Those of :class:`Client`."""
+    """The methods of :class:`Client` for jobs."""
 
     _jobs: JobServiceStub
 

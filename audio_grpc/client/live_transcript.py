@@ -60,7 +60,7 @@ class AsyncLiveTranscript(AsyncIterator[LiveTranscriptEvent]):
         await self._requests.send(_DISCARD)
 
     async def end(self) -> None:
-        """There is no more sound; the rest is transcribed, and then reading ends."""
+        """Ends the sound; the rest is transcribed, and then reading ends."""
         await self._requests.end()
 
     @property
@@ -111,7 +111,7 @@ class LiveTranscript(Iterator[LiveTranscriptEvent]):
         self._requests.send(_DISCARD)
 
     def end(self) -> None:
-        """There is no more sound; the rest is transcribed, and then reading ends."""
+        """Ends the sound; the rest is transcribed, and then reading ends."""
         self._requests.end()
 
     @property

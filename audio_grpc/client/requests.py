@@ -57,7 +57,7 @@ class AsyncRequests:
         return self._end
 
     async def end(self) -> None:
-        """There are no more."""
+        """Ends the requests. Raises ServiceError."""
         try:
             await self._call.done_writing()
         except grpc.RpcError as error:
@@ -100,7 +100,7 @@ class Requests(Iterator[Any]):
             raise ServiceError.of(call)
 
     def end(self) -> None:
-        """There are no more."""
+        """Ends the requests."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()

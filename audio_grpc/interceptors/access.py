@@ -58,7 +58,7 @@ class Access:
 
 
 def _require_scopes(key: Key, policy: Policy, path: str) -> None:
-    """ScopeMissing, which names all that are."""
+    """Raises ScopeMissing, with all missing scopes."""
     missing = [scope for scope in Scope if scope in policy.scopes and not key.may(scope)]
     if not missing:
         return
@@ -71,7 +71,7 @@ def _require_scopes(key: Key, policy: Policy, path: str) -> None:
 
 
 def _secret(metadata: Any) -> str:
-    """Of ``authorization: Bearer KEY``: https://www.rfc-editor.org/rfc/rfc6750#section-2.1."""
+    """Returns KEY of ``authorization: Bearer KEY`` (RFC 6750, 2.1). Raises KeyMissing."""
     authorization: str = dict(metadata or ()).get(AUTHORIZATION, "")
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():

@@ -35,7 +35,7 @@ UNCOUNTED_BYTES = 1 << 20
 
 
 class Arrivals:
-    """Those of small messages of one server, and of the first one of a stream."""
+    """Small messages that arrive at one server, and streams that wait for their first message."""
 
     def __init__(self) -> None:
         self._slow: deque[asyncio.Future[None]] = deque()
@@ -76,7 +76,7 @@ class Arrivals:
 
 
 class LargeArrivals:
-    """Those of messages with a recording, or a text and perhaps a sample: they take a share of the memory."""
+    """Large messages (a recording, or a text and perhaps a sample) that arrive: they share the memory."""
 
     def __init__(self, memory: Pool, largest: int) -> None:
         self._memory = memory

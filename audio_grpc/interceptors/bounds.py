@@ -86,7 +86,7 @@ def bounded(deserialize: Deserialize, message: Descriptor, text_bytes: int) -> C
 
 
 def require_bounded(message: Any, within: str = "") -> None:
-    """InvalidRequest for names that are too long, and for times that cannot be."""
+    """Raises InvalidRequest for names that are too long, and for impossible times."""
     for field in _fields_to_check(message.DESCRIPTOR):
         if not field.is_repeated and field.has_presence and not message.HasField(field.name):
             continue
@@ -136,7 +136,7 @@ def is_recording(message: Descriptor) -> bool:
 
 
 def _require_size(data: bytes, message: Descriptor, most: int) -> None:
-    """MessageTooLarge before anything is parsed: how large the sound may be is the method's to say."""
+    """Raises MessageTooLarge before the message is parsed; the method limits the sound in it."""
     size = count = 0
     if len(data) <= min(most, MOST_FIELDS * SMALLEST_FIELD_BYTES):
         return
@@ -158,7 +158,7 @@ def _require_size(data: bytes, message: Descriptor, most: int) -> None:
 
 
 def _parts(data: memoryview, message: Descriptor) -> Iterator[int]:
-    """For each field its bytes, as far as they are neither sound nor fields again.
+    """Yields the bytes of each field that is neither sound nor made of fields.
 
     https://protobuf.dev/programming-guides/encoding/
     """

@@ -44,7 +44,7 @@ async def _answer(context: Context, error: errors.SpeechError, *trailers: tuple[
 
 
 def _left(context: Context) -> str:
-    """Why a call was cancelled: callers cancel at their deadline, which is a little before ours."""
+    """Returns the reason of a cancelled call: callers cancel at their deadline, a little before ours."""
     remaining: Any = context.time_remaining()  # None without a deadline, whatever the stubs say
     at_deadline = remaining is not None and remaining < DEADLINE_MARGIN_SECONDS
     return "DEADLINE_EXCEEDED" if at_deadline else "CANCELLED"
@@ -146,7 +146,7 @@ class Guard:
         return take
 
     def _open(self, path: str, handler: Any, take: Take) -> Behaviour:
-        """For everybody."""
+        """Returns a method's behaviour that is open to everybody."""
         behaviour = _behaviour(handler)
 
         async def each(requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:
@@ -164,7 +164,7 @@ class Guard:
         return respond
 
     def _observed(self, path: str, handler: Any, take: Take) -> Behaviour:
-        """For those who may call it."""
+        """Returns a method's behaviour that is open to callers who may call it, and observed."""
         behaviour, admit = _behaviour(handler), partial(self._access.admit, path)
 
         async def respond(requests: AsyncIterator[Any], context: Context) -> Any:

@@ -47,7 +47,7 @@ STATUSES = {
 
 
 def status_code(error: errors.SpeechError) -> grpc.StatusCode:
-    """Which gRPC status an error has."""
+    """Returns the gRPC status of an error."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 

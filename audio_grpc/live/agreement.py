@@ -1,4 +1,4 @@
-"""Which words of successive hypotheses are certain: LocalAgreement-2.
+"""Finds the certain words of successive hypotheses: LocalAgreement-2.
 
 Words that two hypotheses in succession agree on are stable, and are never taken back: "Low-Latency
 Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis Selection", Liu et al. 2020,
@@ -58,7 +58,7 @@ def continuation(stable: Sequence[str], words: Sequence[str]) -> int:
     last = _plain(stable[-1])
 
     def badness(count: int) -> tuple[int, bool, int]:
-        """Of several as good, those that end with the same word, then those of the same length."""
+        """Returns the cost of so many words; equal costs are ranked by the last word, then by the length."""
         return costs[count], not count or said[count - 1] != last, abs(count - len(stable))
 
     return min(range(len(costs)), key=badness)
@@ -125,5 +125,5 @@ def _timed(stable: Sequence[str], whole: Sequence[Word], count: int) -> list[Wor
 
 
 def _plain(word: str) -> str:
-    """Without case and punctuation, unless there is nothing else."""
+    """Returns the word without case and punctuation, unless there is nothing else."""
     return _PUNCTUATION.sub("", word).casefold() or word.strip()

@@ -15,7 +15,7 @@ class VoiceDetector(Protocol):
     """Listens to one stream; it may remember what it heard before."""
 
     def probabilities(self, frames: Samples) -> list[float]:
-        """For each row of ``frames`` [n, FRAME_SAMPLES], the stream's next, how probably it is speech."""
+        """Returns the probability of speech in each of ``frames`` [n, FRAME_SAMPLES], the stream's next."""
 
 
 class Loudness:

@@ -23,7 +23,7 @@ class Recording:
 
     @property
     def end(self) -> float:
-        """In seconds of the stream."""
+        """The end in seconds of the stream."""
         return self.start + self.audio.seconds
 
 
@@ -57,7 +57,7 @@ class Ear:
 
     @property
     def current_span(self) -> tuple[float, float] | None:
-        """From where to where that goes, in seconds of the stream; None if nobody speaks."""
+        """The start and end of the current utterance, in seconds of the stream; None if nobody speaks."""
         return (self._starts_at / RATE_HERTZ, self.seconds) if self._endpointer.is_speaking else None
 
     def hear(self, samples: Samples) -> Iterator[Heard]:
@@ -81,7 +81,7 @@ class Ear:
         yield UtteranceDiscarded(self._utterance if was_speaking else None, self.seconds)
 
     def finish(self) -> Iterator[Heard]:
-        """There are no more samples; those that fill no frame belong to the utterance in progress, if any."""
+        """Ends the stream; samples that fill no frame belong to the current utterance, if there is one."""
         if len(self._unframed) and self._endpointer.is_speaking:
             missing = FRAME_SAMPLES - len(self._unframed)
             yield from self._listen(np.pad(self._unframed, (0, missing)))
@@ -110,7 +110,7 @@ class Ear:
             yield self._recording(self._ended_at)
 
     def _recording(self, end: int) -> Recording:
-        """From the start of the utterance."""
+        """Returns the sound from the start of the utterance to ``end``, in samples."""
         kept = np.concatenate(self._kept)
         samples = kept[self._starts_at - self._kept_from : end - self._kept_from].copy()
         return Recording(self._utterance, self._starts_at / RATE_HERTZ, Audio(samples, RATE_HERTZ))

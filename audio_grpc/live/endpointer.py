@@ -28,7 +28,7 @@ class Endpointing:
 
     @classmethod
     def manual(cls, max_utterance_seconds: float) -> "Endpointing":
-        """Everything is speech; only its caller ends an utterance, or its length."""
+        """Returns settings under which all sound is speech; the caller ends utterances, or their length."""
         return cls(
             threshold=0.0,
             min_speech_seconds=0.0,
@@ -122,7 +122,7 @@ class Endpointer:
         return []
 
     def _cut(self) -> list[Boundary]:
-        """In a silence that has begun, else at the quietest frame lately, from which the next goes on."""
+        """Cuts in a silence that has begun, else at the quietest recent frame, where the next one starts."""
         if self._quiet_since is not None:
             return [self._stop(self._quiet_since, EndCause.MAX_UTTERANCE)]
         recent = list(self._recent)

@@ -20,7 +20,7 @@ class ArrivingUpload:
 
 
 class Arriving:
-    """Those of one pool. While others wait, the one that has been arriving for longest ends if it is slow."""
+    """The uploads that arrive for one pool. While others wait, the slowest ends if it has taken too long."""
 
     def __init__(self, is_waited_for: Callable[[], bool]) -> None:
         self._is_waited_for = is_waited_for
@@ -29,7 +29,7 @@ class Arriving:
 
     @contextmanager
     def among(self, upload: ArrivingUpload) -> Iterator[None]:
-        """It is one of them, until it has arrived."""
+        """Counts the upload among them until it has arrived."""
         self._uploads[upload] = None
         self.review()
         try:

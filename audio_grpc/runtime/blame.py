@@ -1,4 +1,4 @@
-"""Which input a model is at work on, to tell a model that fails from an input that nothing can be made of."""
+"""Records the input that a model works on, to tell a model that fails from an input that always fails."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -19,7 +19,7 @@ class Outcome:
 
 
 def working_on(fingerprint: Fingerprint) -> None:
-    """From now on, this call's failures are blamed on the input that has this fingerprint."""
+    """Blames this call's later failures on the input of this fingerprint."""
     _input.set(fingerprint)
 
 

@@ -40,7 +40,7 @@ class Share:
         self._pool = pool
 
     def shrink(self, size: int) -> None:
-        """It needs no more than this."""
+        """Gives back the bytes beyond ``size``."""
         if size < self.size:
             self._pool.give_back(self.size - size)
             self.size = size
@@ -84,7 +84,7 @@ class Pool:
 
     @asynccontextmanager
     async def share(self, size: int, longest_wait_seconds: float | None = None) -> AsyncIterator[Share]:
-        """So many bytes, once they are free; none at once. MemoryShort if too many wait, or for too long."""
+        """Takes bytes once they are free; 0 at once. Raises MemoryShort if too many wait, or for too long."""
         if not size:
             yield Share(self, 0)
             return
@@ -100,7 +100,7 @@ class Pool:
         return self.share(COPIES * most, LONGEST_WAIT_SECONDS)
 
     def give_back(self, size: int) -> None:
-        """So much is free again."""
+        """Gives so many bytes back."""
         self.taken -= size
         self._budget.changed()
 

@@ -47,7 +47,7 @@ class Loading(Generic[Backend]):
             return await load()
 
     def _report(self, done: float, step: str) -> None:
-        """On the backend's thread."""
+        """Passes the progress on from the backend's thread."""
         self._loop.call_soon_threadsafe(self._move, Progress(done, step))
 
     def _move(self, progress: Progress) -> None:
@@ -57,6 +57,6 @@ class Loading(Generic[Backend]):
 
 
 def _retrieve(task: asyncio.Task[Loaded[Backend]]) -> None:
-    """Nobody may be left to look at the error."""
+    """Marks the task's error as seen: there may be nobody left to look at it."""
     if not task.cancelled():
         task.exception()

@@ -53,7 +53,7 @@ class SystemMemory:
         return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
 
     def free(self, device: int | None) -> int | None:
-        """Of the host the least that the machine, or a group of processes that this one is in, has left."""
+        """Returns the free bytes; of the host, the least that the machine or any enclosing group has left."""
         if device is not None:
             return _gpu_free(device)
         available = re.search(r"^MemAvailable:\s+(\d+) kB", self._read("proc/meminfo"), re.MULTILINE)
@@ -76,7 +76,7 @@ class SystemMemory:
 
 
 def device_number(device: str) -> int | None:
-    """Which GPU a model's ``device`` is, as CUDA counts them; None for the CPU.
+    """Returns the number of the GPU of a model's ``device``, as CUDA counts; None for the CPU.
 
     "auto" is the first GPU where the machine has NVIDIA's driver.
     """

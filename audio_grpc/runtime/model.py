@@ -64,7 +64,7 @@ class Model(Generic[Backend]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its name and its aliases."""
+        """The model's name and its aliases."""
         return (self.name, *self.spec.aliases)
 
     @property
@@ -93,7 +93,7 @@ class Model(Generic[Backend]):
 
     @property
     def idle_since(self) -> float | None:
-        """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
+        """The end of its last call, on ``time.monotonic``; None if it must stay, or is not in memory."""
         # Whoever has a place, even if only just, is about to use the model.
         in_use = self.admission.running or self.live_admission.running
         stays = self._loaded is None or self.spec.resident or in_use
@@ -236,7 +236,7 @@ class Model(Generic[Backend]):
         self._reloading = self._start(self._reload(), "reload")
 
     async def _reload(self) -> None:
-        """Until it is loaded, with ever longer pauses; calls that come meanwhile try as well."""
+        """Loads the model until that succeeds, with ever longer pauses; calls meanwhile try as well."""
         pause = FIRST_RETRY_SECONDS
         while self._crashed:
             try:

@@ -38,17 +38,17 @@ class Models:
         return [*self.synthesizers, *self.transcribers]
 
     def synthesizer(self, name: str) -> Model[Synthesizer]:
-        """By name or alias, or one of OpenAI's names; empty for the default. ModelNotFound."""
+        """Returns the synthesiser of a name, alias or OpenAI name; empty for the default. ModelNotFound."""
         model = _named(self.synthesizers, name) if name else next(iter(self.synthesizers), None)
         return model or self._openai(self.synthesizers, "synthesiser", Family.SPEAKS, name)
 
     def transcriber(self, name: str) -> Model[Transcriber]:
-        """By name or alias, or one of OpenAI's names; empty for the default. ModelNotFound."""
+        """Returns the transcriber of a name, alias or OpenAI name; empty for the default. ModelNotFound."""
         model = _named(self.transcribers, name) if name else next(iter(self.transcribers), None)
         return model or self._openai(self.transcribers, "transcriber", Family.TRANSCRIBES, name)
 
     def any(self, name: str) -> AnyModel:
-        """Of either kind, by name or alias, or one of OpenAI's names. ModelNotFound."""
+        """Returns the model of either kind by its name, alias or OpenAI name. Raises ModelNotFound."""
         if model := _named(self.all, name):
             return model
         if self.transcribers and Family.TRANSCRIBES.has(name):
@@ -64,7 +64,7 @@ class Models:
         raise _not_found(models, kind, name, field="model")
 
     def keep_room(self) -> None:
-        """From now on unload idle models when memory is short."""
+        """Starts to unload idle models when memory is short."""
         self._keeping_room = asyncio.create_task(self.room.keep(), name="keep room")
 
     async def close(self) -> None:

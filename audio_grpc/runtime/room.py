@@ -23,7 +23,7 @@ class Tenant(Protocol):
 
     @property
     def spec(self) -> ModelSpec:
-        """Which device it is on."""
+        """The settings of the model, with its device."""
 
     @property
     def footprint(self) -> Footprint:
@@ -35,7 +35,7 @@ class Tenant(Protocol):
 
     @property
     def idle_since(self) -> float | None:
-        """When its last call ended, on ``time.monotonic``; None if it must stay, or is not in memory."""
+        """The end of its last call, on ``time.monotonic``; None if it must stay, or is not in memory."""
 
     async def evict(self) -> None:
         """Take it out of memory now."""

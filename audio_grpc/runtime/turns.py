@@ -1,4 +1,4 @@
-"""Whose turn it is among the live streams of a model, which all want it again and again."""
+"""The order of the live streams of a model, which all need it again and again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """So many turns at once. Urgent ones come first, others in the order in which they were asked for.
+    """A limit of turns at once. Urgent ones come first, others in the order in which they were asked for.
 
     Whoever has waited for long finds more to do at once, and asks less often: work that is not urgent thins
     out by itself when there is too much of it.

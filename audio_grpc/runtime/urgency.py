@@ -22,7 +22,7 @@ BACKGROUND_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Given:
-    """So much sound was given to a listener, all that a step of the model has made."""
+    """The seconds of sound that a step of the model gave to a listener."""
 
     seconds: float
 

@@ -228,7 +228,7 @@ class Turn:
         self._came = threading.Event()
 
     def wait(self) -> None:
-        """Until it has come."""
+        """Waits until it has come."""
         self._came.wait()
 
     def come(self) -> None:

@@ -37,13 +37,13 @@ class ActivityReports(ActivityServiceServicer):
     async def ListActivities(
         self, request: pb.ListActivitiesRequest, context: Context
     ) -> pb.ListActivitiesResponse:
-        """Those of now."""
+        """Returns the caller's active calls and the recent ones."""
         return pb.ListActivitiesResponse(activities=await self._look(_max_recent(request)))
 
     async def WatchActivities(
         self, request: pb.WatchActivitiesRequest, context: Context
     ) -> AsyncIterator[pb.WatchActivitiesResponse]:
-        """Those of now, until the caller leaves or the server ends."""
+        """Yields the caller's activities when they have changed, until it leaves or the server ends."""
         most = _max_recent(request)
         asked = within(
             "interval", seconds(request, "interval"), SHORTEST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS

@@ -1,4 +1,4 @@
-"""Whose things a caller sees."""
+"""The keys whose voices, jobs and requests a caller sees."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ def key_of_caller() -> str | None:
 
 
 def speaker() -> Viewer:
-    """Whose custom voices the caller may speak with: its own, and the shared ones."""
+    """Returns the view of custom voices to speak with: the caller's own, and the shared ones."""
     call = current_call.get()
     return Viewer(call.key_id, sees_all=not call.key_id and not call.is_strangers)
 
 
 def manager() -> Viewer:
-    """Whose custom voices the caller may look after: an operator may look after all."""
+    """Returns the view of custom voices to change: the caller's own and the shared; all for an operator."""
     is_admin = Scope.ADMIN in current_call.get().scopes
     return replace(speaker(), sees_all=True) if is_admin else speaker()

@@ -109,7 +109,7 @@ def _shifted_clips(clips: tuple[TimeRange, ...], start: float) -> tuple[TimeRang
 
 
 def _placed(segment: Segment, block: Block) -> Segment:
-    """On the recording's clock; whatever a model says, nothing in it is outside of its block."""
+    """Returns the segment with times of the recording; whatever the model says, they are within its block."""
 
     def on(time: float) -> float:
         return min(max(time + block.start, block.start), block.end)

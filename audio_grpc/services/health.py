@@ -39,7 +39,7 @@ class Health(HealthServicer):  # type: ignore[misc]
         self._tell()
 
     def drain(self) -> None:
-        """From now on nothing is serving."""
+        """Reports all services as not serving from now on."""
         self._draining = True
         self._tell()
 

@@ -109,7 +109,7 @@ class HistoryReports(HistoryServiceServicer):
         return pb.DeletePastRequestsResponse(deleted=await self._requests.remove(which))
 
     def _shown(self, past: PastRequest) -> pb.PastRequest | None:
-        """None, and a line in the log, for what an earlier version kept and JSON has no form for."""
+        """Returns the message; None, and a line in the log, if JSON has no form for it (earlier versions)."""
         try:
             described = _described(past)
             MessageToDict(described)
@@ -145,7 +145,7 @@ def _selection(request: pb.ListPastRequestsRequest) -> Selection:
 
 
 def _moment(message: Any, field: str) -> float | None:
-    """In seconds since 1970; None if it is not set."""
+    """Returns the field's time in seconds since 1970; None if it is not set."""
     if not message.HasField(field):
         return None
     stamp = getattr(message, field)

@@ -40,7 +40,7 @@ DECODING_RANGES = {
 
 
 def read_options(request: TranscribeRequest) -> TranscriptionOptions:
-    """InvalidRequest for what can be said without knowing the model."""
+    """Reads the options. Raises InvalidRequest for errors that show without the model."""
     return TranscriptionOptions(
         **read_languages("", request),
         task=known("task", request.task, TO_TASK, Task.TRANSCRIBE),

@@ -221,7 +221,7 @@ class LiveHearing:
 def _transcript(
     backend: Transcriber, recording: Recording, options: TranscriptionOptions
 ) -> Generator[Language | Segment, None, None]:
-    """On the model's thread: the language, and then the segments."""
+    """Yields the language, and then the segments; runs on the model's thread."""
     working_on(lambda: hash(recording.audio.samples.tobytes()))
     rate = backend.info.sample_rate_hertz
     samples = np.concatenate([chunk.samples for chunk in resample([recording.audio], rate)])
@@ -232,7 +232,7 @@ def _transcript(
 
 
 def _words(segments: list[Segment], recording: Recording) -> list[Word]:
-    """With the times of the stream; whatever a model says, none is after the end of the utterance."""
+    """Returns the words with times of the stream, none after the end of the utterance."""
     return [
         replace(
             word,

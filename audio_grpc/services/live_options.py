@@ -86,7 +86,7 @@ class LiveJob:
 
 
 def read_live_job(options: pb.StreamingTranscriptionOptions) -> LiveJob:
-    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    """Reads the options. Raises InvalidRequest for errors that show without the model."""
     channels = given(options, "channel_count")
     return LiveJob(
         format=LiveFormat(

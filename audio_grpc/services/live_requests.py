@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def patience(seconds: float) -> asyncio.Timeout:
-    """TimeoutError for a body that takes longer; ``math.inf`` is for ever."""
+    """Raises TimeoutError if its body takes longer; ``math.inf`` sets no limit."""
     return asyncio.timeout(None if math.isinf(seconds) else max(0.0, seconds))
 
 

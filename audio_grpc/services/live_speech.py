@@ -114,7 +114,7 @@ class LiveSpeech:
             self._active_at = time.monotonic()
 
     async def _wait(self, passage: Passage) -> None:
-        """Until something was written, or was not for so long that something has to be done. StreamIdle."""
+        """Waits until text comes, or until its absence needs an action. Raises StreamIdle."""
         self._changed.clear()
         self._require_reader()
         idle_at = self._active_at + self._limits.idle_seconds

@@ -43,20 +43,20 @@ class ModelDirectory(ModelServiceServicer):
     async def LoadModel(
         self, request: pb.LoadModelRequest, context: Context
     ) -> AsyncIterator[pb.LoadModelResponse]:
-        """Its states and its progress until it is ready. ServerStopping."""
+        """Loads the model; yields its states and progress until it is ready. Raises ServerStopping."""
         model = self._find(request.name)
         async with aclosing(until(self._watches_ended, model.load_with_progress())) as changes:
             async for _ in changes:
                 yield pb.LoadModelResponse(model=describe(model))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
-        """Its state once the memory is free."""
+        """Unloads the model; returns its state once the memory is free."""
         model = self._find(request.name)
         await model.unload()
         return pb.UnloadModelResponse(model=describe(model))
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.GetMemoryResponse:
-        """Of this server."""
+        """Returns the memory of this server."""
         return pb.GetMemoryResponse(memory=await self._memory())
 
     async def FreeMemory(self, request: pb.FreeMemoryRequest, context: Context) -> pb.FreeMemoryResponse:

@@ -96,5 +96,5 @@ def _snapshot(activities: list[Activity]) -> bytes:
 
 
 def ended_at(activity: Activity) -> float:
-    """In seconds since 1970; of one that is active, now."""
+    """Returns the end of an activity in seconds since 1970; now for an active one."""
     return (activity.start_time.ToMicroseconds() + activity.elapsed.ToMicroseconds()) / 1e6

@@ -63,7 +63,7 @@ class Passage:
         self._inbox.append(_Command.FLUSH)
 
     def finish(self) -> None:
-        """No more is going to be written."""
+        """Ends the text."""
         self._ended = True
         self._inbox.append(_Command.END)
 

@@ -207,7 +207,7 @@ def joined(events: list[SpeechEvent]) -> Iterator[SpeechEvent]:
 def find_voice(
     info: SynthesizerInfo, name: str, aliases: Mapping[str, str], sample: VoiceSample | None
 ) -> Voice:
-    """By name or alias; empty for the first. Else the custom one that the ``sample`` is of.
+    """Finds a voice by name or alias; empty for the first. Else the custom one that the ``sample`` is of.
 
     VoiceNotFound, or OptionUnsupported for a custom voice and a model that cannot speak with one.
     """
@@ -235,7 +235,7 @@ def find_voice(
 
 
 def _language(voice: Voice, asked: str | None) -> str | None:
-    """As asked, whatever the region (a voice for en-US also reads en-GB), or the one that is meant."""
+    """Returns the requested language, in any region (en-US voices also read en-GB), or the voice's own."""
     if asked is None:
         return None
     spoken = [code.partition("-")[0] for code in voice.language_codes]

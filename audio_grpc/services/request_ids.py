@@ -1,4 +1,4 @@
-"""By what a request is known that may come again: https://google.aip.dev/155."""
+"""Request ids, by which a repeated request is recognised: https://google.aip.dev/155."""
 
 import re
 from hashlib import sha256

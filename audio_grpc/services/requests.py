@@ -85,7 +85,7 @@ class TranscriptionJob:
 
 
 def read_synthesis(request: SynthesizeRequest, limits: Limits) -> SpeechJob:
-    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    """Reads the request. Raises InvalidRequest, or a kind of it, for errors that show without the model."""
     require_text(request.text)
     require_length(len(request.text), limits)
     return speech_job(request)
@@ -137,7 +137,7 @@ def speech_job(request: SynthesizeRequest) -> SpeechJob:
 
 
 def require_length(characters: int, limits: Limits) -> None:
-    """TextTooLong for more characters than one request may have."""
+    """Raises TextTooLong for more characters than one request may have."""
     if characters > limits.text_characters:
         raise TextTooLong(
             f"the text has {characters} characters, more than {limits.text_characters}; "
@@ -181,7 +181,7 @@ async def collect_upload(
 
 
 def require_size(size: int, limits: Limits) -> None:
-    """MessageTooLarge for more bytes of audio than one request may have."""
+    """Raises MessageTooLarge for more bytes of audio than one request may have."""
     if size > limits.audio_bytes:
         raise MessageTooLarge(
             f"the audio has {size / MEBIBYTE:.1f} MiB, more than "
@@ -192,7 +192,7 @@ def require_size(size: int, limits: Limits) -> None:
 
 
 def read_transcription(request: TranscribeRequest, audio: bytes, limits: Limits) -> TranscriptionJob:
-    """InvalidRequest or one of its kinds for what can be said without knowing the model."""
+    """Reads the request. Raises InvalidRequest, or a kind of it, for errors that show without the model."""
     if not audio:
         raise AudioEmpty("there is no audio in the request; send a whole sound file", field="audio")
     require_size(len(audio), limits)

@@ -1,4 +1,4 @@
-"""When things happened to a call, as a message."""
+"""The times of a call's events, as a message."""
 
 import time
 

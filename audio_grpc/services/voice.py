@@ -198,7 +198,7 @@ class CustomVoices(VoiceServiceServicer):
             raise TooManyVoices(f"this key has {count} voices, and may have {most} (max_voices); delete one")
 
     def _require_new(self, name: str, field: str) -> None:
-        """VoiceExists for what a model's own voice answers to; the store knows the custom ones."""
+        """Raises VoiceExists for the names of models' own voices; the store knows the custom ones."""
         for model in self._models.synthesizers:
             info = model.backend.info
             aliases = info.voice_aliases(model.spec.voice_aliases)
@@ -210,7 +210,7 @@ class CustomVoices(VoiceServiceServicer):
 
 
 def _request_id(request: pb.CreateCustomVoiceRequest) -> RequestId | None:
-    """By what the request is known; of a large sample, that takes some time. InvalidRequest."""
+    """Returns the id and fingerprint of the request; slow for a large sample. Raises InvalidRequest."""
     asked = pb.CreateCustomVoiceRequest()
     asked.CopyFrom(request)
     asked.ClearField("request_id")

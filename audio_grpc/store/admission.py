@@ -1,4 +1,4 @@
-"""Which jobs a key may add: how many it may have, and one for each request, however often that comes."""
+"""Limits the jobs of a key, and adds one job for each request, however often it is repeated."""
 
 import time
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def job_of_request(connection: Connection, key_id: str, request: RequestId) -> s
 
 
 def remember_request(connection: Connection, key_id: str, request: RequestId, job_id: str) -> None:
-    """From now on :func:`job_of_request` knows it."""
+    """Stores the request, so that :func:`job_of_request` finds its job."""
     row = {
         "key_id": key_id,
         "request_id": request.id,

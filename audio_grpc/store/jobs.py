@@ -76,7 +76,7 @@ class JobStore:
         return await self._database.run("keep the job", work)
 
     async def page(self, key_id: str | None, limit: int, after: Position | None) -> Page[Job]:
-        """At most so many jobs, newest first, from the one ``after`` that position on."""
+        """Returns at most ``limit`` jobs, newest first, that come after that position."""
         whose = [] if key_id is None else [JOBS.c.key_id == key_id]
         return await self._database.run(
             "list the jobs", lambda connection: LISTING.page(connection, whose, limit, after, job_of)

@@ -48,7 +48,7 @@ class Listing:
         after: Position | None,
         make: Callable[[Row[Any]], T],
     ) -> Page[T]:
-        """At most so many rows for which all clauses are true, from the one ``after`` that position on."""
+        """Returns at most ``limit`` rows for which all clauses are true, that come after that position."""
         order = (self.moment.desc(), self.id.desc())
         wanted = select(self.id, self.moment, self.bytes).where(*clauses).order_by(*order).limit(limit + 1)
         if after is not None:

@@ -68,7 +68,7 @@ class PastRequest:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which requests are meant; None: that does not matter."""
+    """Filters of past requests; None: no filter."""
 
     key_id: str | None = None
     """Whose they are."""
@@ -119,7 +119,7 @@ class PastRequests:
             raise
 
     async def page(self, which: Selection, limit: int, after: Position | None) -> Page[PastRequest]:
-        """At most so many requests, the last first, from the one ``after`` that position on."""
+        """Returns at most ``limit`` requests, the last first, that come after that position."""
         if not self._database.is_there:
             return Page([], [], None)
         return await self._database.run(
@@ -172,7 +172,7 @@ def _past(row: Row[Any]) -> PastRequest:
 
 
 def new_id() -> str:
-    """Of a request that is to be kept."""
+    """Returns an id for a request that is to be kept."""
     return f"req_{secrets.token_hex(8)}"
 
 

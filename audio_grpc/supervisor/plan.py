@@ -1,4 +1,4 @@
-"""Which processes a house has, and with which commands they run."""
+"""The processes that the supervisor runs, and their commands."""
 
 import shutil
 import sys

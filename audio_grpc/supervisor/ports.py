@@ -10,7 +10,7 @@ from audio_grpc.listening import require_free
 
 
 def require_ports(settings: Settings, *, llm: bool) -> None:
-    """ConfigurationError, which names the settings, for a port that is in use or stands in two of them."""
+    """Raises ConfigurationError, naming the settings, for a port that is in use or stands in two settings."""
     settings_of: dict[int, str] = {}
     for host, port, setting in _wanted(settings, llm=llm):
         if port in settings_of:

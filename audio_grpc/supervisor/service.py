@@ -108,7 +108,7 @@ class Service:
             pause = min(2 * pause, self._longest_pause)
 
     async def _run(self) -> int:
-        """Its exit status, once it has ended and all that it wrote is in the log."""
+        """Runs the process; returns its exit status once it has ended and all its output is in the log."""
         process = await asyncio.create_subprocess_exec(
             *tethered(self._command),
             stdin=asyncio.subprocess.DEVNULL,

@@ -19,7 +19,7 @@ METHODS = frozenset(
 
 @dataclass
 class Totals:
-    """Of the calls that have ended."""
+    """Totals of the calls that have ended."""
 
     requests: int = 0
     failures: int = 0
@@ -92,7 +92,7 @@ class Activities:
         return list(reversed(self._recent.get(key_id, ())))[:most]
 
     def totals(self, key_id: str) -> Totals:
-        """Of all calls since the beginning."""
+        """Returns the totals of a key's calls since the beginning."""
         return self._totals.get(key_id, Totals())
 
     def clear(self, key_id: str) -> int:
@@ -109,7 +109,7 @@ class Activities:
             await asyncio.wait_for(news.wait(), at_most)
 
     async def moments(self, interval: float, idle_interval: float | None) -> AsyncGenerator[None, None]:
-        """When to look: now, and then every ``interval`` seconds, except while nothing is happening.
+        """Yields at each time to look: now, and every ``interval`` seconds except while nothing is happening.
 
         Then it is every ``idle_interval`` seconds, or never. Ends when the server does.
         """

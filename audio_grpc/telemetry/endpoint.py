@@ -12,7 +12,7 @@ BACKLOG = 128
 
 
 class _Handler(WSGIRequestHandler):
-    """Of one connection, on a thread of its own: nobody keeps that by silence."""
+    """Serves one connection on a thread of its own, and ends it if it is silent for too long."""
 
     timeout = SILENT_SECONDS
 

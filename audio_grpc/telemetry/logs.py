@@ -34,7 +34,7 @@ def start_logging(level: str, handler: logging.Handler) -> None:
 
 
 class BoundedFormatter(logging.Formatter):
-    """Of an exception the end, which tells most."""
+    """Shortens exceptions to their ends, which tell most."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802, D102 (logging's name)
         return super().formatException(ei)[-LONGEST_EXCEPTION:]
@@ -78,7 +78,7 @@ def _short(value: object) -> object:
 
 
 def _shown(value: object) -> str:
-    """As it is, or quoted where it could pass for several values or lines: callers choose paths."""
+    """Returns the text, quoted where it could pass for several values or lines: callers choose paths."""
     text = str(value)
     return text if text.isprintable() and not {" ", '"'} & set(text) else json.dumps(text)
 

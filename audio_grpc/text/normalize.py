@@ -52,7 +52,7 @@ def encodable(text: str) -> str:
 
 
 def hidden_characters(text: str) -> str:
-    """Those that control how text is shown, and are not seen themselves: controls, directions and the like.
+    """Returns the invisible characters that control how text is shown: controls, directions and the like.
 
     The zero-width joiner and non-joiner, which emoji and some scripts need, are not among them.
     """

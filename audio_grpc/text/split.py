@@ -60,7 +60,7 @@ def split(
 
 
 def require_target_size(size: int) -> None:
-    """InvalidRequest (``splitting.target_size``) for one that is out of range."""
+    """Raises InvalidRequest (``splitting.target_size``) for a size that is out of range."""
     if not SMALLEST_TARGET_SIZE <= size <= LARGEST_TARGET_SIZE:
         raise InvalidRequest(
             f"splitting.target_size is {size}; it must be from {SMALLEST_TARGET_SIZE} to "
@@ -102,7 +102,7 @@ class _Splitter:
         return chain([first], self._joined(first, units))
 
     def _joined(self, start: int, ends: Iterator[int]) -> Iterator[int]:
-        """As many neighbours together as fit into the target size."""
+        """Yields the ends of neighbours joined as long as they fit into the target size."""
         last = start
         for end in ends:
             if last > start and self._size(start, end) > self.target:

@@ -82,7 +82,7 @@ def _opened(character: str) -> str:
 
 
 def _number(character: str) -> str:
-    """Of a numeral that is no decimal digit: a part of one, a letter of other scripts, in a circle, ..."""
+    """Returns the words for a numeral that is no decimal digit: a fraction, a letter, one in a circle, ..."""
     value = Fraction(unicodedata.numeric(character)).limit_denominator(1000)
     if value.denominator == 1:
         return f" {value.numerator} "

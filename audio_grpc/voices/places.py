@@ -98,7 +98,7 @@ class Places:
         return sorted(voices, key=lambda voice: (voice.create_time.timestamp(), voice.id))
 
     def find(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
-        """By id, name or alias; VoiceNotFound, StorageFailed if it is damaged."""
+        """Returns the voice of an id, name or alias. Raises VoiceNotFound; StorageFailed if it is damaged."""
         voice = self._read(self._locate(id_or_name, viewer))
         if voice is None or (is_id(id_or_name) and id_or_name != voice.id) or not viewer.sees(voice.owner):
             raise _unknown(id_or_name)
@@ -111,14 +111,14 @@ class Places:
         return voice
 
     def sample(self, voice: CustomVoice) -> bytes:
-        """Its sample; VoiceNotFound."""
+        """Returns the bytes of a voice's sample. Raises VoiceNotFound."""
         try:
             return _sample_of(self._place(voice.name, voice.owner), voice.id).read_bytes()
         except FileNotFoundError:
             raise _unknown(voice.id) from None
 
     def remove(self, id_or_name: str, viewer: Viewer) -> None:
-        """By id or name, with its aliases; VoiceNotFound, ScopeMissing."""
+        """Removes a voice, by id or name, and its aliases. Raises VoiceNotFound, ScopeMissing."""
         place = self._locate(id_or_name, viewer, follow=False)
         if not viewer.key_id or place != self._place(id_or_name, viewer.key_id):
             _require_change(self._owner_in(place), viewer)
@@ -163,7 +163,7 @@ class Places:
         return to
 
     def aliases(self) -> dict[str, list[str]]:
-        """Of each voice, by its id."""
+        """Returns the aliases of each voice, by its id."""
         found: dict[str, list[str]] = {}
         for place in self._places():
             if alias := _alias_in(place):
@@ -171,7 +171,7 @@ class Places:
         return {voice_id: sorted(names) for voice_id, names in found.items()}
 
     def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """VoiceNotFound, VoiceExists, ScopeMissing."""
+        """Adds an alias to a voice. Raises VoiceNotFound, VoiceExists, ScopeMissing."""
         self._publish_alias(alias, self._to_change(id_or_name, viewer))
 
     def _publish_alias(self, alias: str, voice: CustomVoice) -> None:
@@ -183,7 +183,7 @@ class Places:
             self._publish(whole, alias, voice.owner)
 
     def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """VoiceNotFound, ScopeMissing."""
+        """Removes an alias of a voice. Raises VoiceNotFound, ScopeMissing."""
         voice = self._to_change(id_or_name, viewer)
         place = self._place(alias, voice.owner)
         if _alias_in(place) != (alias, voice.id):
@@ -255,14 +255,14 @@ class Places:
         return others[0] if others else None
 
     def _owner_in(self, place: Path) -> str:
-        """Whose voice is there."""
+        """Returns the owner of the voice in that folder."""
         try:
             return JSON.validate_json((place / DESCRIPTION).read_bytes()).owner
         except (OSError, ValueError):
             return UNKNOWN
 
     def _read(self, place: Path) -> CustomVoice | None:
-        """None if it was removed meanwhile; StorageFailed if it is damaged."""
+        """Reads a voice; None if it was removed meanwhile. Raises StorageFailed if it is damaged."""
         try:
             voice = JSON.validate_json((place / DESCRIPTION).read_bytes())
             sample = _sample_of(place, voice.id)
@@ -298,7 +298,7 @@ def _sample_of(place: Path, voice_id: str) -> Path:
 
 
 def _samples_in(place: Path) -> list[Path]:
-    """Empty if it was removed meanwhile."""
+    """Returns the samples in a voice's folder; none if it was removed meanwhile."""
     try:
         return list(place.glob("*.sample"))
     except FileNotFoundError:

@@ -23,7 +23,7 @@ def is_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Whose voices somebody sees: those of one key, and the shared ones."""
+    """The view of one key, of its own voices and the shared ones."""
 
     key_id: str = ""
     sees_all: bool = False
@@ -60,7 +60,7 @@ class VoiceStore(Protocol):
         """Returns the voice of that id, name or alias. Raises VoiceNotFound."""
 
     async def sample(self, voice: CustomVoice) -> bytes:
-        """Its sample, as it came. VoiceNotFound if it was removed meanwhile."""
+        """Returns a voice's sample as it came. Raises VoiceNotFound if the voice was removed meanwhile."""
 
     async def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """Let everybody have a voice, with its name and those aliases that are free. See :meth:`add`."""

@@ -24,7 +24,7 @@ from audio_grpc.audio.formats import framed, matroska, mp4, mpeg, objects, ogg, 
 
 
 def check_bytes(data: bytes) -> None:
-    """AudioTruncated if a file says that it is longer; AudioUndecodable if its tables cannot be."""
+    """Raises AudioTruncated if a file announces more bytes; AudioUndecodable if its tables are impossible."""
     riff.check(data)
     mp4.check(data)
     matroska.check(data)

@@ -1,4 +1,4 @@
-"""Things that the walks have in common: how far they go, and what they raise."""
+"""Bounds and errors that the walks through all formats share."""
 
 from collections.abc import Iterable
 from itertools import pairwise

@@ -60,7 +60,7 @@ def _after_tags(data: bytes, at: int) -> int:
 
 
 def _tta_end(data: bytes, at: int) -> int:
-    """By the table of the sizes of frames, each of 256/245 seconds."""
+    """Returns the end by the table of the sizes of frames, each of 256/245 seconds."""
     head = data[at : at + _TTA_HEAD_BYTES]
     rate, samples = int.from_bytes(head[10:14], "little"), int.from_bytes(head[14:18], "little")
     longest = rate * 256 // 245
@@ -73,7 +73,7 @@ def _tta_end(data: bytes, at: int) -> int:
 
 
 def _amr_end(data: bytes, at: int, sizes: tuple[int, ...]) -> int:
-    """After the last frame; what has no sound is its head alone."""
+    """Returns the end of the last frame; a frame without sound is its head alone."""
     for _ in range(MAX_STEPS):
         if at >= len(data) or data.startswith(_NARROW[:5], at):
             return at

@@ -22,7 +22,7 @@ class Element(NamedTuple):
 
 
 def check(data: bytes) -> None:
-    """AudioTruncated if a cluster, or a block of one, ends after the file.
+    """Raises AudioTruncated if a cluster, or a block of one, ends after the file.
 
     A recorder that could not go back leaves the size of the segment open, and often those of its clusters;
     then only a file that ends within a block is known to be cut.
@@ -47,7 +47,7 @@ def has_all(data: bytes) -> bool:
 
 
 def _elements(data: bytes) -> Iterator[Element]:
-    """Those that follow each other, and those in a segment or cluster without a size, or that was cut."""
+    """Yields the elements in order, and those in a segment or cluster that has no size or was cut."""
     at = 0
     for _ in range(MAX_STEPS if data.startswith(_EBML) else 0):
         element = _element(data, at)
@@ -74,5 +74,5 @@ def _element(data: bytes, at: int) -> Element | None:
 
 
 def _length(data: bytes, at: int) -> int:
-    """Of a number, which begins with as many zero bits as it has further bytes; 0 if there is none."""
+    """Returns the bytes of a number, which starts with one zero bit a further byte; 0 if there is none."""
     return 9 - data[at].bit_length() if at < len(data) and data[at] else 0

@@ -40,7 +40,10 @@ class Box(NamedTuple):
 
 
 def check(data: bytes) -> None:
-    """AudioTruncated if a box ends after the file; AudioUndecodable if it lists more samples than bytes."""
+    """Raises AudioTruncated if a box ends after the file.
+
+    Raises AudioUndecodable if the boxes list more samples than there are bytes.
+    """
     if not _is_mp4(data):
         return
     for box in boxes(data, 0, len(data)):
@@ -67,7 +70,7 @@ def parts(data: bytes) -> list[bytes]:
 
 
 def boxes(data: bytes, at: int, end: int) -> Iterator[Box]:
-    """Those that follow each other from there; what is no box counts as one until the end."""
+    """Yields the boxes in order from ``at``; bytes that are no box count as one until the end."""
     for _ in range(MAX_STEPS):
         if at + 8 > end:
             return
@@ -102,7 +105,7 @@ def _listed_samples(data: bytes) -> int:
 
 
 def _all_boxes(data: bytes) -> Iterator[Box]:
-    """Those that FFmpeg reads, in boxes where they have no business, too. AudioUndecodable for too many."""
+    """Yields the boxes that FFmpeg reads, also misplaced ones. Raises AudioUndecodable for too many."""
     waiting = [(0, len(data), 0, b"")]
     steps = 0
     while waiting:

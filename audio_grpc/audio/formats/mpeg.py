@@ -122,7 +122,7 @@ def tag_size(data: bytes, at: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _mp3_size(second: int, third: int) -> int:
-    """From both bytes that say it, without the bits that do not; 0 if there is no such frame."""
+    """Returns the bytes of a frame, by two bytes of its head; 0 if there is no such frame."""
     version, layer = second >> 3 & 3, second >> 1 & 3
     rate_index, sample_index = third >> 4, third >> 2 & 3
     if version == 1 or layer not in (1, 2) or rate_index in (0, 15) or sample_index == 3:

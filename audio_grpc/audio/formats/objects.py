@@ -14,7 +14,7 @@ _FLV_HEAD_BYTES, _TAG_HEAD_BYTES, _BACK_BYTES = 9, 11, 4
 
 
 def check(data: bytes) -> None:
-    """AudioTruncated if the packets of an ASF, or a tag of an FLV, end after the file."""
+    """Raises AudioTruncated if the packets of an ASF, or a tag of an FLV, end after the file."""
     for end in _sound_ends(data):
         if end > len(data):
             raise truncated(f"{end} bytes", f"{len(data)}")

@@ -10,7 +10,7 @@ _GOES_ON = 255
 
 
 def check(data: bytes) -> None:
-    """AudioTruncated if the last page, or the last packet, is not whole.
+    """Raises AudioTruncated if the last page, or the last packet, is not whole.
 
     A file of whole packets without the flag of a last page is taken for whole: recorders of live streams
     never set it.

@@ -30,7 +30,7 @@ class RiffChunk(NamedTuple):
 
 
 def check(data: bytes) -> None:
-    """AudioTruncated if the samples are said to be more than there are."""
+    """Raises AudioTruncated if the file announces more samples than it has."""
     kind, form = data[:4], data[8:12]
     if kind in _WAVES and form == b"WAVE":
         _check_wave(data, "big" if kind == b"RIFX" else "little")

@@ -106,7 +106,7 @@ def _add_package(name: str, folder: Path) -> None:
 
 
 def _require_torchaudio() -> None:
-    """Its compiled part fits one build of torch only; the Python part is all that is needed here."""
+    """Imports torchaudio without its compiled part, which fits one build of torch only and is not needed."""
     try:
         importlib.import_module("torchaudio")
     except OSError:

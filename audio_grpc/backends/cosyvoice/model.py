@@ -1,4 +1,4 @@
-"""From a model's directory, or its name on the hub, to the library's model."""
+"""Makes the library's model from a model's directory, or its name on the hub."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ class Switches:
 
     @property
     def wanted(self) -> list[str]:
-        """Those that are on; all of them need a GPU."""
+        """Returns the names of the switches that are on; all of them need a GPU."""
         return [name for name in ("fp16", "load_jit", "load_trt", "load_vllm") if getattr(self, name)]
 
     def arguments(self, version: Version) -> dict[str, Any]:

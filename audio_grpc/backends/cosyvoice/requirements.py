@@ -63,6 +63,6 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def require(checkout: Path | None) -> None:
-    """RuntimeError with all that is missing, and what mends it."""
+    """Raises RuntimeError, with the remedies, if anything is missing."""
     if problems := [finding.text for finding in findings(checkout) if not finding.good]:
         raise RuntimeError("; ".join(problems))

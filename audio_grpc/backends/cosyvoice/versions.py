@@ -56,5 +56,5 @@ VERSIONS = (
 
 
 def version_of(directory: Path) -> Version | None:
-    """Which version the model in the directory is; None if it is no model's."""
+    """Returns the version of the model in the directory; None if it holds no model."""
     return next((version for version in VERSIONS if (directory / version.description).is_file()), None)

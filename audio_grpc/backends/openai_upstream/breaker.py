@@ -1,4 +1,4 @@
-"""When a provider is left alone: after failures in a row, and while it says that it is busy.
+"""Stops requests to a provider after failures in a row, and while it says that it is busy.
 
 https://martinfowler.com/bliki/CircuitBreaker.html
 """
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Breaker:
-    """Of one provider. All its calls are on one event loop."""
+    """The circuit breaker of one provider. All its calls are on one event loop."""
 
     def __init__(self, *, failures_to_open: int, open_seconds: float) -> None:
         self._failures_to_open = failures_to_open
@@ -41,14 +41,14 @@ class Breaker:
                 self._probing = False
 
     def succeed(self) -> None:
-        """It has answered."""
+        """Records that it has answered."""
         self._failures = 0
 
     def fail(self) -> None:
-        """It has failed."""
+        """Records that it has failed."""
         self._failures += 1
         self._open_until = time.monotonic() + self._open_seconds
 
     def pause(self, seconds: float) -> None:
-        """It has asked not to be called for so long."""
+        """Records that it asked not to be called for so many seconds."""
         self._busy_until = time.monotonic() + seconds

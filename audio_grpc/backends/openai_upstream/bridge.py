@@ -1,4 +1,4 @@
-"""From asyncio to a model's thread: asynchronous generators of an event loop, pulled by synchronous code.
+"""Runs asynchronous generators of an event loop for synchronous code on a model's thread.
 
 Waiting for a network can be broken off at any moment on an event loop, whatever it waits for (a name, a
 connection, an answer); a blocked thread cannot be woken so.
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class End(Enum):
-    """There is no next result."""
+    """The mark that no next result comes."""
 
     END = "end"
 

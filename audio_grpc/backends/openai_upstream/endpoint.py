@@ -103,7 +103,7 @@ class Endpoint(Generic[Provider]):
 
 
 async def _start_of(response: httpx2.Response) -> bytes:
-    """As much of the body as an error needs."""
+    """Returns the beginning of the body, as much as an error needs."""
     body = b""
     async for data in response.aiter_bytes():
         body += data

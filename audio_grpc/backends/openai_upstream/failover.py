@@ -67,7 +67,7 @@ class Failover(Generic[Provider]):
 
 
 def _pauses(retries: int) -> Iterator[float]:
-    """Before each try, in seconds: ever longer, and by chance, so that callers do not come back together."""
+    """Yields the seconds before each try: ever longer, and random, so that callers do not return together."""
     yield 0.0
     for number in range(retries):
         longest = min(FIRST_PAUSE_SECONDS * 2**number, LONGEST_PAUSE_SECONDS)

@@ -14,7 +14,7 @@ Seconds = Annotated[float, Gt(0)]
 
 
 def _base_url(value: str) -> str:
-    """Without a slash at its end. Keys have places of their own, where they are not logged."""
+    """Returns the URL without its last slash. Raises ValueError for one with a key, which would be logged."""
     scheme, _, rest = value.partition("://")
     if scheme not in ("http", "https") or not rest:
         raise ValueError("it is no URL, such as https://api.example.com/v1")
@@ -92,7 +92,7 @@ class TranscriptUpstream(UpstreamOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SpeakerOptions:
-    """Of a synthesiser."""
+    """Options of a synthesiser."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -112,7 +112,7 @@ class SpeakerOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ListenerOptions:
-    """Of a transcriber."""
+    """Options of a transcriber."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

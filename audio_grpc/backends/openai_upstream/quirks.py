@@ -60,7 +60,7 @@ def _name(value: object) -> str | None:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float:
-    """From OpenAI's ``retry-after-ms``, or ``retry-after`` in seconds or as a date (RFC 9110, 10.2.3)."""
+    """Reads OpenAI's ``retry-after-ms``, or ``retry-after`` in seconds or as a date (RFC 9110, 10.2.3)."""
     seconds = _number(headers.get("retry-after-ms", ""), 0.001) or _number(headers.get("retry-after", ""))
     if seconds is None:
         seconds = _until(headers.get("retry-after", ""))

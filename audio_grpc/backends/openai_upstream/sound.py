@@ -32,7 +32,7 @@ class Decoder(Protocol):
 
 
 def decoder(options: SpeechUpstream) -> Decoder:
-    """For what the provider was asked to send."""
+    """Returns a decoder for the format that the provider is asked for."""
     match options.response_format:
         case "pcm":
             return Samples(RawFormat(options.sample_rate_hertz))
@@ -168,7 +168,7 @@ class Mp3:
 
 
 def _tag_size(start: bytes) -> int:
-    """Of an ID3v2 tag with its header, whose four bytes of size have seven bits each; 0 without one."""
+    """Returns the bytes of an ID3v2 tag with its header, whose size has seven bits a byte; 0 without one."""
     if start[:3] != b"ID3":
         return 0
     high, middle, low, lowest = (byte & 0x7F for byte in start[6:ID3_HEADER_BYTES])

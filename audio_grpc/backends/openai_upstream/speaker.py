@@ -53,7 +53,7 @@ class UpstreamSpeaker:
             self._providers.close()
 
     def unpronounceable(self, text: str) -> str:
-        """Nobody knows."""
+        """Returns an empty text, as the provider's letters are unknown."""
         return ""
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:

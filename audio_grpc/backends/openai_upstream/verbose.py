@@ -31,7 +31,7 @@ class TimedWord(_Part):
 
 
 class TimedSegment(_Part):
-    """As Whisper makes them."""
+    """A segment as Whisper makes it."""
 
     text: str
     start: Seconds
@@ -45,7 +45,7 @@ class TimedSegment(_Part):
 
 
 class Answer(_Part):
-    """Of json there is the text alone."""
+    """The provider's answer; in json it has the text alone."""
 
     text: str
     language: str = ""

@@ -22,7 +22,7 @@ class Inbox(Generic[R]):
         self._queue.put_nowait(request)
 
     async def end(self) -> None:
-        """There are no more."""
+        """Ends the requests."""
         await self._queue.put(None)
 
     async def requests(self) -> AsyncGenerator[R, None]:

@@ -57,12 +57,12 @@ class Listener:
         await self._inbox.put(StreamingTranscribeRequest(end_utterance=UtteranceEnd()))
 
     async def end(self) -> None:
-        """There is no more sound."""
+        """Ends the sound."""
         self._has_ended = True
         await self._inbox.end()
 
     async def run(self) -> None:
-        """Until all is heard."""
+        """Transcribes the sound until its end."""
         async with aclosing(self._hearing.events(self._inbox.requests())) as events:
             async for event in events:
                 assert not isinstance(event, UtteranceDiscarded), "nobody asks for that here"

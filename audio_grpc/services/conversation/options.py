@@ -37,7 +37,7 @@ class ConversationJob:
 def read_conversation(
     asked: pb.ConversationOptions, pipelines: Mapping[str, PipelineSpec], limits: Limits
 ) -> ConversationJob:
-    """PipelineNotFound, and InvalidRequest for what can be said without knowing the models."""
+    """Reads the options. Raises PipelineNotFound; InvalidRequest for errors that show without the models."""
     name = asked.template or next(iter(pipelines), "")
     if name not in pipelines:
         known = ", ".join(pipelines) or "none"

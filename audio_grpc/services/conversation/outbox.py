@@ -57,7 +57,7 @@ class Outbox:
         self._items.put_nowait(Chunk(turn, audio))
 
     def end(self) -> None:
-        """There is no more."""
+        """Ends the messages."""
         self._items.put_nowait(None)
 
     async def next(self) -> pb.ConverseResponse | None:

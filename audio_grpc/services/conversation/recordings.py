@@ -65,7 +65,7 @@ class Recordings:
 
 
 def _words(segments: list[Segment]) -> Iterator[Word]:
-    """With their times in the recording; the space between two segments belongs to the second."""
+    """Yields the words with times in the recording; the space between two segments goes to the second."""
     space = ""
     for segment in segments:
         text = (space + segment.text).rstrip()

@@ -50,11 +50,11 @@ class Speaker:
         self._inbox.send(StreamingSynthesizeRequest(cancel=SpeechCancel()))
 
     async def end(self) -> None:
-        """There are no more turns."""
+        """Ends the turns."""
         await self._inbox.end()
 
     async def run(self) -> None:
-        """Until all is spoken."""
+        """Speaks until the turns have ended."""
         async with aclosing(self._speech.events(self._inbox.requests())) as events:
             async for event in events:
                 match event:

@@ -56,7 +56,7 @@ class Turn:
 
     @property
     def timing(self) -> TurnTiming:
-        """When things have happened."""
+        """Returns the recorded times of the turn's events."""
         return TurnTiming(**{name: from_seconds(seconds) for name, seconds in self._moments.items()})
 
     def sent(self, audio: SpokenAudio) -> None:

@@ -59,7 +59,7 @@ class Download:
             job = await self._store.find(job.id, None)
 
     async def _read(self, blob: str) -> bytes | None:
-        """None for sound that is gone and will be spoken again, as the job is not completed without it.
+        """Returns a piece's sound; None if it is gone and will be spoken again before the job completes.
 
         JobNotFound if the job was deleted meanwhile, and its sound with it.
         """

@@ -50,7 +50,7 @@ class JobNarrator:
         self._blobs = blobs
 
     async def speak(self, job: Job) -> None:
-        """Until it is completed, paused, another key's turn, or not this server's any more.
+        """Speaks a job until it is completed or paused, gives way to another key, or is another server's.
 
         SpeechError if it fails.
         """
@@ -122,7 +122,7 @@ async def _sound(manner: _Manner, piece: Piece) -> tuple[bytes, int]:
 def _utter(
     backend: Synthesizer, manner: _Manner, text: str, total: SpeechFinished
 ) -> Generator[bytes, None, None]:
-    """On the model's thread: 16-bit samples."""
+    """Yields 16-bit samples; runs on the model's thread."""
     require_pronounceable(backend, text)
     with closing(resample(say(backend, text, manner.speech, total), manner.sample_rate_hertz)) as chunks:
         for chunk in chunks:

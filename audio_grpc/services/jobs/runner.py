@@ -71,7 +71,7 @@ class JobRunner:
             raise stopping()
 
     def start(self) -> None:
-        """From now on run what there is to run."""
+        """Starts to run jobs."""
         work = [self._tidy()]
         if self._rules.at_once:
             work.append(_again(self._claim, self._news))
@@ -162,6 +162,6 @@ async def _again(look: Callable[[], Awaitable[None]], news: asyncio.Event) -> No
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Until it happens, or so long."""
+    """Waits for the event, at most so many seconds."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

@@ -87,7 +87,7 @@ class History:
         self._queue.put_nowait((_past(call, recording), recording))
 
     def start(self) -> None:
-        """From now on write, and forget what is old."""
+        """Starts to write requests, and to delete old ones."""
         work = [self._write_all(), self._tidy()] if self.rules.is_on else [self._tidy()]
         self._tasks = [asyncio.create_task(each, name="history") for each in work]
 

@@ -76,7 +76,7 @@ class Recording:
             self._add(message, name)
 
     def write(self, text: str) -> None:
-        """More of what was to be spoken, or was heard."""
+        """Adds text that was to be spoken, or was heard."""
         if self._keeps_texts and text:
             self._texts.append(text[: self._text_room])
             self._text_room -= len(self._texts[-1])
