@@ -35,7 +35,7 @@ from audio_grpc.settings_file import problems, tables
 PREFIX = "AUDIO_GRPC_"
 GATEWAY_PREFIX = "AUDIO_GATEWAY_"
 API_KEY_VARIABLE = PREFIX + "API_KEY"
-"""No setting of the server: where a command finds the key that it calls a server with."""
+"""The variable with the key that commands call a server with; it is no setting of the server."""
 # What the models are that come with the package. One of the same name in the configuration inherits
 # what it leaves out.
 DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -90,7 +90,7 @@ class EnvoySettings(BaseModel):
     tls_certificate: Path | None = None
     """Certificate chain in PEM, for TLS on the public port."""
     tls_key: Path | None = None
-    """Its private key in PEM."""
+    """The private key in PEM."""
     tls_client_ca: Path | None = None
     """Certificates in PEM, one of which must have signed the certificate of every caller (mTLS)."""
     servers_tls_ca: Path | None = None
@@ -98,7 +98,7 @@ class EnvoySettings(BaseModel):
     servers_tls_certificate: Path | None = None
     """Envoy's own certificate in PEM, for servers that ask for one."""
     servers_tls_key: Path | None = None
-    """Its private key in PEM."""
+    """The private key in PEM."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, such as https://app.example.com; "*" for any. Empty: this machine's."""
 
@@ -129,7 +129,7 @@ class LlmSettings(BaseModel):
     parallel: Annotated[int, Gt(0)] = 2
     """The number of replies that it makes at the same time."""
     threads: Annotated[int, Ge(0)] = 0
-    """Of the CPU; 0: half of its cores, since hearing and speaking want the others."""
+    """The number of CPU threads; 0: half of the cores, since hearing and speaking need the others."""
 
 
 class Settings(BaseSettings):
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     history: bool = False
     """True to keep requests in the database when they have ended."""
     history_audio: Literal["none", "speech", "all"] = "none"
-    """Which sound is kept with them: that which was made, or that which was sent as well."""
+    """The sound that is kept with requests: none, that which was made, or all, also that which was sent."""
     history_texts: bool = False
     """True to keep their whole texts; else only the beginnings, as far as ``activity_previews`` allows."""
     history_days: Annotated[float, Ge(0)] = 30.0
@@ -181,8 +181,9 @@ class Settings(BaseSettings):
     balancers notice; after Ctrl-C new calls are refused at once.
     """
     liveness_seconds: Annotated[float, Ge(0)] = 30.0
-    """After how long without an answer `audio-grpc up` kills and replaces a server, the gateway or Envoy; 0:
-    never. A server that is busy, or loads a model, answers."""
+    """The seconds without an answer after which `audio-grpc up` kills and replaces a server, the gateway or
+    Envoy; 0: never. A server that is busy, or loads a model, answers.
+    """
     replicas: Annotated[int, Ge(1)] = 1
     """The number of servers of `audio-grpc up`, on ports from `port` on; they share cores and memory."""
     max_text_characters: Annotated[int, Gt(0)] = 100_000
@@ -219,7 +220,7 @@ class Settings(BaseSettings):
     job_retention_days: Annotated[float, Ge(0)] = 30.0
     """The days for which a job and its sound are kept after it has ended; 0: until it is deleted."""
     job_lease_seconds: Annotated[float, Ge(1)] = 15.0
-    """After how long without a sign of life another server goes on with a server's jobs."""
+    """The seconds without a sign of life after which another server takes over a server's jobs."""
     max_upload_bytes_in_flight: Annotated[int, Gt(0)] = 512 << 20
     """Largest sum of the uploads that all calls hold at once; beyond it an upload is told to come later.
 
@@ -231,11 +232,12 @@ class Settings(BaseSettings):
     Recordings wait for their turn, or are told to come later (MEMORY_SHORT), when they and the work on them
     would take more."""
     min_free_memory_bytes: Annotated[int, Ge(0)] = 256 << 20
-    """While less memory than this can be had (of the machine, or of the container), models that are idle and
-    not resident are unloaded, the longest idle first; 0: never."""
+    """The bytes that have to stay free on each GPU with a model, as nvidia-smi tells them: while less is,
+    idle models there that are not resident are unloaded; 0: never.
+    """
     min_free_device_memory_bytes: Annotated[int, Ge(0)] = 0
-    """While less than this is free on a GPU, as nvidia-smi reports it, idle models on that GPU that are not
-    resident are unloaded; 0: never.
+    """The bytes that have to stay free on each GPU that a model is on, as nvidia-smi tells them; as above. 0:
+    never.
     """
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""

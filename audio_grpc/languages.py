@@ -20,7 +20,7 @@ ta tamil te telugu tg tajik th thai tk turkmen tl tagalog tr turkish tt tatar uk
 vi vietnamese yi yiddish yo yoruba yue cantonese zh chinese"""
 _WORDS = _LANGUAGES.split()
 NAMES = {code: name.replace("-", " ") for code, name in zip(_WORDS[::2], _WORDS[1::2], strict=True)}
-"""By code, as BCP-47 has it: ISO 639-1, else 639-3."""
+"""Names by BCP-47 code: ISO 639-1, else 639-3."""
 CODES = {name: code for code, name in NAMES.items()}
 OTHER_NAMES = {
     "burmese": "my",
@@ -40,7 +40,7 @@ DETECTED = frozenset({"", "auto", "und"})
 """The codes that ask for the language to be detected."""
 _PRIMARY = re.compile("[a-z]{2,3}")
 FURTHEST = 10
-"""Of CLDR's language matching: who knows the one language can read the other as if it were theirs."""
+"""The largest distance, in CLDR's language matching, at which one language's speaker reads the other."""
 
 
 def asked_language(code: str) -> str | None:

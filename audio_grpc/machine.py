@@ -25,7 +25,7 @@ class Gpu:
 
     name: str
     memory_bytes: int | None
-    """None where nvidia-smi does not tell."""
+    """The memory; None where nvidia-smi does not tell."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Machine:
     cores_are: str
     """The source of that number, in words."""
     memory_bytes: int | None = None
-    """None if it cannot be read."""
+    """The memory; None if it cannot be read."""
     memory_is: str = "the machine's"
     """The source of that number, in words."""
     gpus: tuple[Gpu, ...] = ()
-    """Those that CUDA may see, in its order."""
+    """The GPUs that CUDA may see, in its order."""
 
     def without_gpus(self) -> Self:
         """Returns the same machine as one who cannot use its GPUs sees it."""

@@ -49,7 +49,7 @@ class LlmSpec(_Spec):
     key_file: Path | None = None
     """A file that holds the key, read at each request; in place of ``key_env``."""
     model: str = ""
-    """As the endpoint calls it; empty for an endpoint that has only one."""
+    """The endpoint's name for the model; empty for an endpoint that has only one."""
     system_prompt: str = "You are a helpful voice assistant. Answer in one or two short sentences."
     max_tokens: Tokens = 100
     """The longest reply."""

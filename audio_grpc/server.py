@@ -44,7 +44,7 @@ from audio_grpc.v1 import (
 TEXT_TO_SPEECH = text_to_speech_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 SPEECH_TO_TEXT = speech_to_text_pb2.DESCRIPTOR.services_by_name["SpeechToTextService"].full_name
 MODEL_SERVICES = (TEXT_TO_SPEECH, SPEECH_TO_TEXT)
-"""They serve once the resident models of their kind are loaded."""
+"""The services that report serving once the resident models of their kind are loaded."""
 ALWAYS_SERVING = tuple(
     service.full_name
     for file in (conversation_pb2, model_pb2, voice_pb2, job_pb2, activity_pb2, history_pb2, key_pb2)
@@ -56,9 +56,9 @@ HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # an answer that says what to do.
 TRANSPORT_MARGIN = 1.25
 MOST_BYTES_OF_CHARACTER = 4
-"""In UTF-8."""
+"""The most bytes of a character in UTF-8."""
 LARGEST_METADATA_BYTES = 128 << 10
-"""Of one call: what Envoy lets pass, and as much again."""
+"""The most bytes of metadata of one call: twice the limit of Envoy."""
 
 SILENCE = (
     # A connection that says nothing, or has no calls any more, or whose other end is gone, ends.
@@ -70,7 +70,7 @@ SILENCE = (
     ("grpc.max_concurrent_streams", 1000),
 )
 UNREAD_BYTES = 1 << 20
-"""Of what is sent before it is asked for."""
+"""The bytes that may be sent before they are asked for."""
 
 log = logging.getLogger(__name__)
 

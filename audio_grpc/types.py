@@ -46,7 +46,7 @@ class SpokenAudio:
     text_start: int
     text_end: int
     offset_seconds: float
-    """When the chunk begins, from the start of the stream's audio."""
+    """The start of the chunk, in seconds from the start of the stream's audio."""
     seconds: float
     """The length of the chunk in seconds."""
 
@@ -60,7 +60,7 @@ class SpeechCancelled:
     begun_end: int
     """Up to here goes the piece that was broken off; the same as ``spoken_end`` if none was."""
     dropped_end: int
-    """Here the text goes on: all before it was spoken, or is dropped."""
+    """The place where the text goes on: all before it was spoken, or is dropped."""
     offset_seconds: float
     """The seconds of audio sent, from the start of the stream."""
 
@@ -106,9 +106,9 @@ class CustomVoice:
     """The public id of the key that it belongs to; empty: it is shared with everybody."""
     sample_bytes: int = 0
     sample_media_type: str = ""
-    """Of IANA; empty if it is not known."""
+    """The IANA type of the sample; empty if it is not known."""
     request_id: RequestId | None = None
-    """By what the request is known that made it."""
+    """The identity of the request that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Job:
     characters: int
     pieces_total: int
     sample_rate_hertz: int
-    """Of the sound that is kept: the model's own."""
+    """The rate of the sound that is kept: the model's own."""
     created: float
     started: float | None = None
     ended: float | None = None
@@ -374,7 +374,7 @@ class DecodingParameters:
     log_prob_threshold: float | None = None
     no_speech_threshold: float | None = None
     hallucination_silence_threshold: float | None = None
-    """In seconds."""
+    """A length of silence, in seconds."""
     condition_on_previous_text: bool | None = None
     prompt_reset_on_temperature: float | None = None
 

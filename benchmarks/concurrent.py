@@ -109,7 +109,7 @@ async def through(address: str, server: psutil.Process, callers: int, count: int
 
 
 async def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, dict[str, Figures]]:
-    """By way and number of callers: medians over the rounds, and how many transcripts are the bare ones."""
+    """Returns, by way and callers, medians over rounds, and the number of transcripts equal to the bare."""
     rounds = scale.of(2, 1)
     found: dict[str, dict[str, list[Figures]]] = {BARE: {}, OURS: {}}
     with served.configured(CONFIG) as (server, address):

@@ -63,7 +63,7 @@ class Group:
         return int(found[1]) if found else 0
 
     def remove(self) -> None:
-        """Once its processes have ended."""
+        """Removes the group; called once its processes have ended."""
         self.folder.rmdir()
 
     def _file(self, v2: str, v1: str) -> Path:
@@ -161,7 +161,7 @@ async def job(client: AsyncClient, text: str) -> str:
 
 
 async def small_calls(url: str, ends: Counter[str]) -> None:
-    """On connections of their own, as another caller's."""
+    """Makes small calls on connections of their own, like another caller's."""
     longest = "small speech: longest (ms)"
     async with httpx2.AsyncClient(timeout=None) as http:
         while True:

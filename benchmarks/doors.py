@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 ENVOY, GATEWAY, INSIDE, ADMIN, SERVER = 18080, 18081, 18082, 19901, 15051
 PACE_SECONDS = 0.05
 STAGGER_SECONDS = 0.0107
-"""Between the beginnings of paced streams: callers do not come all at once, nor in step with the pace."""
+"""The seconds between the starts of paced streams: callers do not come at once, nor in step with the pace."""
 CONFIG = f"""
 log_level = "WARNING"
 port = {SERVER}
@@ -89,7 +89,7 @@ class Doors:
         return speak
 
     def _http(self, port: int) -> Door:
-        """By hand, since what an HTTP library costs would be a good part of what is measured."""
+        """Writes HTTP by hand, since a library's cost would be a good part of the measurement."""
 
         async def speak(text: str, model: str) -> Pieces:
             idle = [one for one in self._idle.get(port, ()) if not one[0].at_eof()]

@@ -62,7 +62,7 @@ def errors(words: Sequence[str], texts: Sequence[str]) -> tuple[int, int]:
 
 
 def measure(given: Sequence[Utterance]) -> Figures:
-    """By context: CPU seconds, transcripts, and errors by condition and length."""
+    """Returns, by context, CPU seconds, transcripts, and errors by condition and length."""
     figures: Figures = {}
     for name, short in (("full", False), ("short", True)):
         texts, seconds = heard(short, given)

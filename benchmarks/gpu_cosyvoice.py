@@ -24,26 +24,26 @@ STREAMS = (1, 2, 4, 8)
 SIZES = Path(__file__).with_name("gpu-cosyvoice.yaml")
 NOISE = "Every word of this is only noise."
 TOKEN_RATIO = {1: 64, 2: 8, 3: 8}
-"""So that random weights, which never end by themselves, speak NOISE for about ten seconds."""
+"""The ratio at which random weights, which never end by themselves, speak NOISE for about ten seconds."""
 Figures = dict[str, Any]
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Model:
-    """Which model is measured; without a directory, one with random weights."""
+    """The model to measure; without a directory, one with random weights."""
 
     device: str
     directory: Path | None
     version: int
-    """Of the random one; a directory has its own."""
+    """The version of the random one; a directory has its own."""
     checkout: Path | None
     """CosyVoice's code; None: the copy in xinference."""
     tiny: bool
 
 
 def check(model: Model) -> None:
-    """RuntimeError says what is missing, and what mends it."""
+    """Raises RuntimeError, with the remedy, if anything is missing."""
     require(model.checkout)
     if model.device == "cuda" and not torch_sees_gpu():
         raise RuntimeError(

@@ -19,16 +19,16 @@ TOKENS, ROUNDS = 128, 3
 """Tokens for each window; half a minute of speech has about as many."""
 TINY_TOKENS, TINY_ROUNDS = 8, 1
 BEAMS = 5
-"""As the service does by default."""
+"""The service's default."""
 END_OF_TEXT = {True: 50257, False: 50256}
-"""By whether the model knows more than English."""
+"""The token by whether the model knows more than English."""
 PROMPT = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
 Figures = dict[str, Any]
 Say = Callable[[str], None]
 
 
 def check(device: str) -> None:
-    """RuntimeError says what is missing, and what mends it."""
+    """Raises RuntimeError, with the remedy, if anything is missing."""
     if find_spec("ctranslate2") is None:
         raise RuntimeError(
             "CTranslate2 is not installed; install it with: pip install ctranslate2, "

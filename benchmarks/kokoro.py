@@ -77,7 +77,7 @@ def bare(repeats: int) -> Figures:
 
 
 async def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Figures]:
-    """By way, in turns."""
+    """Returns the figures by way; the ways take turns."""
     repeats = scale.of(2, 1)
     rounds: dict[str, list[Figures]] = {"bare graph": [], "default": []}
     with served.configured(CONFIG) as (server, address):

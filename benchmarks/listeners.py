@@ -25,7 +25,7 @@ BYTES_A_SECOND = 24_000 * 2
 NOTICED_SECONDS = 0.02
 """A listener who lacks sound for less, in all, has not run dry."""
 Arrival = tuple[float, float]
-"""When a message came, and seconds of sound in it."""
+"""The time at which a message came, and the seconds of sound in it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Heard:
     first: float
     sound: float
     dry: float
-    """Without sound, between the first and the last of it."""
+    """The seconds without sound, between the first and the last of it."""
 
 
 def dry_seconds(arrivals: list[Arrival]) -> float:

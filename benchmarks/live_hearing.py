@@ -22,7 +22,7 @@ RATE_HERTZ = 16_000
 PIECE_SECONDS = 0.1
 PAUSE = np.zeros(RATE_HERTZ, np.float32)
 STAGGER_SECONDS = 1.3
-"""Between the starts of two streams: people do not begin to speak all at once."""
+"""The seconds between the starts of two streams: people do not begin to speak all at once."""
 CONFIG = """
 log_level = "WARNING"
 [synthesizers.tone]
@@ -51,7 +51,7 @@ class Take:
 
 
 async def measure() -> dict[str, Figures]:
-    """By number of streams, on a server of its own."""
+    """Returns the figures by number of streams, on a server of its own."""
     figures = {}
     with served.configured(CONFIG) as (server, address):
         async with AsyncClient(address) as client:
@@ -141,7 +141,7 @@ def _summary(takes: list[Take], cpu_seconds: float) -> Figures:
 
 
 def _first(place: int, text: str, shown: list[tuple[float, str]], final: float) -> float:
-    """When the word first stood where it stands in the transcript."""
+    """Returns the time when the word first stood in its place of the transcript."""
     for at, guess in shown:
         words = guess.split()
         if place < len(words) and plain(words[place]) == plain(text):

@@ -17,7 +17,7 @@ REPEATS = 60
 
 
 def tokens(text: str) -> Iterator[str]:
-    """As a language model writes."""
+    """Yields the text in pieces, as a language model writes."""
     for start in range(0, len(text), TOKEN_CHARACTERS):
         yield text[start : start + TOKEN_CHARACTERS]
 

@@ -26,7 +26,7 @@ from benchmarks.words import word_error_rate
 from benchmarks.workload import CLIPS, CORES, SPOKEN, Scale, alone
 
 Ways = Mapping[str, tuple[str, ...]]
-"""By minutes of the recording."""
+"""Ways by minutes of the recording."""
 MINUTES: Ways = {"10": ("bare, sequential", "bare, batched", "default"), "60": ("bare, batched", "default")}
 LITTLE: Ways = {"1": ("bare, sequential", "bare, batched", "default")}
 RATE_HERTZ = 16_000
@@ -114,7 +114,7 @@ async def through(content: bytes) -> Figures:
 
 
 async def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, dict[str, Figures]]:
-    """By minutes and way, once."""
+    """Returns the figures by minutes and way; each is measured once."""
     found: dict[str, dict[str, Figures]] = {}
     with tempfile.NamedTemporaryFile(suffix=".opus") as file:
         for minutes, ways in scale.of(MINUTES, LITTLE).items():

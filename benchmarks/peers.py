@@ -113,7 +113,7 @@ class Peers:
             self._missing[f"{name} ({', '.join(parts)})"] = self._told(str(reason))
 
     def _told(self, reason: str) -> str:
-        """Without the folders of this machine."""
+        """Returns the reason without the folders of this machine."""
         for folder, name in ((self._place.cache, "CACHE"), (self._place.speaches, "SPEACHES")):
             reason = reason.replace(str(folder), name)
         return reason

@@ -29,7 +29,7 @@ Figures = dict[str, Any]
 
 
 async def measure() -> dict[str, Figures]:
-    """By who says that the question is over: the caller, or half a second of silence. Median milliseconds."""
+    """Returns median milliseconds for questions ended by the caller, and by half a second of silence."""
     with (
         served.process(served.COMMAND, "llm", "--port", "0", announces=r"language model on (\S+)") as (
             _,

@@ -156,5 +156,5 @@ def peak_megabytes(server: psutil.Process) -> float:
 
 
 def forget_peak(process: psutil.Process) -> None:
-    """From here on, the most memory is the most since now (Linux, processes of one's own)."""
+    """Resets the peak of the process's memory (Linux, own processes)."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")

@@ -61,7 +61,7 @@ async def speak(client: AsyncClient, dice: random.Random) -> None:
 
 
 async def speak_and_leave(client: AsyncClient, dice: random.Random) -> None:
-    """After a random number of chunks, perhaps none."""
+    """Leaves after a random number of chunks, perhaps none."""
     async with client.synthesize(text(dice), model=dice.choice(("hibari", "tone"))) as speech:
         for _ in range(dice.randint(0, 5)):
             await anext(speech, None)
@@ -78,7 +78,7 @@ async def listen(client: AsyncClient, dice: random.Random) -> None:
 
 
 async def listen_and_leave(client: AsyncClient, dice: random.Random) -> None:
-    """At a random moment: while it is queued, decoded or recognised."""
+    """Leaves at a random moment: while the call is queued, decoded or recognised."""
     task = asyncio.ensure_future(listen(client, dice))
     await asyncio.wait((task,), timeout=dice.uniform(0, 0.5))
     task.cancel()
@@ -86,7 +86,7 @@ async def listen_and_leave(client: AsyncClient, dice: random.Random) -> None:
 
 
 async def upload_and_leave(client: AsyncClient, dice: random.Random) -> None:
-    """Before the recording is whole."""
+    """Leaves before the recording is whole."""
     async with client.upload() as upload:
         await upload.write(CLIP[: dice.randint(1, len(CLIP) - 1)])
 
@@ -116,7 +116,7 @@ KINDS: dict[Call, int] = {
 
 
 async def run(address: str, count: int, seed: int, ends: Counter[str]) -> None:
-    """So many calls, some at once; how they ended is counted by kind and status."""
+    """Makes ``count`` calls, some at once; counts their ends by kind and status."""
     dice = random.Random(seed)
     kinds = dice.choices(list(KINDS), list(KINDS.values()), k=count)
     places = asyncio.Semaphore(AT_ONCE)

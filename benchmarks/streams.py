@@ -21,7 +21,7 @@ Figures = dict[str, Any]
 
 
 def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, dict[str, Figures]]:
-    """By server and number of listeners: both servers are up all the time, and asked in turns."""
+    """Returns the figures by server and number of listeners; both servers stay up and take turns."""
     found: dict[str, dict[str, list[Figures]]] = {}
     with plain() as yardstick, served.configured(CONFIG) as (_, ours):
         for number in range(scale.rounds):

@@ -30,10 +30,10 @@ PACKAGES = {
     "asterisk-core-sounds-en-g722": "38c5261820b406dcb0ecb37675720da2b0864850690690352ca52707eb623806",
     "asterisk-core-sounds-en": "973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
 }
-"""With the SHA-256 of the version that the figures are of."""
+"""The packages, with the SHA-256 of the version that the figures are of."""
 VERSION = "1.6.1-1"
 ALONE = {(0.3, 1.2): 80, (1.2, 4.0): 90, (4.0, 20.0): 60}
-"""So many prompts of so many seconds."""
+"""The number of prompts by their range of seconds."""
 JOINED = 24
 JOINED_SECONDS = (10.0, 20.0)
 PAUSE_SECONDS = 0.4

@@ -6,11 +6,11 @@ import jiwer
 
 
 def plain(text: str) -> str:
-    """As transcripts.json spells it."""
+    """Returns the text in the spelling of transcripts.json."""
     spelled = re.sub(r"\bmr\.", "mister", text.lower()).replace("-", " ")
     return " ".join(re.sub(r"[^\w\s']", "", spelled).split())
 
 
 def word_error_rate(said: list[str], heard: list[str]) -> float:
-    """Of all texts together."""
+    """Returns the word error rate of all texts together."""
     return float(jiwer.wer([plain(text) for text in said], [plain(text) for text in heard]))

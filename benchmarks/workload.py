@@ -22,7 +22,7 @@ TEXT = (
 CHUNK = bytes(4800)
 """100 ms of samples at 24 kHz, as the tone speaker sends them."""
 CORES = len(os.sched_getaffinity(0))
-"""Of which a bare library gets as many threads, since not each finds the number by itself."""
+"""The cores, as threads of a bare library: not each finds the number by itself."""
 
 
 @dataclass(frozen=True)

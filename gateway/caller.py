@@ -24,7 +24,7 @@ def _service(request: HTTPConnection) -> AsyncClient:
 
 
 def _authorization(request: HTTPConnection) -> str:
-    """As the service takes it: metadata is printable ASCII; a key that is anything else is none of its."""
+    """Returns the authorization for the service; empty if it is not printable ASCII, as metadata must be."""
     given = request.headers.get("authorization") or _of_azure(request) or _among_subprotocols(request)
     return given if given.isascii() and given.isprintable() else ""
 

@@ -22,7 +22,7 @@ TABLE = "gateway"
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured. Unknown names are refused, wherever they come from."""
+    """All settings. Unknown names are refused, wherever they come from."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     allow_open: bool = False
     """True to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
     origins: tuple[str, ...] = ()
-    """Whose pages may call beside its own and this machine's: https://app.example.com, or "*" for any."""
+    """The origins of pages that may call beside its own and this machine's; "*" allows all pages."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""

@@ -94,7 +94,7 @@ class ApiError(Exception):
     code: str | None = None
     retry_after_seconds: float | None = None
     problems: Sequence[Mapping[str, Any]] = ()
-    """Of a request of another shape than its path asks for: ``type``, ``loc`` and ``msg``, as FastAPI has."""
+    """Problems with the shape of a request: ``type``, ``loc`` and ``msg``, as in FastAPI."""
 
     def __post_init__(self) -> None:
         # Both can have in them what a caller sent.
@@ -109,7 +109,7 @@ class ApiError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to come back, in whole seconds (RFC 9110) and, for OpenAI's clients, in milliseconds."""
+        """The headers: the time to retry, in seconds (RFC 9110) and milliseconds, and the scheme of keys."""
         headers = {}
         if self.retry_after_seconds is not None:
             headers["retry-after"] = str(max(1, math.ceil(self.retry_after_seconds)))

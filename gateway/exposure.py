@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def require_consent(host: str, *, allow_open: bool) -> None:
-    """ConfigurationError for an address that others can reach, where nothing protects it, unless told so."""
+    """Raises ConfigurationError for an address that others can reach, unless ``allow_open``."""
     if is_local(host):
         return
     if not allow_open:

@@ -7,11 +7,11 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 MOST_FRAGMENTS = 4096
-"""Of one message. The bound on its bytes is none on empty ones."""
+"""The most fragments of one message: the bound on its bytes is none on empty ones."""
 MOST_PINGS = 100
 """And pongs, in a second."""
 AT_ONCE_BYTES = 1 << 14
-"""So much is parsed before it is seen if the connection goes on."""
+"""The bytes parsed at a time, before it is seen if the connection goes on."""
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):

@@ -16,7 +16,7 @@ class BoundedHttp(Impatient):
 
     _head_bytes = 0
     _bytes_beside = 0
-    """Since there was more of a body: uvicorn would keep trailers, and httptools a line without an end."""
+    """The bytes since the body grew: uvicorn would keep trailers, and httptools a line without an end."""
 
     def on_message_begin(self) -> None:
         """See httptools."""

@@ -13,7 +13,7 @@ SECONDS = 5.0
 """The time in which the service is not asked again. It checks the key of every call of its own anyhow."""
 MOST = 4096
 NO_ANSWERS = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""Of a server of before, which does not know the question, and of a busy one, which found the key first."""
+"""The statuses of an old server, which does not know the question, and of a busy one that found the key."""
 
 
 class AcceptedKeys:

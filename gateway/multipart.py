@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 256
 MAX_FIELD_BYTES = 1 << 20
-"""Of all fields that are no files, together."""
+"""The most bytes of all fields that are no files, together."""
 MAX_NAME_BYTES = 256
 MAX_OVERHEAD_BYTES = 1 << 20
-"""Of boundaries and headers, and of what stands before and after the form."""
+"""The most bytes of boundaries, headers, and anything before and after the form."""
 
 Write = Callable[[bytes], Awaitable[None]]
 Fields = dict[str, list[str]]
@@ -48,7 +48,7 @@ class _Part:
     value: bytearray = field(default_factory=bytearray)
     file: File | None = None
     is_misnamed: bool = False
-    """It is a file by a name that is no file's here."""
+    """True if it is a file with a name that no file has here."""
 
 
 async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
@@ -114,7 +114,7 @@ class _Parts:
         return f"name {self._misnamed!r} so" if self._misnamed else "send one"
 
     def callbacks(self) -> "MultipartCallbacks":
-        """By the parser's names."""
+        """Returns the callbacks by the parser's names."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),

@@ -1,4 +1,4 @@
-"""Whose pages may call. A browser says which page a request is of, and keeps the page from lying about it.
+"""The pages that may call. A browser tells the origin of a request, and keeps pages from lying about it.
 
 It asks before most requests of other pages (CORS), but not before it opens a WebSocket (RFC 6455, 10.2) or
 sends a form: any page that a person visits could do that to a gateway on the person's own machine.
@@ -18,7 +18,7 @@ from gateway.errors import ApiError
 OF_THIS_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1)(:\d+)?")
 ANY = "*"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-"""They change nothing, and what they answer is for CORS to keep from the page."""
+"""The methods that change nothing; CORS keeps their answers from the page."""
 
 
 class OwnPages:

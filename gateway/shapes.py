@@ -1,4 +1,4 @@
-"""Things that the JSON of callers has in common, whatever dialect it is in."""
+"""Validators for the JSON of callers in all dialects."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ class Impatient(HttpToolsProtocol):
     """
 
     headers_seconds = 10.0
-    """From the connection, or from the first byte of a later request."""
+    """The seconds from the connection, or a later request's first byte, to the end of the headers."""
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

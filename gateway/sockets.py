@@ -22,7 +22,7 @@ from gateway.sse import dumps
 CLOSE_CODES = 4000
 """Plus an HTTP status: a close code that says why (RFC 6455, 7.4.2: 4000 to 4999 are for private use)."""
 MAX_MESSAGE_BYTES = 15 << 20
-"""Of one message, as at OpenAI. A megabyte more, and uvicorn closes with 1009 before it has all of it."""
+"""The most bytes of one message, as at OpenAI. A megabyte more, and uvicorn closes with 1009 by itself."""
 
 Message = TypeVar("Message")
 ErrorEvent = Callable[[ApiError], Mapping[str, Any]]

@@ -7,7 +7,7 @@ from gateway.config import Settings
 
 
 def server_tls(settings: Settings) -> Tls | None:
-    """From PEM files; None for plain text, if none is configured.
+    """Returns TLS settings from PEM files; None for plain text, if none is configured.
 
     Renewed files are read by the next start. ConfigurationError for a file that is missing or wrong.
     """

@@ -25,7 +25,7 @@ from audio_grpc.access.policies import ORDINARY, Scope
 from audio_grpc.errors import ConfigurationError
 
 PREFIX = "ag-"
-"""So that people, and scanners for leaked secrets, recognise one."""
+"""The prefix by which people, and scanners for leaked secrets, recognise a key."""
 SECRET_BYTES = 32
 LONGEST_NAME = 64
 

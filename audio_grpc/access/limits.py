@@ -16,7 +16,7 @@ from audio_grpc.errors import InvalidRequest, MessageTooLarge, RateLimited, Text
 
 MINUTE = 60.0
 STREAM_RETRY_SECONDS = 1.0
-"""Nobody knows when a call in progress will end; this keeps the callers from asking all the time."""
+"""The time to retry; the end of a call in progress is unknown, and this keeps callers from asking often."""
 ROUNDING_SECONDS = 0.001
 """Added to every wait, so that rounding never lets a caller come back a moment too early."""
 
@@ -40,9 +40,9 @@ class KeyLimits:
     """Calls in progress at the same time."""
     requests_per_minute: AtLeastOne | None = None
     characters_per_minute: AtLeastOne | None = None
-    """Of text to be spoken."""
+    """The characters of text to be spoken."""
     upload_bytes_per_minute: AtLeastOne | None = None
-    """Of messages that bring a recording."""
+    """The bytes of messages that bring a recording."""
 
 
 class Cost(NamedTuple):

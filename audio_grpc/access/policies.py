@@ -38,7 +38,7 @@ class Retry(Enum):
     SAFE = "safe"
     """Always: another call does no harm."""
     UNSENT = "unsent"
-    """If it certainly reached no server."""
+    """Only a call that certainly reached no server."""
 
 
 class SoundFate(Enum):
@@ -46,11 +46,11 @@ class SoundFate(Enum):
 
     NONE = "none"
     HELD = "held"
-    """It is in memory until the call ends."""
+    """The upload is in memory until the call ends."""
     REPLACED = "replaced"
-    """It is in memory until the next of its kind comes, or the call ends."""
+    """The upload is in memory until the next of its kind comes, or the call ends."""
     PASSING = "passing"
-    """It is heard and forgotten."""
+    """The upload is processed and dropped."""
 
 
 @dataclass(frozen=True)

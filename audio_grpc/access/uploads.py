@@ -4,7 +4,7 @@ from audio_grpc.errors import Busy
 
 MEBIBYTE = 1 << 20
 RETRY_SECONDS = 1.0
-"""Nobody knows when the recordings in hand will have been heard."""
+"""The time to retry; the end of the recordings in progress is unknown."""
 
 
 class Uploads:

@@ -16,7 +16,7 @@ BLOCK_SECONDS = 300.0
 _SEARCHED_SECONDS = 30.0
 """The longest time before its end, in seconds, at which a block may be cut."""
 _STEP_SECONDS = 10.0
-"""After so much sound, other calls have their turn."""
+"""The seconds of sound after which other calls have their turn."""
 _SLACK_SECONDS = 1.0
 """Files count the padding of their encoder, which is not decoded."""
 _PAUSE_FRAMES = 20

@@ -27,11 +27,11 @@ class Codec:
     """One row of the table."""
 
     media_type: str
-    """As in an HTTP Content-Type header; mono, and 16 bits where samples have a size."""
+    """The HTTP Content-Type; mono, and 16 bits where samples have a size."""
     bit_rates: Mapping[int, int] | None = None
     """Bits per second by sample rate in hertz, the supported ones; None is lossless at any rate."""
     muxer: Muxer | None = None
-    """None for plain samples, which need no encoder."""
+    """The encoder; None for plain samples."""
 
     def supports(self, sample_rate_hertz: int) -> bool:
         """Tells if the encoding exists at this sample rate."""

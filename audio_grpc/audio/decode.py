@@ -13,7 +13,7 @@ from audio_grpc.errors import AudioEmpty, AudioTooLong, AudioUndecodable, Speech
 from audio_grpc.types import Audio
 
 _MOST_SECONDS = 30
-"""Of one chunk, however long a pause is."""
+"""The longest chunk, in seconds, however long a pause is."""
 
 
 def decode(

@@ -16,7 +16,7 @@ from audio_grpc.types import Audio, Encoding, Samples
 Pcm = npt.NDArray[np.int16]
 
 MAX_PIECE_BYTES = 16 * 1024
-"""No piece that ``encode`` yields is larger.
+"""The largest piece that ``encode`` yields.
 
 A message of 64 KiB does not fit into HTTP/2's first window (65535 bytes), and its sound came 2 ms later.
 """

@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
 
 
 PLAIN = Sizes(threads=1, concurrency=4, queue=32)
-"""Those of a model that nobody has chosen any for."""
+"""The sizes of a model for which none were chosen."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Traits:
     small_gpu_type: str = ""
     """The compute type for GPUs with little memory, if there is one."""
     options: frozenset[str] = frozenset()
-    """Which of the options workers, cpu_threads and batch_size it has."""
+    """The names of those of the options workers, cpu_threads and batch_size that it has."""
     worker_cores: int = 0
     """The cores of a CPU that each step at the same time is best given; 0: all of them."""
     why_worker_cores: str = ""
@@ -140,7 +140,7 @@ class SynthesizerInfo:
     voice_sample_rate_hertz: int = 16000
     """The rate of the samples of speakers that ``synthesize`` wants."""
     openai_voices: Mapping[str, str] = field(default_factory=dict)
-    """Which of its voices is the most like each of OpenAI's, and each persona; the others are the first."""
+    """The most similar of its voices to each of OpenAI's and each persona; the others are the first."""
     wants_sample_transcript: bool = False
     """True if it clones better with a transcript of the sample, which it then gets if there can be one."""
     sample_language_codes: tuple[str, ...] = ()

@@ -15,13 +15,13 @@ CONFIGURED = "as configured"
 MEMORY_SHARE = 4
 """One model plans with this part of the memory: the others, and all else, want some as well."""
 MOST_WORKERS = 8
-"""More would wait for each other in Python; beyond, each worker gets more threads."""
+"""The most workers: more would wait for each other in Python; beyond, each gets more threads."""
 SMALL_GPU_BYTES, LARGE_GPU_BYTES = 6 * GIB, 24 * GIB
 BATCH_SIZE, SMALL_BATCH_SIZE, LARGE_BATCH_SIZE = 8, 4, 16
 REAL_TIME_SHARE = 0.75
-"""So much of the measured speed is planned with: the rest is for encoding, for the network and for others."""
+"""The part of the measured speed to plan with: the rest is for encoding, the network and others."""
 QUEUE_SECONDS = 30.0
-"""So long a call may have to wait that is let in."""
+"""The longest wait, in seconds, of a call that is admitted."""
 CLIP_SECONDS = 5.0
 """Recordings of this length are what is reckoned with."""
 GPU_QUEUE = 64
@@ -42,7 +42,7 @@ class Plan:
     spec: ModelSpec
     """The configured one, with what was chosen filled in."""
     choices: Mapping[str, Choice]
-    """By the name of the setting or of the option, in the order in which they follow from each other."""
+    """Choices by the name of the setting or option, in the order in which they follow from each other."""
 
 
 def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> Plan:

@@ -12,12 +12,12 @@ Phonemize = Callable[[str], Sequence[str]]
 LAST_WITH_A_READING = "\u1eff"
 """Letters beyond are of scripts that it has no reading for."""
 _READ = ("LATIN ", "MODIFIER ", "MICRO ")
-"""It spells some letters of other scripts, and leaves others out, so that no word of theirs is heard."""
+"""The starts of Unicode names of letters that may be read: of other scripts, no word would be heard."""
 
 # The G2P takes the target of such a link for phonemes.
 _LINK = re.compile(r"\]\(/+")
 LONGEST_MIXED_WORD = 40
-"""Of letters and digits. The time that it takes for one grows with the cube of the length."""
+"""The longest word of letters and digits; the time that one takes grows with the cube of its length."""
 _LONG_MIXED_WORD = re.compile(rf"(?=\S*\d)\S{{{LONGEST_MIXED_WORD}}}(?=\S)")
 
 

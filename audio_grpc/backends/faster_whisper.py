@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 BATCH_SIZE = 8
 WINDOWS_AT_ONCE = 1
-"""Of one long recording, for each worker, where there are no batches, which is a CPU: more are hardly less
-work, and take 100 MB each for a moment."""
+"""Windows of one long recording, for each worker, on a CPU, which has no batches: more are hardly less work,
+and take 100 MB each for a moment.
+"""
 WORK_BYTES = 340 << 20
 """Measured: 300 seconds, and what two workers compute with at once, take 332 MB for a moment."""
 LONGEST_CAUSE = 300

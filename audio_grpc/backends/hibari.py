@@ -28,7 +28,7 @@ CALL_BYTES = 2 << 20
 NO_SOUND = 2
 """Numbers of phonemes: those around every sentence, and none between."""
 MOST_PHONEMES = 400
-"""At a time: time and memory grow with the square of their number, to gigabytes for some thousands."""
+"""The most phonemes at a time: time and memory grow with their square, to gigabytes for some thousands."""
 VOICES = {
     "heart": Voice("heart", ("en-US",), "American English, female"),
     "fenrir": Voice("fenrir", ("en-US",), "American English, male"),

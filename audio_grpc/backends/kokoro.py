@@ -172,7 +172,7 @@ class _Engine:
     session: "InferenceSession"
     styles: Mapping[str, Samples]
     readers: Mapping[str, EnglishReader]
-    """By accent."""
+    """Readers by accent."""
     alphabet: Mapping[str, int]
     """The number of each phoneme."""
 

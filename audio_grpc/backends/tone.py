@@ -65,7 +65,7 @@ class ToneOptions:
     fail_loading: bool = False
     """True to fail at loading."""
     fail_after: Annotated[int, Ge(0)] | None = None
-    """After so many chunks or segments of a call, fail."""
+    """The number of chunks or segments of a call after which it fails; None: it does not."""
     crash_on: str | None = None
     """A word that breaks the speaker for good: that call fails, and so does all that it begins later."""
     cloning: bool = False

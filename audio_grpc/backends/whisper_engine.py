@@ -30,7 +30,7 @@ class Encoded:
     """The encoder's output for one or more windows; the library passes it on without looking inside."""
 
     rows: Rows
-    """Of shape [windows, frames / 2, size], on the host: batches are put together there."""
+    """The output, of shape [windows, frames / 2, size], on the host: batches are put together there."""
     features: Rows
     """The encoder's input, of shape [windows, mels, frames]."""
     is_shortened: bool

@@ -17,10 +17,10 @@ from audio_grpc.backends.whisper_times import extend
 from audio_grpc.types import Samples
 
 WINDOW_FRAMES = 3000
-"""Of 10 ms."""
+"""The frames, of 10 ms, of a window."""
 END_OF_TEXT = "<|endoftext|>"
 MOST_TOKENS_A_SECOND = 12
-"""Nobody speaks so fast; a text that has more repeats itself."""
+"""The most tokens in a second of speech; a text with more repeats itself."""
 TOKENS_TO_SPARE = 15
 LOG_PROB_THRESHOLD = -1.0
 SHORTENED_LOG_PROB_THRESHOLD = -0.8

@@ -20,7 +20,7 @@ FROM_BCP47 = {code: own for own, code in TO_BCP47.items()}
 FASTEST_CHARACTERS_A_SECOND = 30
 """Twice as fast as people speak, in any language's letters."""
 TAIL_SECONDS = 1.0
-"""Of the end of a recording, in which a segment is looked at that closely."""
+"""The seconds at a recording's end in which segments are checked that closely."""
 LATENESS_SECONDS = 0.5
 """The seconds by which the model may put the start of a segment too late."""
 SURE_LOG_PROB = -1.0

@@ -28,7 +28,7 @@ CLOSELY: dict[str, Any] = {
 }
 """Earlier and later than the filter would have it, since an end of a word lost is worse than silence kept."""
 PAUSE_SECONDS = 1.0
-"""From which on Whisper's own times of segments are not trusted."""
+"""The length of a pause, in seconds, from which on Whisper's own times of segments are not trusted."""
 ENOUGH_SECONDS = 0.1
 """The length of a word or segment that has to be in a stretch of speech for it to belong to it."""
 

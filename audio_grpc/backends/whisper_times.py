@@ -14,11 +14,11 @@ from audio_grpc.text.sentences import sentence_ends
 from audio_grpc.types import Segment, Word
 
 LONGEST_PAUSE_SECONDS = 2.0
-"""Which no segment goes on over."""
+"""The longest pause, in seconds, within a segment."""
 SHORTEST_SENTENCE_SECONDS = 1.5
 """Shorter ones are joined with what follows."""
 LONG_SECONDS = 8.0
-"""From which on a clause's end will do."""
+"""The seconds of a segment from which on the end of a clause is enough to end it."""
 CLAUSE_ENDS = (",", ";", ":", "\u2013", "\u2014", "\u3001", "\uff0c", "\uff1b", "\u060c")
 LAG_SECONDS = 0.4
 """The time by which the last word before a pause may seem to end too early."""

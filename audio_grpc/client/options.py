@@ -138,7 +138,7 @@ class ConverseOptions(TypedDict, total=False):
 
     template: str
     sample_rate_hertz: int | None
-    """Of what the caller says; None: the caller writes, or sends recordings."""
+    """The rate of the caller's speech; None: the caller writes, or sends recordings."""
     hearing: ListenOptions
     thinking: ThinkOptions
     speaking: LiveSpeechOptions

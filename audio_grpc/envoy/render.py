@@ -17,7 +17,7 @@ from audio_grpc.pem import check_files
 from audio_grpc.runtime.memory import Memory, SystemMemory
 
 CALLS_KEPT, LEAST_KEPT_BYTES = 512, 1 << 20
-"""So many calls may keep all of what they have sent, before that takes all of the memory."""
+"""The number of calls that may keep all they sent, before the memory is full, and each one's least share."""
 LOOPBACK = "127.0.0.1"
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 

@@ -26,12 +26,12 @@ MOST_OPEN = 4
 MOST_UNOPENED = 4
 """Streams of sound and text that wait for their first message; it is small, but might be anything."""
 LONGEST_LARGE_SECONDS = 300.0
-"""In which a message comes that has a share of the memory; nobody knows how much of it has come."""
+"""The seconds in which a message that has a share of the memory must arrive; its progress is unknown."""
 MOST_UNSHARED = 4
 """Texts that come slowly, behind uploads on their connection, while no memory is free for them."""
 SLOW = "messages are arriving slowly"
 UNCOUNTED_BYTES = 1 << 20
-"""Of a text; with more, there is a sample in the message."""
+"""The largest text, in bytes; a message with more has a sample in it."""
 
 
 class Arrivals:
@@ -39,9 +39,9 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._slow: deque[asyncio.Future[None]] = deque()
-        """Of the messages that are arriving slowly: the first gives way to one too many."""
+        """The messages that arrive slowly: the first ends when there are too many."""
         self._unopened: deque[asyncio.Future[None]] = deque()
-        """Of streams that wait for their first message: the first gives way."""
+        """The streams that wait for their first message: the first ends when there are too many."""
         self._open = 0
 
     async def first(self, requests: AsyncIterator[Arrived]) -> Arrived | None:

@@ -33,7 +33,7 @@ ID = "id"
 SMALL_BYTES = 1 << 17
 """The largest message to a method that wants neither sound nor texts."""
 MOST_FIELDS = 20_000
-"""In one message, with those within it: parsed, the smallest take a hundred times their bytes."""
+"""The most fields of a message, with those inside: parsed, the smallest take a hundred times their bytes."""
 SMALLEST_FIELD_BYTES = 2
 TIMES = frozenset({"google.protobuf.Duration", "google.protobuf.Timestamp"})
 

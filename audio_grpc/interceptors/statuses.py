@@ -12,10 +12,11 @@ from audio_grpc.convert import from_seconds
 DOMAIN = "audio-grpc"
 STATUS_DETAILS = "grpc-status-details-bin"
 MOST_STATUS_BYTES = 4096
-"""Of message, details and other trailers. Peers limit metadata, some to 8 KiB; a proxy that gets more may cut
-the connection, which other callers share."""
+"""The most bytes of message, details and other trailers. Peers limit metadata, some to 8 KiB; a proxy that
+gets more may cut the connection, which other callers share.
+"""
 MOST_TRAILER_BYTES = 512
-"""Of those trailers that are no part of the status."""
+"""The most bytes of trailers that are no part of the status."""
 
 # The one table. A class that is not in it has the status of its nearest ancestor. A busy server is
 # never UNAVAILABLE: a proxy would take a healthy replica out of service for it.

@@ -17,9 +17,9 @@ from audio_grpc.errors import MemoryShort, StreamIdle
 from audio_grpc.runtime.arriving import Arriving, ArrivingUpload
 
 COPIES = 3
-"""Of a recording that arrives."""
+"""The copies of a recording that its arrival takes."""
 HEADROOM_BYTES = 352 << 20
-"""For all else that goes on meanwhile: small calls, speech, the gateway, what passes through Envoy."""
+"""The bytes for all else meanwhile: small calls, speech, the gateway, and what passes through Envoy."""
 MOST_WAITING = 64
 MOST_WAITING_OF_ONE = 32
 """Calls of a caller who has a key."""
@@ -79,7 +79,7 @@ class Pool:
         self._budget = budget
         self._spare = spare
         self._waiting: dict[str, deque[tuple[int, asyncio.Future[None]]]] = {}
-        """By caller, in the order in which they have their turns."""
+        """Waiting shares by caller, in the order in which they have their turns."""
         self.arriving = Arriving(is_waited_for=lambda: bool(self._waiting))
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from audio_grpc.runtime.worker import Worker
 Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
 
 FAILURES_IN_A_ROW = 3
-"""So many inputs that fail one after the other, with none between that goes well, are the model's fault."""
+"""The number of failing inputs in a row, none of them good in between, that is blamed on the model."""
 
 
 class Loaded(Generic[Backend]):

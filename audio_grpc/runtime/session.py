@@ -26,7 +26,7 @@ class Session(Generic[B]):
     ) -> None:
         self.backend = backend
         self.turns = turns
-        """For calls that want the model again and again, to share it fairly."""
+        """The turns of calls that need the model again and again, to share it fairly."""
         self._worker = worker
         self._on_end = on_end
         self._delay_seconds = BACKGROUND_SECONDS if background else 0.0

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 BACKGROUND_SECONDS = 2.0
-"""So much later is work due that nobody waits for, each time."""
+"""The seconds by which work is due later that nobody waits for, each time."""
 
 
 @dataclass(frozen=True)

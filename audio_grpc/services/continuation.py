@@ -6,12 +6,12 @@ from audio_grpc.audio import Block
 from audio_grpc.types import DecodingParameters, Language, Segment, TimeRange, TranscriptionOptions
 
 PROMPT_CHARACTERS, PREVIOUS_TOKENS = 2000, 500
-"""More than any model keeps in mind."""
+"""Limits above any model's context."""
 PROMPT_RESET_ON_TEMPERATURE = 0.5
 """Whisper's own; text that was drawn at a higher temperature is more likely to be wrong."""
 FRAMES_A_SECOND = 100
 LONG_SECONDS = 30.0
-"""From which on a recording has several windows, which can be recognised several at once."""
+"""The length, in seconds, from which on a recording has several windows for simultaneous recognition."""
 
 
 class Continuation:
@@ -22,7 +22,7 @@ class Continuation:
 
     def __init__(self, options: TranscriptionOptions, honoured: frozenset[str]) -> None:
         self.language: Language | None = None
-        """Of the recording; None before anything was heard."""
+        """The language of the recording; None before any was heard."""
         self._asked = options
         self._honoured = honoured
         self._decoding = options.decoding_parameters or DecodingParameters()

@@ -11,9 +11,9 @@ CARRIED_CHARACTERS = 200
 CERTAIN = 0.8
 """The least probability of a detected language to be used for the utterances that follow."""
 CROWD, CROWD_SECONDS = 3, 0.1
-"""Nobody says so many words in so short a time."""
+"""The number of words that nobody says within so many seconds."""
 ECHO = 3
-"""So many words of an utterance before, or all of them, are seldom said again."""
+"""The number of words of an earlier utterance, or all of it, that is seldom said again."""
 
 
 class LiveContext:

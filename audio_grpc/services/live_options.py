@@ -16,7 +16,7 @@ from audio_grpc.types import Audio, Samples, Task, TranscriptionOptions
 from audio_grpc.v1 import speech_to_text_pb2 as pb
 
 MAX_AUDIO_BYTES = MEBIBYTE
-"""Of one message: voice is looked for on the event loop, and not for long at a time."""
+"""The most bytes of one message: voice is detected on the event loop, and not for long at a time."""
 
 Requests = AsyncIterator[pb.StreamingTranscribeRequest]
 

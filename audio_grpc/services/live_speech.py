@@ -27,7 +27,7 @@ from audio_grpc.types import SpeechCancelled, SpokenAudio
 from audio_grpc.v1.text_to_speech_pb2 import StreamingSynthesizeRequest
 
 MAX_CANCELS_WAITING = 8
-"""More are not read until the first was answered."""
+"""The most cancels that wait for an answer; more are not read."""
 
 
 LiveEvent = SpokenAudio | Paused | SpeechCancelled | SpeechFinished

@@ -41,9 +41,9 @@ class Passage:
 
     def __init__(self, start: int, splitter: IncrementalSplitter) -> None:
         self.start = self.end = start
-        """Its place in the text of the whole stream, in characters."""
+        """The place in the text of the whole stream, in characters."""
         self.cancelled = threading.Event()
-        """Set by the event loop; the generator sees it at its next chunk."""
+        """The event that ends the passage: set by the event loop, seen by the generator at its next chunk."""
         self._ended = False
         self._settled = True
         self._splitter = splitter

@@ -51,7 +51,7 @@ class TranscriptStarted:
 
     language: Language
     audio_seconds: float | None
-    """None: not known yet, since the recording is long and its file says nothing."""
+    """The length; None if it is not known yet, since the recording is long and its file says nothing."""
     ignored_fields: list[str]
 
 

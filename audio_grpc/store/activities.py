@@ -10,9 +10,9 @@ from audio_grpc.store.database import Database
 from audio_grpc.store.tables import SNAPSHOTS
 
 STALE_SECONDS = 15.0
-"""After how long without a sign of life a server counts as dead; clocks may differ by a part of it."""
+"""The seconds without a sign of life after which a server counts as dead; clocks may differ by less."""
 NOBODY = ""
-"""In place of a server: when the key had what has ended forgotten."""
+"""The server id of the rows that record when a key had its ended activities cleared."""
 
 ROWS = SNAPSHOTS.c
 

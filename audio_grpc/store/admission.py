@@ -13,7 +13,7 @@ from audio_grpc.types import JobState, RequestId
 REMEMBERED_SECONDS = 86400.0
 """The time in which a request may come again and be told of the job that it made."""
 RETRY_SECONDS = 30.0
-"""Nobody knows when a job will end."""
+"""The time to retry; the end of a job is unknown."""
 KEY_LOCK = 0x6A6F6273
 """Names the locks under which the jobs of one key are added in PostgreSQL, one at a time."""
 WAITING = tuple(state.value for state in (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED))

@@ -23,9 +23,9 @@ from audio_grpc.types import Job, JobState
 TO_RUN = (JobState.QUEUED.value, JobState.RUNNING.value)
 UNENDED = (*TO_RUN, JobState.PAUSED.value)
 FORGOTTEN_SECONDS = 86400.0
-"""After how long a key that had a turn counts as one that had none."""
+"""The seconds after which a key that had a turn counts as one that had none."""
 MOST_CLAIMS = 5
-"""So many servers in a row may be killed at one piece of a job; then it is taken for the cause."""
+"""The number of servers killed in a row at one piece of a job before it is taken for the cause."""
 GIVEN_UP = ServerCrashed(
     f"{MOST_CLAIMS} times in a row, the server that spoke this piece was killed; its operator has to see to "
     "its memory, and to what the model makes of the text"
@@ -47,7 +47,7 @@ class Sound:
     """The sound of a piece, and what it took to make it."""
 
     blob: str
-    """Its name among the results."""
+    """The name of the sound among the results."""
     samples: int
     input_tokens: int
     seconds: float

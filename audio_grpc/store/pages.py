@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select
 
 PAGE_BYTES = 3 << 20
-"""Of the rows of a page, if there is more than one: gRPC's clients take 4 MiB by default."""
+"""The most bytes of a page's rows, if there is more than one: gRPC's clients take 4 MiB by default."""
 LARGEST_ROW_BYTES = PAGE_BYTES
 """A row that is larger is not listed: earlier versions kept whatever callers had sent."""
 

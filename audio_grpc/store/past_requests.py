@@ -47,7 +47,7 @@ class PastRequest:
     reason: str
     field: str
     started: float
-    """In seconds since 1970."""
+    """The start in seconds since 1970."""
     seconds: float
     queued_seconds: float | None
     first_result_seconds: float | None
@@ -71,7 +71,7 @@ class Selection:
     """Filters of past requests; None: no filter."""
 
     key_id: str | None = None
-    """Whose they are."""
+    """The key that made them."""
     ids: Sequence[str] | None = None
     model: str | None = None
     method: str | None = None

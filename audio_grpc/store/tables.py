@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 VERSION = 3
-"""Of all the tables. Who adds one raises it; a database of an earlier version gets the tables it lacks."""
+"""The version of the tables: raise it when adding one; earlier databases then get the tables they lack."""
 
 METADATA = MetaData()
 

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 Probe = Callable[[], Awaitable[None]]
 """Returns once the process has answered, whatever it says. OSError if it does not listen."""
 MISSES = 3
-"""So many questions in a row stay without an answer; one does when the machine itself slept."""
+"""The number of questions in a row without an answer; one alone happens when the machine slept."""
 # A channel of its own each time: a shared one would remember for minutes that nobody listened.
 FRESH = (("grpc.use_local_subchannel_pool", 1),)
 

@@ -15,7 +15,7 @@ from audio_grpc.supervisor.log import Log
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 LONGEST_PAUSE_OF_A_DOOR = 1.0
-"""Of what all calls come through: nobody is served meanwhile."""
+"""The longest pause before a process restarts that all calls come through: nobody is served meanwhile."""
 STEADY_SECONDS = 60.0
 """A process that ran for so many seconds before it ended is not crashing in a loop, and restarts soon."""
 LAST_LINES = 20

@@ -56,7 +56,7 @@ class Activities:
 
     def __init__(self) -> None:
         self.since = time.time()
-        """When the totals began, in seconds since 1970."""
+        """The start of the totals, in seconds since 1970."""
         self._active: dict[int, Call] = {}
         self._recent: defaultdict[str, deque[Call]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)

@@ -26,7 +26,7 @@ class Call:
     key: str = ""
     """Name of the API key, never the key itself."""
     key_id: str = ""
-    """Its public id; empty if the server asks for no keys."""
+    """The public id of the key; empty if the server asks for no keys."""
     scopes: frozenset[str] = frozenset()
     """The scopes that the key opens."""
     is_strangers: bool = False
@@ -62,7 +62,7 @@ class Call:
     """The request field at fault."""
 
     interruption: SpeechError | None = None
-    """Why the server itself ends the call, if it does before its work is done."""
+    """The error with which the server itself ends the call, if it does before the work is done."""
 
     started: float = field(default_factory=time.perf_counter)
     arrived: float = field(default_factory=time.perf_counter)

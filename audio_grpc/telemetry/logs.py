@@ -13,7 +13,7 @@ from audio_grpc.errors import shortened
 PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 QUIET_SECONDS = 60.0
 LONGEST_LINE, LONGEST_VALUE, LONGEST_EXCEPTION = 4000, 500, 16_000
-"""In characters: what callers send can be in all of them."""
+"""The most characters of each: all of them can have what callers send."""
 
 common_fields: ContextVar[Mapping[str, str]] = ContextVar("common_fields")
 """The fields, by name, that every line has for the call or request being served; empty ones are left out."""

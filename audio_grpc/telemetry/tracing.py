@@ -30,7 +30,7 @@ FAULTS = (
 )
 NANOSECONDS = 1_000_000_000
 LONGEST_HEADER = 512
-"""Of a trace context that is passed on: https://www.w3.org/TR/trace-context/#tracestate-limits."""
+"""The most characters of a trace context: https://www.w3.org/TR/trace-context/#tracestate-limits."""
 
 
 class CallTracer:

@@ -9,7 +9,7 @@ from audio_grpc.text.normalize import has_words
 from audio_grpc.text.sentences import sentence_ends
 
 _TERMINALS = ".!?…։؟۔।॥၊။‼⁇⁈⁉。！．？｡"
-"""Of Unicode's sentence terminals (UAX #29), those of scripts in use."""
+"""The sentence terminals of Unicode (UAX #29) in scripts that are in use."""
 _CLOSERS = "”’」』）】》〉〕»›)\\]}\"'"
 _POSSIBLE_END = re.compile(rf"[{_TERMINALS}]+[{_CLOSERS}]*|\n[^\S\n]*\n")
 _ENDED = re.compile(rf"[{_TERMINALS}][{_CLOSERS}]*\s*\Z")
@@ -37,10 +37,10 @@ class IncrementalSplitter:
         self._target = target_size
         self._text = ""
         self._complete = 0
-        """So much of the text is not changed by what follows."""
+        """The number of characters that no further text can change."""
         self._is_first = True
         self._scanned = 0
-        """Before it, no possible end is one."""
+        """The place before which no possible end is one."""
 
     @property
     def has_text(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from audio_grpc.giving_way import give_way
 
 _STEP = 50
-"""After so many pieces, other calls have their turn."""
+"""The number of pieces after which other calls have their turn."""
 
 
 class Pieces(Iterator[str]):

@@ -36,7 +36,7 @@ _OPERATORS = {"->": "→", "=>": "→", "<-": "←", "<=": "≤", ">=": "≥", "
 _OPERATOR = re.compile("|".join(map(re.escape, _OPERATORS)))
 _RULE = re.compile(r"([=+~<>])\1{2,}")
 _RUN = re.compile(r"([^\w\s])\1{3,}")
-"""Of punctuation or carets it is read as three, or a line of slashes would last for minutes."""
+"""A run of punctuation or carets, which is read as three: a line of slashes would last for minutes."""
 _CODE = re.compile(r"(?<![\w.,:/-])0\d+(?![\w:]|[.,/-]\d)")
 _AMOUNT = re.compile(rf"(?<!\d)([{_SIGNS}]) ?({_NUMBER}{_SCALES})|(?<![\d.,])({_NUMBER}) ?([{_SIGNS}])")
 _LONG_NUMBER = re.compile(rf"\d(?:[,\d]*\d)?(?:(?<=[,\d]{{{LONGEST_NUMBER}}}))")

@@ -16,7 +16,7 @@ from audio_grpc.tuning.candidates import FIELDS
 REMARK = "by audio-grpc tune"
 
 Changes = Mapping[tuple[str, str], Mapping[str, int]]
-"""By the table of the kind (synthesizers, transcribers) and the name of the model: fields and options."""
+"""Fields and options by the table of the kind (synthesizers, transcribers) and the model's name."""
 
 
 class ConfigurationFile:

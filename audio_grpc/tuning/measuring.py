@@ -55,11 +55,11 @@ class Figures:
     """The results of a measurement."""
 
     alone_seconds: float
-    """From the request of a caller who is alone to the first sound, or to the whole transcript; median."""
+    """The median seconds from a lone caller's request to the first sound, or to the whole transcript."""
     speed: float
     """Seconds of sound in a second, of all callers together."""
     cpu_seconds: float
-    """For each second of sound."""
+    """The seconds of CPU for each second of sound."""
     memory_bytes: int
     """The most that the process had."""
     taken_by_others: float = 0.0

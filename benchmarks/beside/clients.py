@@ -127,7 +127,7 @@ class Wyoming:
 
     @staticmethod
     async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]]:
-        """EOFError if the server has closed the connection."""
+        """Reads one event. Raises EOFError if the server has closed the connection."""
         line = await reader.readline()
         if not line:
             raise EOFError("the server closed the connection")

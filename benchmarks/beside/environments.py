@@ -87,7 +87,7 @@ class Place:
         return folder / "bin" / "python"
 
     def version(self, python: Path, package: str) -> str:
-        """Of a package in an environment."""
+        """Returns the version of a package in an environment."""
         asked = f"from importlib.metadata import version; print(version({package!r}))"
         return _run([str(python), "-c", asked]).strip()
 

@@ -56,7 +56,7 @@ async def warm_up(running: Running) -> None:
 
 
 async def clips(running: Running, callers: int, count: int) -> Figures:
-    """So many callers at once; a call that fails is counted, and its words were not heard."""
+    """Sends clips from ``callers`` at once; counts the calls that fail, and their words as not heard."""
     places = asyncio.Semaphore(callers)
 
     async def one(sent: Recording) -> tuple[float, str | None]:

@@ -55,7 +55,7 @@ class EmptyModules(MetaPathFinder, Loader):
 
 
 def vox_box(port: str, model: str, data: str) -> None:
-    """It has no option for the compute type: int8 takes the place of its default, which is float32 here."""
+    """Starts vox-box with int8; it has no option for the compute type, and its default here is float32."""
     transcribe = import_module("faster_whisper.transcribe")
     make = transcribe.WhisperModel
     transcribe.WhisperModel = lambda *places, **names: make(*places, **{**names, "compute_type": "int8"})  # type: ignore[attr-defined]

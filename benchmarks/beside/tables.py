@@ -14,7 +14,7 @@ DIFFERS = {
     "kokoro-onnx": "a library, here behind an HTTP server of the standard library; phonemes of espeak, "
     "silence at the ends of its batches cut off",
 }
-"""From what the others are and do, of each server."""
+"""The differences of each server from what the others are and do."""
 
 
 def tables(kept: dict[str, Any]) -> str:

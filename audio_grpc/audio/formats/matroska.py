@@ -16,9 +16,9 @@ class Element(NamedTuple):
     name: bytes
     at: int
     start: int
-    """Of its contents."""
+    """The start of its contents."""
     size: int | None
-    """None is unknown: up to the next of its kind."""
+    """The size of its contents; None is unknown: up to the next of its kind."""
 
 
 def check(data: bytes) -> None:

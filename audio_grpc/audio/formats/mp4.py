@@ -22,7 +22,7 @@ _INSIDE = {
     b"stsd": (16,),
 }
 _IN_SAMPLE_ENTRY = (36, 52, 72, 86)
-"""After the fixed fields of a codec: of sound, in three versions, and of a picture."""
+"""The bytes of a codec's fixed fields: of sound, in three versions, and of a picture."""
 _MAX_DEPTH = 12
 """FFmpeg goes down ten."""
 

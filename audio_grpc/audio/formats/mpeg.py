@@ -11,12 +11,12 @@ from audio_grpc.audio.formats.bounds import MAX_PARTS, MAX_STEPS
 from audio_grpc.errors import AudioUndecodable
 
 _MAX_JUNK_BYTES = 512
-"""Between two frames, neither a frame nor a tag: players skip a little, and more is a hole in the sound."""
+"""The most bytes between two frames that are neither frame nor tag: players skip a little, more is a gap."""
 _MAX_CANDIDATES = 100_000
 """Places that are looked at for a frame, however long the junk is."""
 _MAX_TAG_BYTES = 16 << 20
 _SURE_FRAMES = 4
-"""So many in a row are no accident."""
+"""The number of frames in a row that cannot be an accident."""
 
 _ID3_HEAD, _APE_HEAD, _ID3V1 = 10, 32, 128
 _MARKS = (b"\xff", b"ID3", b"APETAGEX")

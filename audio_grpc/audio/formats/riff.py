@@ -25,7 +25,7 @@ class RiffChunk(NamedTuple):
 
     name: bytes
     start: int
-    """Of its contents."""
+    """The start of its contents."""
     size: int
 
 

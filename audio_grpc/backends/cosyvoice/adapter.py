@@ -49,7 +49,7 @@ class CosyVoiceOptions:
     text_normalization: bool = True
     """True to have the library spell out numbers and the like before it speaks."""
     max_token_ratio: Annotated[float, Ge(2)] = 20.0
-    """At most so many speech tokens for each token of text, so that no babble is endless."""
+    """The most speech tokens for each token of text, so that no babble is endless."""
 
 
 def _unfit_for_gpu() -> str:

@@ -22,7 +22,7 @@ PER_REQUEST = (
     *("hift_cache_dict", "mel_overlap_dict", "flow_cache_dict"),
 )
 GROWTH, LARGEST = 2, 4
-"""By how much each chunk is longer than the one before it, and how much longer than the first at most."""
+"""The factor from each chunk to the next, and the largest one between the first chunk and any other."""
 
 
 class Request:

@@ -16,7 +16,7 @@ MODULES = (
     *("x_transformers", "huggingface_hub"),
 )
 NEWEST_TRANSFORMERS = "4.52.4"
-"""From 4.53 on, cached decoding is silently wrong from the second step on: speech becomes babble."""
+"""The newest version that works: from 4.53 on, cached decoding is silently wrong from the second step on."""
 INSTALL = f"make cosyvoice in a clone, or {install('cosyvoice')}"
 
 

@@ -46,9 +46,9 @@ class UpstreamOptions:
     retries: NotNegative = 1
     """The number of retries of a failed call, if a retry may help, before the next provider is asked."""
     failures_to_open: AtLeastOne = 5
-    """After so many failures in a row it is left alone."""
+    """The number of failures in a row after which it gets no requests."""
     open_seconds: Seconds = 30.0
-    """For so long; then one call tries whether it is well again."""
+    """The seconds until one call may then try again."""
 
     def key(self) -> str | None:
         """The key; RuntimeError says what is missing."""
@@ -105,7 +105,7 @@ class SpeakerOptions:
     honours: frozenset[Literal["speed", "instructions"]] = frozenset({"speed", "instructions"})
     """Options that have an effect there; others are not sent, and callers are told."""
     max_characters: AtLeastOne = 4096
-    """Of one request to a provider."""
+    """The most characters of one request to a provider."""
     max_seconds_per_character: Seconds = 1.5
     """The longest plausible sound of a character; an answer longer than that plus ten seconds is ended."""
 

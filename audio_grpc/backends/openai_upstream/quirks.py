@@ -20,7 +20,7 @@ CODES_OF_OURS = {"model_not_found", "invalid_api_key", "invalid_model"}
 
 UNDETERMINED = "und"
 TELLING_BYTES = 4
-"""So much of a file tells its format."""
+"""The bytes of a file that tell its format."""
 DEFAULT_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 3600.0
 
 # The beginnings of files, by the response_format that they are.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ANY_LANGUAGE = "und"
 MIN_SECONDS = 10.0
-"""So much sound is believed of any text."""
+"""The seconds of sound that any text may have."""
 
 
 class UpstreamSpeaker:

@@ -24,7 +24,7 @@ DELTA, DONE = "transcript.text.delta", "transcript.text.done"
 JSON = "application/json"
 MAX_ANSWER_BYTES = 32 << 20
 MIN_CHARACTERS, MAX_CHARACTERS_A_SECOND = 10_000, 100
-"""So much text is believed of any recording, and beside that for each second."""
+"""The most characters of any transcript, and those that each second of sound adds."""
 
 
 @dataclass(frozen=True)

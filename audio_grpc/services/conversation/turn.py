@@ -33,18 +33,18 @@ class Turn:
         self.text_start = text_start
         """The place of its reply in the text of the whole stream, in characters."""
         self.exchange: Exchange | None = None
-        """Of the history, once it is known what the caller said."""
+        """The exchange in the history, once the caller's words are known."""
         self.reply = ""
         self.thinking: asyncio.Task[None] | None = None
         self.failed: dict[str, Any] = {}
-        """Why there is no reply, or not a whole one, by the names of TurnFailed."""
+        """The reason for a missing or partial reply, by the names of TurnFailed."""
         self.is_spoken = False
         """True once all of the reply was made sound."""
         self.sounds_until = 0.0
         """The end of that sound, in seconds of the stream."""
         self.is_broken_off = False
         self.is_over = asyncio.Event()
-        """Set when nothing more is going to be made."""
+        """The event that is set when no more is going to be made."""
         self._began = began
         self._moments: dict[str, float] = {}
         self._pieces: list[Piece] = []

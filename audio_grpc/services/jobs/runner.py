@@ -37,7 +37,7 @@ class JobRules:
     at_once: int
     """The number of jobs that it runs at the same time; 0: none."""
     lease_seconds: float
-    """After how long without a sign of life others take its jobs."""
+    """The seconds without a sign of life after which others take its jobs."""
     retention_seconds: float
     """The seconds for which jobs that have ended are kept; 0: until they are deleted."""
 

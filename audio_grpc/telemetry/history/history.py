@@ -21,15 +21,15 @@ from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, Au
 
 LONGEST_QUEUE = 1000
 LARGEST_QUEUE_BYTES = 256 << 20
-"""Of sound and texts that wait to be written."""
+"""The most bytes of sound and texts that wait to be written."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
-"""Before a database that did not answer is asked again."""
+"""The pauses before a database that did not answer is asked again, in seconds."""
 FLUSH_SECONDS = 5.0
 """The seconds that the end of the server waits for the queue to be written."""
 TIDY_SECONDS = 3600.0
 REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND")
 REFUSED_CHARACTERS = 1000
-"""Of the text of a request that was refused."""
+"""The most characters kept of the text of a request that was refused."""
 
 log = logging.getLogger(__name__)
 

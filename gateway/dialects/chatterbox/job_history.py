@@ -60,7 +60,7 @@ def selected(
     end: datetime | None,
     search: str,
 ) -> list[SpeechJob]:
-    """Those of a state that were made within a time, and whose text begins with something like ``search``."""
+    """Returns the jobs of a state that were made within a time and whose text begins much like ``search``."""
     wanted = search.casefold()
     return [
         job

@@ -93,7 +93,7 @@ async def download_voice(voice_name: str, service: Service) -> Response:
 
 @router.get("/voices/{voice_name:path}/aliases")
 async def list_voice_aliases(voice_name: str, service: Service) -> dict[str, Any]:
-    """Its further names."""
+    """List the further names of a voice."""
     return library.aliases(await service.get_custom_voice(voice_name))
 
 

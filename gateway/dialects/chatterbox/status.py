@@ -124,7 +124,7 @@ def history(ended: Sequence[Activity]) -> dict[str, Any]:
 
 
 def statistics(totals: GetStatisticsResponse) -> dict[str, Any]:
-    """Since the server was started; callers who left are neither successes nor errors."""
+    """Returns totals since the server's start; callers who left are neither successes nor errors."""
     completed = totals.requests - totals.failures - totals.cancellations
     judged = completed + totals.failures
     return {
@@ -140,7 +140,7 @@ def statistics(totals: GetStatisticsResponse) -> dict[str, Any]:
 
 
 def memory(found: Memory) -> dict[str, float]:
-    """In megabytes; what is not known is left out."""
+    """Returns the memory in megabytes; unknown values are left out."""
     device = sum(model.device_bytes for model in found.models)
     sizes = {"gpu_memory_allocated_mb": device}
     if found.HasField("used_bytes"):

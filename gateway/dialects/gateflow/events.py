@@ -58,7 +58,7 @@ def done(timing: TurnTiming) -> dict[str, Any]:
 
 
 def milliseconds(timing: TurnTiming) -> dict[str, float]:
-    """From the end of what was said to the first transcription, token and sound, and to the end."""
+    """Returns milliseconds from the end of speech to the first transcript, token and sound, and the end."""
     return {f"{field.name}_ms": moment.ToMicroseconds() / 1000 for field, moment in timing.ListFields()}
 
 

@@ -31,7 +31,7 @@ from gateway.sockets import Socket, read_message, until_either_ends
 from gateway.speech import Format
 
 PIECE_BYTES = 1 << 18
-"""Of sound, for a message to the service."""
+"""The bytes of sound in one message to the service."""
 MAX_TEXT_CHARACTERS = 100_000
 
 
@@ -51,7 +51,7 @@ class Audio(Body):
     data: str
 
     def samples(self) -> bytes:
-        """ApiError for what is not base64."""
+        """Returns the samples. Raises ApiError if they are not base64."""
         try:
             return base64.b64decode(self.data, validate=True)
         except ValueError as error:
@@ -78,7 +78,7 @@ class Cancel(Body):
 
 
 class Playback(Body):
-    """So much of the sound was played."""
+    """The seconds of sound that were played."""
 
     type: Literal["playback"]
     seconds: float = Field(ge=0, le=1e9)
@@ -95,7 +95,7 @@ _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimina
 
 
 async def hold(service: AsyncClient, socket: Socket) -> None:
-    """Until the caller has said all or has left. ServiceError, ApiError, WebSocketDisconnect."""
+    """Converses until the caller ends or leaves. Raises ServiceError, ApiError, WebSocketDisconnect."""
     config = await _receive(socket)
     if not isinstance(config, Config):
         raise ApiError(400, "the first message is not config; send that first", code="out_of_order")

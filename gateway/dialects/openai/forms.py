@@ -155,7 +155,7 @@ class TranscriptForm(TranslationForm):
 
 
 class VoiceForm(BaseModel):
-    """Whose voice it is. Fields that are not listed are ignored."""
+    """A new voice: its name, consent and transcript. Fields that are not listed are ignored."""
 
     name: str
     type: Literal["audio_sample"] = "audio_sample"
@@ -172,7 +172,7 @@ def _parameters(vad: ServerVad) -> VoiceActivityParameters:
 
 
 def read_transcript_form(fields: Fields) -> TranscriptForm:
-    """ApiError with status 400 for what cannot be."""
+    """Reads the form. Raises ApiError with status 400 for impossible values."""
     for name in SPEAKERS:
         if _values(fields, name):
             raise ApiError(400, "no configured model can tell speakers apart; leave it out", param=name)
@@ -193,17 +193,17 @@ def read_transcript_form(fields: Fields) -> TranscriptForm:
 
 
 def read_translation_form(fields: Fields) -> TranslationForm:
-    """ApiError with status 400 for what cannot be."""
+    """Reads the form. Raises ApiError with status 400 for impossible values."""
     return _validated(TranslationForm, _scalars(fields))
 
 
 def read_voice_form(fields: Fields) -> VoiceForm:
-    """ApiError with status 400 for what cannot be."""
+    """Reads the form. Raises ApiError with status 400 for impossible values."""
     return _validated(VoiceForm, _scalars(fields))
 
 
 def _values(fields: Fields, name: str) -> list[str]:
-    """Of an array, with or without brackets: OpenAI's clients send ``name[]``, people ``name``.
+    """Returns an array's values, with or without brackets: OpenAI's clients send ``name[]``, people ``name``.
 
     Empty ones count as left out.
     """

@@ -16,7 +16,7 @@ from gateway.speech import ignored
 
 UNDETERMINED = "und"
 SMALLEST_PROBABILITY = 1e-10
-"""So that the logarithm of a probability that was rounded to nothing is a number."""
+"""The least probability that is reported: one rounded to 0 would have no logarithm."""
 
 JSON = "application/json"
 TEXT_TYPES = {
@@ -67,7 +67,7 @@ async def _json(transcript: AsyncTranscript, form: TranslationForm, task: Task) 
 
 
 async def _headers(transcript: AsyncTranscript, form: TranslationForm) -> Mapping[str, str]:
-    """Once the model hears: which fields have no effect."""
+    """Waits for the model's start; returns headers that name the fields without effect."""
     started = await transcript.start()
     return ignored([*(PARAMS.get(name, name) for name in started.ignored_fields), *form.ignored_fields])
 
@@ -147,7 +147,7 @@ def _with_times(segment: Segment, form: TranslationForm) -> dict[str, Any]:
 
 
 def logprobs(words: Iterable[Word]) -> list[dict[str, Any]]:
-    """Of words, which is as fine as the models tell."""
+    """Returns the log probabilities of words: models give none for smaller parts."""
     return [
         {
             "token": word.text,
@@ -177,7 +177,7 @@ def _seconds(transcript: AsyncTranscript) -> float:
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
-    """With 0 where the model gives no measure, since OpenAI's clients expect a number."""
+    """Returns a segment with 0 for missing measures, since OpenAI's clients expect numbers."""
     return {
         "id": number,
         "seek": segment.seek,

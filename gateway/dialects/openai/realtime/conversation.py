@@ -23,9 +23,9 @@ from gateway.sockets import Socket, until_either_ends
 
 MIN_COMMIT_SECONDS = 0.1
 PIECE_BYTES = 1 << 18
+"""The bytes of sound in one message to the service."""
 IDLE = "STREAM_IDLE"
-"""Why the service ends a stream in which nothing comes."""
-"""Of sound, for a message to the service."""
+"""The service's reason for the end of a stream in which nothing comes."""
 INPUT = "session.audio.input"
 PARAMS = {
     "language_code": f"{INPUT}.transcription.language",
@@ -38,7 +38,7 @@ translate = partial(from_service, params=PARAMS)
 
 
 class Conversation:
-    """Between one caller and the service."""
+    """A Realtime session between one caller and the service."""
 
     def __init__(self, socket: Socket, service: AsyncClient, session: Session) -> None:
         self._socket = socket
@@ -55,7 +55,7 @@ class Conversation:
         """The seconds appended since the caller last committed or cleared."""
 
     async def hold(self) -> None:
-        """Until the caller has left. ServiceError, ApiError, WebSocketDisconnect."""
+        """Serves the caller until it leaves. Raises ServiceError, ApiError, WebSocketDisconnect."""
         await self._require_model(self._session)
         await self._socket.send(events.session("session.created", self._id, self._session))
         try:
@@ -181,7 +181,7 @@ class Conversation:
         await self._place.aclose()
 
     async def _require_model(self, session: Session) -> None:
-        """ApiError if there is no such model that listens; ServiceError if the caller may not ask."""
+        """Raises ApiError if no such model transcribes; ServiceError if the caller may not ask."""
         models = [one for one in await self._service.list_models() if one.kind == MODEL_KIND_TRANSCRIBER]
         name = session.input.transcription.model
         if name and not await self._transcribes(name):

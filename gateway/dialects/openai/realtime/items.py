@@ -62,7 +62,7 @@ class _Asked:
 
 
 class Items:
-    """Of one conversation, over however many streams to the service."""
+    """The items of one session, over any number of streams to the service."""
 
     def __init__(self) -> None:
         self._session = Session()
@@ -197,7 +197,7 @@ class Items:
             yield events.error(empty(message), asked.event_id)
 
     def _milliseconds(self, at: float) -> int:
-        """Of the whole session."""
+        """Returns milliseconds of the whole session."""
         return round((self._offset + at) * 1000)
 
 

@@ -17,7 +17,7 @@ from gateway.dialects.openai.languages import expected
 from gateway.shapes import without_nulls
 
 SILENCES_MS = {"low": 1500, "medium": 500, "auto": 500, "high": 250}
-"""After how long a turn is over, for those who say how eager to be."""
+"""The milliseconds of silence that end a turn, by eagerness."""
 LOGPROBS = "item.input_audio_transcription.logprobs"
 RATES_HERTZ = {"audio/pcm": 24000, "audio/pcmu": 8000, "audio/pcma": 8000}
 SAMPLE_FORMATS = {
@@ -58,7 +58,7 @@ class Format(_Given):
 
     @property
     def sample_bytes(self) -> int:
-        """Of one sample."""
+        """The bytes of one sample."""
         return 2 if self.type == "audio/pcm" else 1
 
 
@@ -96,7 +96,7 @@ def _default(value: Any) -> Any:
 
 
 class Input(_Shape):
-    """Of sound; ``turn_detection`` null means that the caller commits, as callers of live models do."""
+    """Options of sound; ``turn_detection`` null: the caller commits, as callers of live models do."""
 
     format: Annotated[Format, BeforeValidator(_default)] = Format()
     transcription: Annotated[Transcription, BeforeValidator(_default)] = Transcription()
@@ -114,7 +114,7 @@ class Input(_Shape):
 
 
 class Audio(_Given):
-    """There is no output."""
+    """Options of the input; there is no output."""
 
     input: Input = Input()
 
@@ -138,7 +138,7 @@ class Session(_Given):
 
     @property
     def bytes_per_second(self) -> int:
-        """Of sound."""
+        """The bytes of a second of sound."""
         return self.input.format.rate_hertz * self.input.format.sample_bytes
 
     def updated(self, update: "Session") -> "Session":
