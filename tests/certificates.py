@@ -27,7 +27,7 @@ def certified(folder: Path, name: str, by: str) -> None:
 
 
 def make_all(folder: Path) -> None:
-    """Of the authority ``ca`` for a server, a gateway and a caller; and of a stranger for an impostor."""
+    """Makes certificates of the authority ``ca`` for server, gateway and caller, and one of a stranger."""
     authority(folder, "ca")
     authority(folder, "stranger")
     for name in ("server", "gateway", "caller"):

@@ -47,7 +47,7 @@ class Collector:
 
     @property
     def spans(self) -> dict[str, Span]:
-        """By name; a name that came twice is an error of the test."""
+        """Returns the spans by name; a name that came twice is an error of the test."""
         found = [
             span
             for request in self.requests

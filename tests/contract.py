@@ -43,7 +43,7 @@ class Rpc:
 
 
 def rpcs_of(*modules: Any) -> list[Rpc]:
-    """Those of the services in generated modules, by path."""
+    """Returns the methods of the services in generated modules, sorted by path."""
     files: list[FileDescriptor] = [module.DESCRIPTOR for module in modules]
     services = [service for file in files for service in file.services_by_name.values()]
     methods = [method for service in services for method in service.methods]
@@ -74,4 +74,4 @@ def _rpc(method: MethodDescriptor) -> Rpc:
 
 OURS = rpcs_of(*_generated())
 ALL = sorted([*OURS, *rpcs_of(health_pb2, reflection_pb2, channelz_pb2)], key=lambda rpc: rpc.path)
-"""Those of ours, and those of gRPC's own services that a server has beside them."""
+"""All methods: our own, and those of gRPC's services that a server has beside them."""

@@ -20,7 +20,7 @@ from tests.conftest import COMMAND, CommandProcess, Start
 from tests.lines import reading
 
 SENTENCES = "This is said in pieces. And so is that, which is a little longer, and follows. " * 30
-"""More than fits into the buffers on the way to a reader who does not read."""
+"""A text too long for the buffers on the way to a reader who does not read."""
 
 
 async def begun(client: AsyncClient, text: str = SENTENCES, request_id: str = "spoken") -> AsyncSpeech:

@@ -119,7 +119,7 @@ async def test_bytes_that_are_no_message_are_refused(client: AsyncClient) -> Non
 
 
 async def test_rich_errors_say_which_field_and_why(client: AsyncClient) -> None:
-    """As google.rpc.Status, which every gRPC library reads."""
+    """The details are in google.rpc.Status, which every gRPC library reads."""
     from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
     from google.rpc.status_pb2 import Status
 

@@ -156,7 +156,7 @@ def test_a_gpu_is_seen_where_nvidia_smi_is_missing(tmp_path: Path, monkeypatch: 
 
 @needs_affinity
 def test_a_server_has_places_for_the_cores_that_it_may_use(tmp_path: Path) -> None:
-    """On the default models."""
+    """The server has the default models."""
     server = ServerProcess(cwd=tmp_path, command=(*ON_ONE_CORE, COMMAND, "serve"))
     try:
         with Client(server.address) as client:
@@ -168,7 +168,7 @@ def test_a_server_has_places_for_the_cores_that_it_may_use(tmp_path: Path) -> No
 
 
 def test_servers_that_share_a_machine_share_its_cores(tmp_path: Path) -> None:
-    """As `audio-grpc up` starts them."""
+    """The servers are started like those of `audio-grpc up`."""
     (tmp_path / "audio-grpc.toml").write_text("replicas = 1000\n[transcribers.ear]\nbackend = 'tone'\n")
     report = doctor(cwd=tmp_path)
     assert "1 core (" in report

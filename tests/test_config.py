@@ -122,7 +122,7 @@ def test_envoy_looks_for_the_gateway_where_it_listens(
 
 @pytest.mark.parametrize("load", [config.load, gateway_config.load])
 class TestTheFile:
-    """As an editor may have saved it, or somebody mistyped it."""
+    """The configuration as an editor may have saved it, or somebody mistyped it."""
 
     def test_may_begin_with_a_byte_order_mark_and_have_lines_of_windows(
         self, elsewhere: Path, load: Callable[[], Any]

@@ -62,7 +62,7 @@ def test_packages_that_hold_something_else_are_refused(
 
 
 def test_a_whole_model_is_only_read(tmp_path: Path) -> None:
-    """Its folder may be read-only, as that of an image is."""
+    """The folder may be read-only, like an image's."""
     folder = whisper_base(tmp_path)
     folder.with_suffix(".lock").unlink(missing_ok=True)
     folder.with_suffix(".lock").mkdir()  # so that it cannot be locked

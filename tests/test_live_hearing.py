@@ -41,7 +41,7 @@ from audio_grpc.v1.speech_to_text_pb2 import (
 from tests.conftest import PATIENCE_SECONDS, Start
 
 RATE = 24000
-"""Of the tone speaker."""
+"""The rate of the tone speaker."""
 PIECE = RATE // 10 * 2
 """100 ms of 16-bit samples: one byte of text."""
 MANUAL = Endpointing(manual=True)
@@ -184,7 +184,7 @@ async def test_telephones_are_understood(
 
 
 def telephone(samples: NDArray[np.int16], name: str) -> bytes:
-    """As FFmpeg encodes them: ``mulaw`` or ``alaw``."""
+    """Encodes samples with FFmpeg: ``mulaw`` or ``alaw``."""
     sink = BytesIO()
     with av.open(sink, "w", format=name) as file:
         stream: Any = file.add_stream(f"pcm_{name}", rate=RATE, layout="mono")

@@ -41,7 +41,7 @@ def error_rate(said: str, heard: str) -> float:
 
 
 def plain(text: str) -> str:
-    """As transcripts.json spells it."""
+    """Returns the text in the spelling of transcripts.json."""
     spelled = re.sub(r"\bmr\.", "mister", text.lower()).replace("-", " ")
     return " ".join(re.sub(r"[^\w\s']", "", spelled).split())
 

@@ -31,7 +31,7 @@ def write(transcript: LiveTranscript, samples: bytes) -> None:
 
 
 async def with_client(start: Start, use: Callable[[Client], None], **changes: object) -> None:
-    """In a thread, as the server has the test's own event loop."""
+    """Runs ``use`` in a thread, as the server has the test's own event loop."""
     server, _ = await start(**changes)
 
     def used() -> None:

@@ -32,7 +32,7 @@ ENOUGH = 1000 * MB
 
 
 class FakeMemory:
-    """As much memory as a test says, of which each loaded speaker takes ``each``."""
+    """A memory of the test's size, of which each loaded speaker takes ``each``."""
 
     def __init__(self, size: int, *, each: int) -> None:
         self.size = size

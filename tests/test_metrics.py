@@ -27,7 +27,7 @@ class Scrape:
         self.samples = [sample for family in families for sample in family.samples]
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Of the one sample with exactly these labels; None: there is none."""
+        """Returns the value of the one sample with exactly these labels; None if there is none."""
         found = [sample.value for sample in self.samples if sample.name == name and sample.labels == labels]
         assert len(found) <= 1
         return found[0] if found else None

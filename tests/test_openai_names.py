@@ -1,4 +1,4 @@
-"""Whatever is configured, the names that OpenAI's clients ask for find a model and a voice."""
+"""Names that OpenAI's clients ask for find a model and a voice in every configuration."""
 
 from pathlib import Path
 

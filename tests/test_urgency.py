@@ -213,7 +213,7 @@ async def test_a_call_about_to_run_dry_comes_before_a_new_one(open_studio: Open)
 async def test_all_sound_of_a_piece_is_handed_over_before_another_call_has_its_turn(
     open_studio: Open,
 ) -> None:
-    """It is many messages, with 0.34 s of sound each."""
+    """The sound is many messages, of 0.34 s each."""
     studio = await open_studio(A=30.0, B=1.0)
     await studio.call("A", pieces=1)
     await studio.begins("A0")

@@ -122,7 +122,7 @@ async def test_a_folder_that_cannot_be_one_is_said_so(start: Start, tmp_path: Pa
 async def test_a_voice_can_be_deleted_while_nothing_can_be_written(
     client: AsyncClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk that is what helps."""
+    """Deleting helps on a full disk."""
     await client.create_voice("Anna", SAMPLE)
 
     def full(path: Any, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Those who only watch hear that the server ends, and hold up nothing; calls that work are waited for."""
+"""Watchers learn that the server ends, and do not delay it; calls that work are waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Whose custom voices are whose: they belong to the key that made them, until an operator shares them."""
+"""Owners of custom voices: the key that made them, until an operator shares them."""
 
 import asyncio
 import json

@@ -20,7 +20,7 @@ PAUSE_SECONDS = 285.0
 
 
 def flac(samples: np.ndarray) -> bytes:
-    """With its length in the header, as a file that was written to a disk has it."""
+    """Returns a FLAC with its length in the header, like a file that was written to a disk."""
     sink = io.BytesIO()
     with av.open(sink, "w", format="flac") as output:
         stream = output.add_stream("flac", rate=RATE, layout="mono")

@@ -72,7 +72,7 @@ def test_sound_that_begins_later_than_the_recording(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS.keys() - {"ogg, flac"}))  # FFmpeg starts that at 0
 def test_a_part_of_a_longer_stream_begins_with_its_sound(name: str) -> None:
-    """Its clock shows when the stream began."""
+    """The clock shows when the stream began."""
     data = made(name, late=5_000.0)
     assert decoded(data).seconds == pytest.approx(2, abs=0.2)
 

@@ -82,7 +82,7 @@ XING = WHOLE["mp3"]
 
 
 def live_wma(seconds: float) -> bytes:
-    """As who sends it while it is recorded writes it: the size of its sound is not known."""
+    """Returns a WMA as it is sent during its recording: the size of its sound is not known."""
     data = file("asf", "wmav2", seconds=seconds)
     size = data.index(bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")) + 16
     return data[:size] + bytes(8) + data[size + 8 :]

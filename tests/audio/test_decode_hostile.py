@@ -47,7 +47,7 @@ def test_an_absurd_rate_is_refused() -> None:
 
 
 def greedy_mp4(count: int) -> bytes:
-    """It lists that many samples of one byte."""
+    """Returns an MP4 that lists that many samples of one byte."""
     data: bytes = WHOLE["m4a"]
     changes = [(b"stsz", 8, 1), (b"stsz", 12, count), (b"stts", 12, count), (b"stsc", 16, count)]
     for name, offset, number in changes:

@@ -23,7 +23,7 @@ def id3(contents: bytes) -> bytes:
 
 
 def ape(contents: bytes) -> bytes:
-    """With a header and a footer."""
+    """Returns an APE tag with a header and a footer."""
     size = struct.pack("<II", 2_000, len(contents) + 32)
     head = b"APETAGEX" + size + struct.pack("<II", 1, 0xA0000000) + bytes(8)
     return head + contents + b"APETAGEX" + size + struct.pack("<II", 1, 0x80000000) + bytes(8)
@@ -222,7 +222,7 @@ def test_a_webm_that_has_all_of_its_bytes_is_whole(seconds: float) -> None:
 
 
 def unsized(data: bytes) -> bytes:
-    """As recorders write it that cannot go back: a segment of unknown size."""
+    """Makes the size of the segment unknown, like recorders that cannot go back."""
     at = data.index(b"\x18\x53\x80\x67") + 4
     return data[:at] + b"\x01" + b"\xff" * 7 + data[at + 8 :]
 

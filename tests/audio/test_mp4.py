@@ -24,7 +24,7 @@ def long_box(name: bytes, *contents: bytes) -> bytes:
 
 
 def table(name: bytes) -> bytes:
-    """It lists 500 million samples."""
+    """Returns a table that lists 500 million samples."""
     return box(name, bytes(4), COUNT * 2, bytes(8)) if name == b"trun" else box(name, bytes(7), b"\1", COUNT)
 
 

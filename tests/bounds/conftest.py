@@ -1,4 +1,4 @@
-"""Things that the tests of bounds share."""
+"""Fixtures of the tests of bounds."""
 
 from pathlib import Path
 

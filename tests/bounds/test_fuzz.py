@@ -1,4 +1,4 @@
-"""Whatever message comes, to whatever method, the server answers with words of its own."""
+"""Random messages to all methods: the server answers each with a message of its own."""
 
 from typing import Any
 

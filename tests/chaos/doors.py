@@ -20,9 +20,9 @@ from tests.contract import Rpc
 DEADLINE_SECONDS = 20.0
 FRAME = struct.Struct(">BI")
 TRAILERS_FLAG = 0x80
-"""Of the last frame of gRPC-Web, which has the status: PROTOCOL-WEB.md of gRPC."""
+"""The flag of gRPC-Web's last frame, which has the status: PROTOCOL-WEB.md of gRPC."""
 END_FLAG = 0x02
-"""Of the last frame of a stream of Connect: https://connectrpc.com/docs/protocol."""
+"""The flag of the last frame of a stream of Connect: https://connectrpc.com/docs/protocol."""
 CONNECT_CODES = {code.name.lower().replace("cancelled", "canceled"): code.name for code in grpc.StatusCode}
 CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 

@@ -13,11 +13,11 @@ from tests.chaos.tally import Fault, Tally
 from tests.supervisor.house import House
 
 FIRST_SECONDS, LEAST_SECONDS, MOST_SECONDS = 5.0, 3.0, 12.0
-"""Before the first fault, and between one that is over and the next."""
+"""The seconds before the first fault, and those between the end of one and the next."""
 LOOK_EVERY_SECONDS = 0.1
 RECOVERY_SECONDS = 120.0
 WHOLE_SECONDS = 3.0
-"""For so long all is as it should be: Envoy learns a moment later of what was killed."""
+"""The seconds for which all must be well: Envoy learns a moment later of what was killed."""
 
 
 async def keep_breaking(house: House, replicas: int, tally: Tally, stop: asyncio.Event, seed: int) -> None:
@@ -47,7 +47,7 @@ async def kill_a_server(house: House, dice: random.Random) -> None:
 
 
 async def stop_a_server_for_good(house: House, dice: random.Random) -> None:
-    """It hangs until somebody replaces it."""
+    """Stops a server until somebody replaces it."""
     server = dice.choice(house.servers())
     server.send_signal(signal.SIGSTOP)
     async with asyncio.timeout(RECOVERY_SECONDS):

@@ -303,7 +303,7 @@ async def odd_frames(hostile: Hostile, dice: random.Random) -> tuple[str, str]:
 
 Kind = Callable[[Hostile, random.Random], Awaitable[tuple[str, str]]]
 FIRST: dict[Kind, int] = {long_names: 8, long_headers: 4, no_grpc: 8, large_json: 4, large_messages: 4}
-"""Those of the cases A1 to A4, which need no key, or any."""
+"""The cases A1 to A4, which need no key, or any."""
 OTHERS: dict[Kind, int] = {
     large_fields: 1,
     long_silence: 1,

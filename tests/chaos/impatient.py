@@ -31,10 +31,10 @@ from tests.chaos.tally import Tally
 from tests.contract import Rpc
 
 MOST_SECONDS = 1.0
-"""After so long at most a caller leaves."""
+"""The most seconds after which a caller leaves."""
 PAUSE_SECONDS = 0.3
 ANSWERED_SHARE = 0.3
-"""Of the calls that are waited for until the answer is there."""
+"""The share of the calls that are waited for until the answer is there."""
 TEXT = "This goes on for a while. " * 8
 
 Make = Callable[[random.Random, bytes], Sequence[Message]]

@@ -13,10 +13,11 @@ ROLES = {"server": "serve", "gateway": "audio-gateway", "envoy": "envoy"}
 EVERY_SECONDS = 0.25
 SETTLE_SECONDS = 90.0
 MORE_THREADS, MORE_DESCRIPTORS = 6, 30
-"""Of the pools of asyncio and gRPC, which are made when they are first needed."""
+"""The threads and descriptors of the pools of asyncio and gRPC, made when they are first needed."""
 MORE_MEGABYTES = 450.0
-"""Of heaps that have been larger for a while, by large messages and blocks of recordings: about 290 after
-two minutes, and after ten."""
+"""The megabytes of heaps that were larger for a while, by large messages and blocks of recordings: about 290
+after two minutes, and after ten.
+"""
 
 
 @dataclass(frozen=True)

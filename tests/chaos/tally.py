@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 FORBIDDEN = ("INTERNAL", "UNKNOWN", "HTTP 500")
-"""No caller may be answered so, whatever was sent."""
+"""The statuses that no caller may get, whatever was sent."""
 CUT = ("RST_STREAM", "Stream removed", "Socket closed", "upstream connect error", "connection termination")
-"""In the words with which gRPC and Envoy say that a process has gone in the middle of a call."""
+"""The words with which gRPC and Envoy say that a process has gone in the middle of a call."""
 LISTED = 40
 
 

@@ -30,7 +30,7 @@ Program = Callable[[str], list[str]]
 
 @pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """With the default models."""
+    """A house with the default models."""
     house = House(tmp_path_factory.mktemp("house"), models="").ready()
     yield house
     house.stop()

@@ -17,7 +17,7 @@ class Asked:
         self.headers = headers
         self.body = body
         self.left = asyncio.Event()
-        """Set when the client has closed the connection."""
+        """The event that is set when the client has closed the connection."""
         self.over = asyncio.Event()
         self._writer = writer
         self._begun = False
@@ -146,7 +146,7 @@ class ChatDouble:
 
 
 async def _left(reader: asyncio.StreamReader) -> None:
-    """Until the client closes; it sends nothing while it waits for its answer."""
+    """Waits until the client closes; it sends nothing while it waits for its answer."""
     await reader.read(1)
 
 

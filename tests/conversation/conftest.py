@@ -13,7 +13,7 @@ from tests.conftest import PATIENCE_SECONDS, Start
 from tests.conversation.chat_double import ChatDouble
 
 RATE = 24000
-"""Of the tone speaker."""
+"""The rate of the tone speaker."""
 PCM: LiveSpeechOptions = {"encoding": Encoding.PCM_S16LE}
 BYTE = RATE // 10 * 2
 """100 ms of 16-bit samples: one byte of text."""
@@ -84,7 +84,7 @@ async def rest(conversation: AsyncConversation) -> tuple[list[Any], Conversation
 
 
 def sound(events: list[Any]) -> bytes:
-    """Of all audio events."""
+    """Returns the sound of all audio events."""
     return b"".join(event.audio.data for event in events if isinstance(event, ReplyAudio))
 
 

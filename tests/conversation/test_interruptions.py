@@ -52,7 +52,7 @@ async def test_speech_breaks_off_a_reply_in_all_three_stages(open_house: Open) -
 
 
 async def send(conversation: AsyncConversation, samples: bytes) -> None:
-    """As fast as it is taken, in pieces of 100 ms."""
+    """Sends samples as fast as they are taken, in pieces of 100 ms, and then silence."""
     size = HEARING_RATE // 10 * 2
     for start in range(0, len(samples), size):
         await conversation.write(samples[start : start + size])

@@ -23,7 +23,7 @@ CHECKOUT = Path(os.environ["COSYVOICE_PATH"]) if "COSYVOICE_PATH" in os.environ 
 NO_VERSION_3 = "version 3 is in the official code only; name a checkout in COSYVOICE_PATH"
 TOKENS_PER_SECOND = {1: 50, 2: 25, 3: 25}
 TOKEN_RATIO = {1: 22.0, 2: 2.5, 3: 2.5}
-"""So that a short text makes two chunks or three: version 1 has larger ones, and fewer tokens of text."""
+"""The ratio that makes two or three chunks of a short text; version 1 has larger chunks."""
 TEXT = "Every word of this is only noise."
 LATE = {1: 150, 2: 60, 3: 60}
 """A token of TEXT after the first chunk."""

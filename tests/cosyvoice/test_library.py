@@ -207,7 +207,7 @@ def test_the_switches_reach_the_library(directory: Directory, monkeypatch: pytes
 def test_a_name_on_the_hub_is_found(
     directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the hub's cache: nothing is downloaded here."""
+    """The hub's cache has it: nothing is downloaded here."""
     import huggingface_hub.constants
 
     repository = tmp_path / "models--somebody--CosyVoice2-tiny"

@@ -1,4 +1,4 @@
-"""Which of the library's modes a request gets, by its voice and its options, and that each one streams."""
+"""The library's mode for a request, by its voice and its options; each mode streams."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -136,7 +136,7 @@ def test_a_sample_is_listened_to_once(backend: CosyVoice, monkeypatch: pytest.Mo
 def test_of_a_long_sample_the_beginning_is_taken(
     backend: CosyVoice, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its transcript, which says more than what is left."""
+    """The transcript is left out, since it says more than the part that is taken."""
     told: list[Told] = []
 
     def silent(_: Any, **inputs: Any) -> Iterator[Any]:

@@ -54,7 +54,7 @@ def test_sound_lasts_as_long_as_its_tokens(speech: list[Speech], version: int) -
 
 
 def test_what_is_too_loud_is_clipped(backend: CosyVoice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As 16-bit integers it would turn into its opposite."""
+    """Louder samples would change their sign as 16-bit integers."""
     import torch
 
     def loud(_: Any, **__: Any) -> Iterator[Any]:
@@ -210,7 +210,7 @@ class EngineModel:
 
 
 def test_an_early_end_is_told_to_vllm() -> None:
-    """Its engine would finish the sentence for nobody."""
+    """The engine would otherwise finish the sentence for nobody."""
     model = EngineModel()
     chunks = Request(model, 20).chunks({})
     next(chunks)

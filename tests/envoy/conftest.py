@@ -59,7 +59,7 @@ class ServerThread:
         self._loop.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Its result, once it has ended in that loop."""
+        """Returns the coroutine's result, once it has ended in that loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
 

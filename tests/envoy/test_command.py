@@ -13,7 +13,7 @@ from tests.test_documents import ROOT
 
 
 def test_the_file_in_the_repository_is_valid_by_itself() -> None:
-    """As its first lines say: from the root of the repository, and without this package."""
+    """The file's first lines say so: from the root of the repository, and without this package."""
     command = [binary(), "--mode", "validate", "-c", "envoy.yaml", "--disable-hot-restart"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -122,7 +122,7 @@ async def test_what_models_answer_takes_no_replica_out(front: Front, model: str)
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_streams(front: Front, protocol: str) -> None:
-    """By reflection, which is a stream in both directions."""
+    """Reflection is a stream in both directions."""
     done = curl(front, protocol, SYNTHESIZE, '{"text": "Hi.", "encoding": "AUDIO_ENCODING_PCM_S16LE"}')
     events = messages(done.stdout)
     assert events[0]["started"]["model"] == "speaker", done.stderr
@@ -241,7 +241,7 @@ def test_an_upload_that_is_not_kept_while_the_only_server_is_away_is_to_be_sent_
 
 
 def test_compressed_questions_about_the_contract_stay_outside(front: Front) -> None:
-    """They could be a thousand times as large once they are unpacked, and need no key."""
+    """Unpacked, such questions could be a thousand times as large, and they need no key."""
     path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
     with grpc.insecure_channel(front.address, compression=grpc.Compression.Gzip) as channel:
         method: Any = channel.stream_stream(path)

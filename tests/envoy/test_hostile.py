@@ -108,7 +108,7 @@ def test_headers_have_a_bound_that_the_server_keeps_up_with(front: Front) -> Non
 
 
 async def test_the_only_server_gets_calls_whatever_its_health_says() -> None:
-    """It may be too busy to say that it is well."""
+    """A busy server may not be able to say that it is well."""
     servers: list[Server] = []
 
     def make() -> Server:
@@ -173,7 +173,7 @@ def test_details_of_errors_have_the_names_that_connect_looks_for(front: Front, c
 
 @pytest.mark.parametrize("content_type", ["application/proto", "application/connect+proto"])
 def test_unknown_methods_of_connect_are_unimplemented(front: Front, content_type: str) -> None:
-    """By their status, as its clients read it."""
+    """Connect's clients read the status."""
     answer = front.ask(
         "POST", f"{LIST_MODELS}All", b"", content_type=content_type, connect_protocol_version="1"
     )

@@ -174,7 +174,7 @@ def test_two_envoys_do_not_share_a_port(front: Front, tmp_path: Path) -> None:
 
 
 def test_http_1_0_is_served(front: Front) -> None:
-    """By nginx, unless it is told otherwise, and by `curl -0`; a stream ends with its connection."""
+    """Clients are nginx, unless it is told otherwise, and `curl -0`; a stream ends with its connection."""
 
     def ask_old(method: str, path: str, body: bytes = b"") -> bytes:
         host, _, port = front.address.rpartition(":")

@@ -35,7 +35,7 @@ class Door:
 
     @property
     def server(self) -> Server:
-        """Of one that was opened in front of a server in the same process."""
+        """The server of a door that was opened in front of one in the same process."""
         assert self._server is not None
         return self._server
 

@@ -27,7 +27,7 @@ from tests.gateway.conftest import Door, Open
 
 HUGE = 600 << 20
 BUFFERED_BYTES = 8 << 20
-"""On the way between the two, in the buffers of the system."""
+"""The bytes that the system buffers on the way between the two."""
 SPEECH = "/v1/audio/speech"
 PIPELINE = "/v1/audio/pipelines"
 JSON = "content-type: application/json\r\n"

@@ -16,7 +16,7 @@ GOOD = {"model": "tts-1", "input": "Hi."}
 
 
 def error_of(reply: httpx2.Response) -> dict[str, Any]:
-    """Of a body that has all four keys and nothing else."""
+    """Returns the error of a body, which must have all four keys and no others."""
     error: dict[str, Any] = reply.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     assert reply.headers["x-request-id"]

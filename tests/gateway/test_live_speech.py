@@ -69,7 +69,7 @@ class Speaker:
         self.server = server
         self.client = client
         self.headers = Headers()
-        """Of the answer to the last handshake."""
+        """The headers of the answer to the last handshake."""
 
     @asynccontextmanager
     async def socket(

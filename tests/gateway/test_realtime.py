@@ -76,7 +76,7 @@ class Caller:
         return self._connection.close_code, self._connection.close_reason
 
     def cut(self) -> None:
-        """As when a cable is pulled."""
+        """Cuts the connection, like a pulled cable."""
         self._connection.transport.abort()
 
 
@@ -193,7 +193,7 @@ async def test_what_is_cleared_is_never_written_down(door: Door) -> None:
 
 
 async def test_what_is_spoken_is_found_in_silence(door: Door) -> None:
-    """With the voice detector, and a listener that makes nonsense of voices."""
+    """The voice detector is the real one; the listener makes nonsense of voices."""
     voice = voiced(READING)
     async with calling(door) as caller:
         await caller.update(format={"type": "audio/pcm", "rate": 24000})
@@ -299,7 +299,7 @@ async def test_a_commit_with_no_sound_is_an_error_and_the_session_goes_on(door: 
 
 @pytest.mark.parametrize(("kind", "name"), [("audio/pcmu", "mulaw"), ("audio/pcma", "alaw")])
 async def test_telephones_are_understood(door: Door, kind: str, name: str) -> None:
-    """At 8 kHz, which is too few samples for the tones of the stand-in for a model to be told apart."""
+    """At 8 kHz there are too few samples to tell the tones of the stand-in for a model apart."""
     samples = np.frombuffer(await said(door, "Hello."), "<i2")
     async with calling(door) as caller:
         updated = await caller.update(format={"type": kind}, **MANUAL)

@@ -58,7 +58,7 @@ async def played(client: AsyncClient, past: PastRequest) -> bytes:
 
 
 async def refused(call: Any) -> ServiceError:
-    """Why a call, or a stream, is."""
+    """Returns the error of a call, or of a stream."""
     with pytest.raises(ServiceError) as failure:
         if hasattr(call, "__aiter__"):
             async for _ in call:

@@ -24,7 +24,7 @@ backend = "tone"
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a server."""
+    """The address of a server."""
     home = tmp_path_factory.mktemp("server")
     (home / "audio-grpc.toml").write_text(SETTINGS)
     server = ServerProcess(cwd=home)

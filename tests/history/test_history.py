@@ -22,7 +22,7 @@ from tests.history.conftest import TEXT, hear, kept, played, refused, speak
 from tests.jobs.conftest import files
 
 RATE = 24000
-"""Of the tone speaker."""
+"""The rate of the tone speaker."""
 
 
 async def test_speech_is_kept_with_what_was_asked_for_and_what_came(keeping: Start) -> None:

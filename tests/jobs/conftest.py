@@ -107,7 +107,7 @@ async def spoken(client: AsyncClient, text: str, **options: Any) -> bytes:
 
 
 async def refused(call: Any) -> ServiceError:
-    """Why a call, or a stream, is."""
+    """Returns the error of a call, or of a stream."""
     with pytest.raises(ServiceError) as failure:
         if hasattr(call, "__aiter__"):
             async for _ in call:

@@ -102,7 +102,7 @@ def test_a_server_that_was_frozen_too_long_adds_nothing_to_what_another_did(home
 async def test_who_watches_or_follows_a_job_is_told_when_the_server_ends(
     start: Start, speaker: Speaker
 ) -> None:
-    """At once, and not when the time is over that running calls have."""
+    """Watchers are told at once, not after the time that running calls have."""
     server, client = await start()
     speaker.hold("number 3,")
     job = await client.create_job(TEXT, **PIECES)

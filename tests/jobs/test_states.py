@@ -141,7 +141,7 @@ async def test_two_jobs_at_once_keep_to_their_own_audio(start: Start, speaker: S
 
 
 async def test_a_call_comes_before_the_next_piece_of_a_job(start: Start, speaker: Speaker) -> None:
-    """Of a model with one place."""
+    """The model has one place."""
     server, client = await start(concurrency=1)
     speaker.hold("number 3,")
     job = await client.create_job(TEXT, **PIECES)

@@ -166,7 +166,7 @@ async def test_a_database_that_cannot_be_reached_is_said_so_and_keeps_its_passwo
 
 
 async def test_jobs_are_still_there_in_a_database_of_an_earlier_version(start: Start, tmp_path: Path) -> None:
-    """It gets the tables that it lacks."""
+    """The database gets the tables that it lacks."""
     server, client = await start()
     job = await client.create_job("Kept.")
     await ended(client, job.id)

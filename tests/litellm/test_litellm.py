@@ -52,7 +52,7 @@ def test_litellm_passes_on_what_our_service_says_is_wrong(service: str) -> None:
 
 @pytest.fixture
 async def client(start: Start, proxy: str, monkeypatch: pytest.MonkeyPatch) -> AsyncClient:
-    """Of a service of ours whose models are at LiteLLM's proxy."""
+    """A client of a service whose models are at LiteLLM's proxy."""
     monkeypatch.setenv("PROXY_KEY", PROXY_KEY)
     there = {"provider": f"{proxy}/v1", "api_key_env": "PROXY_KEY"}
     voice, ear = (upstream(**there, model=model) for model in ("voice", "ear"))

@@ -1,4 +1,4 @@
-"""Which words are certain, and that they stay."""
+"""Agreement of hypotheses: the words that are certain, and that they stay."""
 
 from itertools import pairwise
 

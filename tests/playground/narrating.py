@@ -13,7 +13,7 @@ from tests.playground.keeper import Keeper, keeper
 from tests.playground.test_page import open_tab
 
 IN_SECOND_PIECE = "number 5,"
-"""Of the four pieces of TEXT."""
+"""The words in the second of the four pieces of TEXT."""
 
 
 @each

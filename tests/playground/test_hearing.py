@@ -200,7 +200,7 @@ async def test_captions_that_are_refused_say_why(page: Page) -> None:
 
 
 async def test_captions_of_a_recorded_reader(embedded: str, tmp_path: Path) -> None:
-    """With the default models, and the recording in place of a microphone."""
+    """The default models hear a recording in place of a microphone."""
     name = "sense_and_sensibility_0930.flac"
     file = tmp_path / "microphone.wav"
     file.write_bytes(wav_file(samples_of_flac(DATA / name) + bytes(SILENCE_BYTES)))

@@ -79,7 +79,7 @@ async def test_history_outlives_a_reload_and_can_be_cleared(page: Page, house: H
 
 
 async def test_what_the_server_tells_of_its_work_is_shown(page: Page) -> None:
-    """In the shapes of a service that tells; of one that does not, nothing is asked."""
+    """A service that tells of its work is shown in its shapes; another is not asked."""
     progress = {
         "is_processing": True,
         "status": "generating_audio",

@@ -25,7 +25,7 @@ def recording(name: str) -> bytes:
 
 
 def cues(client: Client, data: bytes, **options: object) -> tuple[list[tuple[float, str]], float]:
-    """When each segment begins and its text; and how long the recording is said to last."""
+    """Returns the start and text of each segment, and the seconds that the recording is said to last."""
     with client.transcribe(data, language_code="en", **options) as transcript:  # type: ignore[arg-type]
         segments = [(segment.start, segment.text) for segment in transcript]
         return segments, transcript.finished.audio_duration.ToMilliseconds() / 1000

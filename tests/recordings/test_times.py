@@ -1,4 +1,4 @@
-"""When things are said in unusual recordings: pauses, cut ends, answers of one word."""
+"""Times of words in unusual recordings: pauses, cut ends, answers of one word."""
 
 import asyncio
 from itertools import pairwise
@@ -109,7 +109,7 @@ async def test_an_utterance_does_not_repeat_the_one_before(embedded: str) -> Non
 
 
 async def test_a_block_goes_on_as_the_one_before_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With bare text in mind, Whisper would leave out times: one cue for all that its window has."""
+    """A context of bare text would make Whisper leave out times: one cue for the whole window."""
     monkeypatch.setattr(blocks, "BLOCK_SECONDS", 40.0)
     sounds = [decode((DATA / name).read_bytes(), max_seconds=60).samples for name in SPOKEN]
     pause = np.zeros(RATE // 2, np.float32)

@@ -25,7 +25,7 @@ backend = "tone"
 
 
 class House(CommandProcess):
-    """Its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables.
+    """A running house: its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables.
 
     ``within`` are the words of a command that runs another one.
     """
@@ -66,7 +66,7 @@ class House(CommandProcess):
         return self.running("serve")
 
     def running(self, word: str) -> list[psutil.Process]:
-        """Those whose command has this word, or the program of this name."""
+        """Returns the processes whose command has this word, or the program of this name."""
         return [one for one in self.processes() if any(Path(part).name == word for part in _command(one))]
 
     def client(self) -> AsyncClient:

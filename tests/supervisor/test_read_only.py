@@ -25,7 +25,7 @@ READ_ONLY = (
 
 
 def may_mount() -> bool:
-    """Only root may, and not in every container."""
+    """Tells if mounting is possible: only for root, and not in every container."""
     try:
         return subprocess.run([*READ_ONLY, "true"], capture_output=True, timeout=60).returncode == 0
     except FileNotFoundError:

@@ -72,7 +72,7 @@ async def test_a_stream_of_a_server_that_is_killed_breaks_off_in_plain_words(sta
 
 
 async def test_large_bodies_that_are_refused_get_their_answers(house: House) -> None:
-    """Of clients that send all of theirs before they read, by way of a proxy."""
+    """Such clients send all of a body before they read, by way of a proxy."""
     body = bytes(25 << 20)
     asking = (
         asyncio.to_thread(house.ask, "POST", "/v1/audio/speech", body, content_type="application/json")

@@ -50,6 +50,6 @@ def listener(*upstreams: dict[str, Any], concurrency: int = 4) -> dict[str, Any]
 
 
 async def until_idle(server: Server) -> None:
-    """Until all places are free again."""
+    """Waits until all places are free again."""
     while server.models.synthesizer("").admission.running or server.models.transcriber("").admission.running:
         await asyncio.sleep(0)

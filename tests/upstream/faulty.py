@@ -86,7 +86,7 @@ class Provider:
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     left: list[Request] = field(default_factory=list)
-    """Those that were answered, or whose connection was lost meanwhile."""
+    """The requests that were answered, or whose connection was lost meanwhile."""
 
     async def until_left(self, count: int = 1) -> None:
         """Wait until so many requests are over."""

@@ -16,7 +16,7 @@ TEXT = "Hello there. Grüße an alle! Goodbye."
 
 
 def served_by(door: Door, **options: Any) -> dict[str, Any]:
-    """As ``upstream``, but a service of ours."""
+    """Returns the settings of an upstream that is a service of ours."""
     return upstream(f"{door.url}/v1", model="tts-1", **options)
 
 
@@ -156,7 +156,7 @@ async def test_what_breaks_off_midway_is_an_error_event_at_the_gateway(
 
 
 async def test_many_callers_wait_at_the_same_time(start: Start, providers: Providers) -> None:
-    """None of them holds a thread that another one needs."""
+    """No call holds a thread that another one needs."""
     here = asyncio.Barrier(8)
 
     async def together(connection: Connection) -> None:

@@ -20,7 +20,7 @@ FORM = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 24000, 48000, 2, 16)
 STEREO = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 24000, 96000, 4, 16)
 FLOAT = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, 24000, 96000, 4, 32)
 NOTE = b"LIST" + (5).to_bytes(4, "little") + b"note.\0"
-"""Of an odd size, so padded."""
+"""A chunk of an odd size, so padded."""
 
 
 def wave(*chunks: bytes) -> bytes:
@@ -117,7 +117,7 @@ async def test_another_rate_than_the_first_providers_is_converted(start: Start, 
 async def test_a_caller_who_does_not_read_and_leaves_hangs_up_as_well(
     start: Start, providers: Providers
 ) -> None:
-    """Nobody waits for the provider then: the generator is parked until somebody reads on."""
+    """The provider is not awaited then: the generator is parked until somebody reads on."""
     made = await providers(endless)
     server, client = await start(**speaker(upstream(made), max_seconds_per_character=1e6))
     async with client.synthesize("Hello.") as speech:

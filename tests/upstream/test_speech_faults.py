@@ -1,4 +1,4 @@
-"""Whatever goes wrong at a provider of speech has its status, and is never taken for a complete answer."""
+"""Faults of a provider of speech: each has its status, and no answer is taken for complete."""
 
 import asyncio
 import base64

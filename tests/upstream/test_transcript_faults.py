@@ -1,4 +1,4 @@
-"""Whatever goes wrong at a provider of transcripts has its status, and is never taken for a complete one."""
+"""Faults of a provider of transcripts: each has its status, and no answer is taken for complete."""
 
 import asyncio
 import json

@@ -6,7 +6,7 @@ RATE_HERTZ = 24000
 
 
 def samples(path: str) -> bytes:
-    """Of a WAV file at 24 kHz, 16 bits each."""
+    """Returns the samples of a WAV file at 24 kHz, 16 bits each."""
     with wave.open(path) as file:
         assert file.getframerate() == RATE_HERTZ
         return file.readframes(file.getnframes())
