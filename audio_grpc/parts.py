@@ -200,7 +200,8 @@ def _models(settings: Settings, memory: Memory) -> Models:
     machine = this_machine(settings.memory_limit_bytes, settings.replicas)
 
     def model(name: str, spec: ModelSpec, backend: type[Backend]) -> Model[Backend]:
-        return Model(name, plan(spec, backend, machine).spec, backend, room)
+        planned = plan(spec, backend, machine)
+        return Model(name, planned.spec, backend, room, planned.expected)
 
     return Models(
         [

@@ -9,6 +9,8 @@ import grpc
 import psutil
 import pytest
 
+from audio_grpc.backends.base import Traits
+from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, AsyncSpeech, Encoding, ServiceError
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
@@ -86,6 +88,47 @@ async def test_a_full_queue_turns_away_at_once_and_says_when_to_retry(start: Sta
     assert "retry later" in failure.value.message
     running.cancel()
     assert await waiting
+
+
+async def test_a_speaker_has_places_for_as_many_as_it_turns_out_to_speak_to_in_real_time(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traits = Traits(in_real_time=True, speed=20.0, worker_cores=1)
+    monkeypatch.setattr(ToneSpeaker, "traits", traits, raising=False)
+    for configured, grows in ((None, True), (5, False)):
+        server, client = await start(concurrency=configured)
+        expected = (await client.get_model("speaker")).max_running
+        assert [chunk async for chunk in client.synthesize(LONG)], "in far less time than it sounds"
+        await until_idle(server)
+        assert ((await client.get_model("speaker")).max_running > expected) is grows
+
+
+async def test_a_hundred_callers_at_once_are_served_by_default(embedded: str) -> None:
+    async with AsyncClient(embedded) as client:
+
+        async def speak() -> int:
+            return sum([len(chunk) async for chunk in client.synthesize("Hello there.", model="hibari")])
+
+        assert min(await asyncio.gather(*(speak() for _ in range(100)))) > 10_000
+
+
+async def test_calls_that_wait_are_let_in_when_there_are_more_places() -> None:
+    admission = Admission("speaker", places=1, queue=3)
+    place = await admission.enter()
+    waiting = [asyncio.create_task(admission.enter()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    admission.resize(2)
+    second = await waiting[1]
+    assert waiting[0].cancelled()
+    assert (admission.running, admission.waiting) == (2, 1)
+    admission.resize(1)
+    place.leave()
+    await asyncio.sleep(0)
+    assert (admission.running, admission.waiting) == (1, 1), "there is a place less"
+    second.leave()
+    (await waiting[2]).leave()
+    assert (admission.running, admission.waiting) == (0, 0)
 
 
 async def test_a_deadline_counts_while_queued(start: Start) -> None:

@@ -91,6 +91,15 @@ def test_speakers_take_as_many_calls_as_they_speak_to_in_real_time() -> None:
         assert (slow["threads"], slow["cpu_threads"], slow["concurrency"]) == expected
 
 
+def test_a_speaker_that_is_faster_than_expected_takes_more_calls_as_far_as_the_memory_goes() -> None:
+    chosen = plan(ModelSpec("hibari"), registry.synthesizer("hibari"), machine(cores=2, gigabytes=4))
+    assert chosen.expected is not None
+    assert chosen.expected.speed == 200
+    assert [chosen.expected.places(speed) for speed in (0.0, 200.0, 400.0, 1e6)] == [150, 150, 300, 512]
+    for spec in (ModelSpec("hibari", concurrency=7), ModelSpec("tone")):
+        assert plan(spec, registry.synthesizer(spec.backend), machine()).expected is None
+
+
 def test_a_backend_that_tells_nothing_of_itself_has_the_same_numbers_everywhere() -> None:
     assert speaker("tone", machine(cores=64)) == {"threads": 1, "concurrency": 4, "queue": 32}
 
@@ -201,6 +210,9 @@ def test_doctor_says_what_was_chosen_and_why(tmp_path: Path) -> None:
     config.write_text("[transcribers.whisper-base]\nqueue = 7\n")
     report = doctor(cwd=tmp_path, before=ON_ONE_CORE)
     assert "1 core (" in report
+    assert (
+        "concurrency 75 so many are spoken to in real time: 100 seconds of sound a second on a core" in report
+    )
     assert "device cpu the backend runs on CPUs only" in report
     assert "workers 1 1 core, one for each" in report
     assert "queue 7 as configured" in report

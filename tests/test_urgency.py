@@ -45,15 +45,17 @@ def test_a_listener_has_heard_what_he_was_given_once_it_was_played() -> None:
     urgency.begin_turn()
     urgency.count_result()
     assert urgency.due == 100.0, "its sound is not all handed over"
-    clock.now = 101.5
-    urgency.count_given(Given(4.0))
-    assert (listener.dry_at, urgency.due) == (105.5, 104.5)
+    clock.now = 109.0  # its reader had enough for a while
+    urgency.begin_turn()
+    clock.now = 109.5
+    assert urgency.count_given(Given(4.0)) == 0.5
+    assert (listener.dry_at, urgency.due) == (113.5, 112.5)
+    assert urgency.count_given(Given(1.0)) == 0.0
+    assert (listener.dry_at, urgency.due) == (114.5, 114.5)
+    clock.now = 120.0
+    assert Urgency(listener, clock=clock).due == 120.0, "he goes on listening when there is something again"
     urgency.count_given(Given(1.0))
-    assert (listener.dry_at, urgency.due) == (106.5, 106.5)
-    clock.now = 110.0
-    assert Urgency(listener, clock=clock).due == 110.0, "he goes on listening when there is something again"
-    urgency.count_given(Given(1.0))
-    assert listener.dry_at == 111.0
+    assert listener.dry_at == 121.0
 
 
 def test_calls_that_nobody_listens_to_are_due_in_the_order_of_their_asking() -> None:

@@ -4,7 +4,7 @@ Pure functions: the same model on the same machine gets the same numbers. What t
 cores; `audio-grpc tune` measures on the machine itself, and writes what it finds into the configuration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +36,19 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """The speed that the places of a speaker were chosen by, and those that follow from another one."""
+
+    speed: float
+    """Seconds of sound in a second, of all workers together."""
+    places: Callable[[float], int]
+    """Tells how many places there are at such a speed: more at a higher one, as far as the memory goes.
+
+    Not fewer at a lower one: those who wait would have their first sound much later.
+    """
+
+
+@dataclass(frozen=True)
 class Plan:
     """The settings with which a model is run."""
 
@@ -43,6 +56,8 @@ class Plan:
     """The configured one, with what was chosen filled in."""
     choices: Mapping[str, Choice]
     """Choices by the name of the setting or option, in the order in which they follow from each other."""
+    expected: Expected | None = None
+    """None: the number of places is configured, or follows from something else than speed."""
 
 
 def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> Plan:
@@ -72,7 +87,12 @@ def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
     size = _concurrency(traits, machine, int(workers.value), batch, on_gpu)
     chosen["concurrency"] = concurrency = _set(spec.concurrency) or size
     chosen["queue"] = _set(spec.queue) or _queue(traits, machine, int(concurrency.value), on_gpu)
-    return _filled(spec, chosen)
+    filled = _filled(spec, chosen)
+    if spec.concurrency is None and batch == 1 and not on_gpu and traits.in_real_time and traits.speed:
+        return replace(
+            filled, expected=_expected(traits, machine, int(workers.value), int(concurrency.value))
+        )
+    return filled
 
 
 def room(traits: Traits | None, machine: Machine) -> int | None:
@@ -193,11 +213,11 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
     if on_gpu or not traits.speed:
         return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
     if traits.in_real_time:
-        cores = min(machine.cores, workers * max(traits.worker_cores, 1))
+        cores = _cores(traits, machine, workers)
         served = places(True, traits.speed * cores, workers)["concurrency"]
         why = (
             f"so many are spoken to in real time: {traits.speed:g} seconds of sound a second on a core, "
-            f"of {_count(cores, 'core')} {REAL_TIME_SHARE:.0%}"
+            f"of {_count(cores, 'core')} {REAL_TIME_SHARE:.0%}; more where it turns out to be faster"
         )
         least = _fewest(workers)
         wanted = Choice(served, why if served > least else "as few as make sense: the model is slow here")
@@ -209,6 +229,19 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
         return wanted
     what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
     return Choice(max(most, least), f"memory for no more calls at a time ({what})")
+
+
+def _cores(traits: Traits, machine: Machine, workers: int) -> int:
+    """Returns how many cores the workers use."""
+    return min(machine.cores, workers * max(traits.worker_cores, 1))
+
+
+def _expected(traits: Traits, machine: Machine, workers: int, fewest: int) -> Expected:
+    most = room(traits, machine)
+    return Expected(
+        traits.speed * _cores(traits, machine, workers),
+        lambda speed: max(fewest, places(True, speed, workers, most)["concurrency"]),
+    )
 
 
 def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> Choice:

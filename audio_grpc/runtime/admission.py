@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 
 from audio_grpc.errors import QueueFull
 
@@ -17,25 +18,32 @@ class Admission:
         self.places = places
         self.queue = queue
         self.running = 0
-        self.waiting = 0
-        self._free = asyncio.Semaphore(places)
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._left = asyncio.Event()
         self._typical_seconds = 1.0
 
+    @property
+    def waiting(self) -> int:
+        """The number of those who wait for a place."""
+        return len(self._waiting)
+
+    def resize(self, places: int) -> None:
+        """Has another number of places; calls that have one keep it."""
+        self.places = places
+        self._let_in()
+
     async def enter(self) -> "Place":
         """Wait for a place. QueueFull at once if too many wait; a cancelled wait leaves the queue."""
-        if self._free.locked() and self.waiting >= self.queue:
+        if self._is_full and self.waiting >= self.queue:
             raise QueueFull(
                 f"{self.running} calls are running on model {self.model!r} and {self.waiting} are waiting, "
                 f"which is as many as it takes; retry later, or raise its {self._setting}",
                 retry_after_seconds=self._retry_after(),
             )
-        self.waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self.waiting -= 1
-        self.running += 1
+        if self._is_full:
+            await self._wait()
+        else:
+            self.running += 1
         return Place(self)
 
     async def enter_behind(self) -> "Place":
@@ -46,16 +54,40 @@ class Admission:
         while self.waiting or (self.running and self.running + 1 >= self.places):
             self._left.clear()
             await self._left.wait()
-        await self._free.acquire()  # at once
         self.running += 1
         return Place(self)
 
     def leave(self, seconds: float) -> None:
         """Free a place that was used for so long."""
         self.running -= 1
-        self._left.set()
         self._typical_seconds += (seconds - self._typical_seconds) / 8
-        self._free.release()
+        self._let_in()
+
+    @property
+    def _is_full(self) -> bool:
+        return self.running >= self.places or bool(self._waiting)
+
+    async def _wait(self) -> None:
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            elif not mine.cancelled():  # let in at the same moment
+                self.running -= 1
+            self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        """Gives what is free to those who wait, and then to the background."""
+        while self._waiting and self.running < self.places:
+            following = self._waiting.popleft()
+            if not following.done():
+                following.set_result(None)
+                self.running += 1
+        self._left.set()
 
     def _retry_after(self) -> float:
         """Estimates the seconds until the calls in front of a new one have ended."""

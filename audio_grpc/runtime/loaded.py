@@ -7,6 +7,7 @@ from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transc
 from audio_grpc.errors import SpeechError
 from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.memory import give_back
+from audio_grpc.runtime.speed import Speed
 from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import Worker
 
@@ -19,15 +20,21 @@ FAILURES_IN_A_ROW = 3
 class Loaded(Generic[Backend]):
     """A model in memory, its threads, and how many calls are using it."""
 
-    def __init__(self, name: str, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, name: str, spec: ModelSpec, backend: Backend, expected_speed: float = 0.0) -> None:
         self.backend = backend
-        threads = max(spec.sizes.threads, backend.info.threads)
-        self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead)
+        self._threads = threads = max(spec.sizes.threads, backend.info.threads)
+        self._speed = Speed(expected_speed / threads)
+        self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead, speed=self._speed)
         self.turns = Turns(threads)
         self.users = 0
         self._failed: set[object] = set()
         self._unused = asyncio.Event()
         self._unused.set()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of sound in a second, of all threads together."""
+        return self._speed.value * self._threads
 
     def enter(self) -> None:
         """Count a call in."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from audio_grpc.backends.base import ModelSpec
+from audio_grpc.backends.choosing import Expected
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.runtime.blame import Outcome
@@ -41,7 +42,14 @@ class State(Enum):
 class Model(Generic[Backend]):
     """One configured model."""
 
-    def __init__(self, name: str, spec: ModelSpec, make: Callable[[ModelSpec], Backend], room: Room) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: ModelSpec,
+        make: Callable[[ModelSpec], Backend],
+        room: Room,
+        expected: Expected | None = None,
+    ) -> None:
         self.name = name
         self.spec = spec
         _, places, queue = spec.sizes
@@ -50,6 +58,7 @@ class Model(Generic[Backend]):
         self.load_error = ""
         self.reloads = 0
         self.footprint = Footprint()
+        self._expected = expected
         self._make = make
         self._described = make(spec)
         self._loaded: Loaded[Backend] | None = None
@@ -201,7 +210,7 @@ class Model(Generic[Backend]):
         self.reloads += self._crashed
         self._crashed = False
         log.info("loaded model %s in %.1f s", self.name, time.monotonic() - began)
-        self._loaded = Loaded(self.name, self.spec, backend)
+        self._loaded = Loaded(self.name, self.spec, backend, self._expected.speed if self._expected else 0.0)
         self._last_used = time.monotonic()
         self._watch_idleness()
         return self._loaded
@@ -222,6 +231,8 @@ class Model(Generic[Backend]):
     def _release(self, loaded: Loaded[Backend], outcome: Outcome) -> None:
         """Count a call out, and replace the model if it has broken it."""
         self._last_used = time.monotonic()
+        if self._expected is not None:
+            self.admission.resize(self._expected.places(loaded.speed))
         broken = loaded.is_broken_by(outcome)
         loaded.leave()
         if broken and loaded is self._loaded:

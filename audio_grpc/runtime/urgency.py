@@ -72,28 +72,38 @@ class Urgency:
         self._delay_seconds = delay_seconds
         self._clock = clock
         self._began = now = clock()
+        self._spent = 0.0
         self.due = turn_due(now, listener.dry_at if listener else None) + delay_seconds
 
     def begin_turn(self) -> None:
-        """Starts the time of a step: it has a thread from now on."""
+        """Starts to count the time of a step: it has a thread from now on."""
         self._began = self._clock()
 
     def count_result(self) -> None:
-        """Counts a result that was handed over."""
+        """Counts a result that was handed over; it may be the last one of the turn."""
+        now = self._spend()
         if self._listener is None:
-            self.due = turn_due(self._clock()) + self._delay_seconds
+            self.due = turn_due(now) + self._delay_seconds
 
-    def count_given(self, given: Given) -> None:
-        """Counts what a step has given to the listener."""
+    def count_given(self, given: Given) -> float:
+        """Counts what a step has given; returns how many seconds it had a thread, in however many turns."""
+        now = self._spend()
+        step_seconds, self._spent = self._spent, 0.0
         if self._listener is not None:
-            now = self._clock()
             self._listener.hear(given.seconds, now)
-            self.due = turn_due(now, self._listener.dry_at, now - self._began)
-            self._began = now
+            self.due = turn_due(now, self._listener.dry_at, step_seconds)
+        return step_seconds
 
     def give_way(self) -> None:
         """Puts it behind those that are due by now."""
-        self.due = max(self.due, turn_due(self._clock()) + self._delay_seconds)
+        self.due = max(self.due, turn_due(self._spend()) + self._delay_seconds)
+
+    def _spend(self) -> float:
+        """Adds the time since it was last looked at; returns what time it is."""
+        now = self._clock()
+        self._spent += now - self._began
+        self._began = now
+        return now
 
 
 class DueQueue(Generic[T]):

@@ -23,6 +23,7 @@ from audio_grpc.backends.leaving import Leaving, notice
 from audio_grpc.errors import MemoryShort, ModelCrashed, ModelFailed, SpeechError
 from audio_grpc.giving_way import on_give_way
 from audio_grpc.runtime.blame import Outcome, outcome
+from audio_grpc.runtime.speed import Speed
 from audio_grpc.runtime.urgency import DueQueue, Given, Urgency
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         *,
         read_ahead: int,
         urgency: Urgency,
+        speed: Speed,
         ready: "Queue",
         let_others: Callable[[float], None],
         on_end: OnEnd,
@@ -58,6 +60,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
         self._generate = generate
         self._read_ahead = read_ahead
         self._urgency = urgency
+        self._speed = speed
         self._ready = ready
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -158,7 +161,7 @@ class Stream(AsyncIterator[list[T]], Generic[T]):
             while not self._closed and self._generator is not None:
                 result = next(self._generator)
                 if isinstance(result, Given):
-                    self._urgency.count_given(result)
+                    self._speed.count(result.seconds, self._urgency.count_given(result))
                 elif self._deliver(result):
                     return False
                 if self._ready.has_before(self._urgency.due):
@@ -242,8 +245,9 @@ Queue = DueQueue[Stream[Any] | Turn | None]
 class Worker:
     """The threads of one loaded model: so many at work at the same time."""
 
-    def __init__(self, name: str, *, threads: int, read_ahead: int) -> None:
+    def __init__(self, name: str, *, threads: int, read_ahead: int, speed: Speed | None = None) -> None:
         self._name = name
+        self._speed = speed or Speed()
         self._read_ahead = read_ahead
         self._ready: Queue = DueQueue()
         self._at_work = threads
@@ -268,6 +272,7 @@ class Worker:
             generate,
             read_ahead=self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead),
             urgency=urgency or Urgency(),
+            speed=self._speed,
             ready=self._ready,
             let_others=self._let_others,
             on_end=on_end,
