@@ -213,7 +213,7 @@ class _JsonRequest(Request):
     def __init__(self, request: Request, body: bytearray) -> None:
         super().__init__(request.scope, request.receive)
         self._whole = body
-        self._value = _parsed(body) if body and _is_json(request) else None
+        self._value = parsed(body) if body and is_json(request) else None
 
     async def body(self) -> bytes:
         return bytes(self._whole)
@@ -222,13 +222,14 @@ class _JsonRequest(Request):
         return self._value
 
 
-def _is_json(request: Request) -> bool:
+def is_json(request: Request) -> bool:
+    """Tells if its content type says so."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _parsed(body: bytearray) -> Any:
-    """ApiError with status 400 for what is no JSON in UTF-8 (RFC 8259)."""
+def parsed(body: bytearray) -> Any:
+    """Returns its value; ApiError with status 400 for what is no JSON in UTF-8 (RFC 8259)."""
     refuse_dense(body)
     collects = gc.isenabled()
     gc.disable()  # it would look through the growing value again and again, which takes twice the time

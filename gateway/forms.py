@@ -1,13 +1,14 @@
 """Forms with files or without: multipart/form-data, and what is sent where there is no file."""
 
+import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from gateway.bodies import whole
+from gateway.bodies import is_json, parsed, whole
 from gateway.errors import ApiError
 from gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
 from gateway.problems import from_validation, missing
@@ -18,14 +19,19 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
-    """The fields of a form of either kind, each with its values; ApiError as :func:`read_form`."""
+    """The fields of a form of either kind, or of a JSON object, each with its values.
+
+    ApiError as :func:`read_form`.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != URLENCODED:
+    if kind != URLENCODED and not is_json(request):
         return await read_form(request, files)
     for name, file in files.items():
         if file.required:
             raise missing(name, f"the form has no file {name!r}; send multipart/form-data with one")
     body = await whole(request, MAX_FIELD_BYTES)
+    if kind != URLENCODED:
+        return _json_fields(parsed(body))
     try:
         return parse_qs(
             body.decode(),
@@ -36,6 +42,17 @@ async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
         )
     except ValueError as error:
         raise ApiError(400, f"the form cannot be read ({error})", code="invalid_form") from error
+
+
+def _json_fields(value: Any) -> Fields:
+    """The members of an object as a form would have them."""
+    if not isinstance(value, dict):
+        raise ApiError(400, "the body has to be a form, or a JSON object of its fields", code="invalid_form")
+    return {
+        name: [field if isinstance(field, str) else json.dumps(field)]
+        for name, field in value.items()
+        if field is not None
+    }
 
 
 def validated(kind: type[Form], fields: Fields) -> Form:

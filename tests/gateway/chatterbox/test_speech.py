@@ -237,9 +237,10 @@ async def test_forms_without_a_file_are_spoken_in_the_default_voice(open_acting:
     fields = {"input": "Grüße & Küsse", "exaggeration": "0.7", "streaming_chunk_size": "50"}
     urlencoded = await door.http.post("/audio/speech/upload", data=fields)
     multipart = await door.http.post("/audio/speech/upload", files={k: (None, v) for k, v in fields.items()})
-    assert urlencoded.status_code == multipart.status_code == 200
-    assert actor.pieces == ["Grüße & Küsse"] * 2
-    assert [(options.exaggeration, options.sample) for options in actor.options] == [(0.7, None)] * 2
+    as_json = await door.http.post("/audio/speech/upload", json=fields | {"exaggeration": 0.7, "seed": None})
+    assert urlencoded.status_code == multipart.status_code == as_json.status_code == 200
+    assert actor.pieces == ["Grüße & Küsse"] * 3
+    assert [(options.exaggeration, options.sample) for options in actor.options] == [(0.7, None)] * 3
 
 
 async def test_a_sample_needs_a_model_that_can(door: Door) -> None:
@@ -264,8 +265,13 @@ async def test_samples_that_are_none(open_door: Open, sample: bytes, status: int
 
 
 async def test_a_form_that_is_none(door: Door) -> None:
-    reply = await door.http.post("/tts/upload", json={"input": "x"})
-    assert (reply.status_code, error_of(reply)["code"]) == (400, "invalid_form")
+    for body in (["x"], None):
+        reply = await door.http.post("/tts/upload", json=body)
+        assert (reply.status_code, error_of(reply)["code"]) == (400, "invalid_form")
+    nested = await door.http.post("/tts/upload", json={"input": "x", "exaggeration": [0.5]})
+    assert (nested.status_code, error_of(nested)["param"]) == (400, "exaggeration")
+    broken = await door.http.post("/tts/upload", content=b"{", headers={"content-type": "application/json"})
+    assert broken.status_code == 400
     missing = await door.http.post("/tts/upload", data={"voice": "tone"})
     assert (missing.status_code, error_of(missing)["param"]) == (400, "input")
     large = await door.http.post("/tts/upload", data={"input": "x" * ((1 << 20) + 1)})

@@ -180,8 +180,16 @@ async def test_what_there_is(door: Door) -> None:
     endpoints = (await get("/endpoints")).json()
     speech = next(one for one in endpoints["mappings"] if one["primary"] == "/audio/speech")
     assert (speech["method"], speech["aliases"]) == ("POST", ["/tts"])
-    document = await get("/chatterbox/openapi.json", follow_redirects=True)
-    assert "/audio/speech/stream" in document.json()["paths"]
+    document = (await get("/chatterbox/openapi.json")).json()
+    critical = {
+        "/audio/speech/stream",
+        "/v1/audio/speech",
+        "/v1/audio/speech/upload",
+        "/health",
+        "/v1/models",
+    }
+    assert critical <= set(document["paths"])
+    assert document["servers"] == [{"url": "/chatterbox"}], "below which they are"
     for page in ("/docs", "/chatterbox/v1/docs", "/chatterbox/redoc"):
         assert (await get(page, follow_redirects=True)).status_code == 200
 
