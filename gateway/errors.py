@@ -85,7 +85,7 @@ class ErrorBody(BaseModel):
 
 @dataclass
 class ApiError(Exception):
-    """An answer that is an error."""
+    """Raised for an answer that is an error."""
 
     status: int
     message: str

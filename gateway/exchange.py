@@ -89,6 +89,6 @@ async def _send_whole(send: Send, head: Head, body: bytes) -> None:
 
 
 async def _left(receive: Receive) -> None:
-    """Return when the caller is gone."""
+    """Returns when the caller is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -45,7 +45,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             super().handle_pong(event)
 
     def send_receive_event_to_app(self) -> None:
-        """A message is whole."""
+        """Passes on a whole message, and refuses text that is not UTF-8."""
         if self.curr_msg_data_type == "text" and not _is_text(self.frames):
             self._refuse(CloseCode.INVALID_DATA, "text has to be UTF-8")
         else:

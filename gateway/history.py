@@ -145,19 +145,19 @@ async def list_history(
 
 @router.delete("")
 async def clear_history(service: Service, before: Moment) -> Forgotten:
-    """Forget all requests that started before."""
+    """Delete all requests that started before a moment."""
     return Forgotten(deleted=await service.delete_past_requests(before=_datetime(before)))
 
 
 @router.get("/{past_id}")
 async def get_past_request(past_id: str, service: Service) -> Entry:
-    """Show one of them."""
+    """Get one past request."""
     return _entry(await service.get_past_request(past_id))
 
 
 @router.delete("/{past_id}")
 async def delete_past_request(past_id: str, service: Service) -> Forgotten:
-    """Forget one of them, its text and its sound."""
+    """Delete one past request, its text and its sound."""
     if not (deleted := await service.delete_past_requests([past_id])):
         message = "there is no such past request; GET /v1/past-requests lists them"
         raise ApiError(404, message, code="request_not_found")

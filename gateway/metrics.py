@@ -51,7 +51,7 @@ class Metrics:
         )
 
     def served(self, route: str, visit: Served) -> None:
-        """A request has ended."""
+        """Counts a request that has ended."""
         complete = str(visit.complete).lower()
         self._requests.labels(method_label(visit.method), route, visit.status, complete).inc()
         self._seconds.labels(route).observe(time.perf_counter() - visit.began)
@@ -59,5 +59,5 @@ class Metrics:
             self._first_byte.labels(route).observe(visit.first_byte - visit.began)
 
     def exposition(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """Returns all metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -127,7 +127,7 @@ class _Parts:
         }
 
     async def flush(self) -> None:
-        """Pass on what has come of the files."""
+        """Passes on the file data that has come."""
         waiting, self._waiting = self._waiting, []
         for file, data in waiting:
             await file.write(data)

@@ -33,7 +33,7 @@ def missing(name: str, message: str) -> ApiError:
 
 
 def no_json(said: object) -> ApiError:
-    """A body that is no JSON."""
+    """Returns the error for a body that is no JSON."""
     problem = {"type": "json_invalid", "loc": ["body"], "msg": f"JSON decode error: {said}"}
     return ApiError(400, f"the body is not JSON: {said}", code="invalid_json", problems=[problem])
 

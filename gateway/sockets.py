@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class SlowReader(Exception):
-    """The caller does not read what is sent."""
+    """Raised if the caller does not read what is sent."""
 
 
 class Socket:

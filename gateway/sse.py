@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def dumps(value: Mapping[str, Any]) -> bytes:
-    """JSON on one line, in UTF-8."""
+    """Returns JSON on one line, in UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def encoded(event: Mapping[str, Any]) -> bytes:
-    """One event, whose type is in its data."""
+    """Returns one event, whose type is in its data."""
     return b"data: " + dumps(event) + b"\n\n"
 
 

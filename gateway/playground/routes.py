@@ -33,7 +33,7 @@ CHANGES, NEVER_CHANGES = "no-cache", "public, max-age=31536000, immutable"
 
 
 def make_router() -> APIRouter:
-    """The page as it is on disk now."""
+    """Returns a router of the page as it is on disk now."""
     page = Page()
     router = APIRouter(include_in_schema=False)
 

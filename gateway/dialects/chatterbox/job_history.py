@@ -34,7 +34,7 @@ class BulkAction(Body):
 
 
 class Labels(Body):
-    """The names that somebody gives a job."""
+    """Names that somebody gives a job."""
 
     display_name: str | None = Field(None, max_length=200)
     tags: list[Annotated[str, Field(max_length=50)]] | None = Field(None, max_length=20)

@@ -104,7 +104,7 @@ def _require(confirm: bool) -> None:
 
 
 async def _each(act: Callable[[str], Awaitable[object]], job_ids: Iterable[str]) -> list[str]:
-    """The jobs to which it could not be done."""
+    """Does it to each job; returns the jobs where it failed."""
     failed = []
     for job_id in job_ids:
         try:

@@ -79,7 +79,7 @@ def progress(job: SpeechJob) -> dict[str, Any]:
 
 
 def described(job: SpeechJob, url: str) -> dict[str, Any]:
-    """One job in detail."""
+    """Returns one job in detail."""
     state = STATES[job.state]
     latest = next(time for time in (job.end_time, job.start_time, job.create_time) if time.seconds)
     return {

@@ -28,7 +28,7 @@ async def list_languages(service: Service) -> dict[str, Any]:
 @router.get("/voice-library", include_in_schema=False)
 @router.get("/voice_library", include_in_schema=False)
 async def list_library(service: Service) -> dict[str, Any]:
-    """The voices that were uploaded."""
+    """List the voices that were uploaded."""
     return library.listed(await service.list_custom_voices())
 
 
@@ -47,14 +47,14 @@ async def upload_voice(request: Request, service: Service) -> dict[str, Any]:
 @router.get("/voices/default")
 @router.get("/default-voice", include_in_schema=False)
 async def get_default_voice(service: Service) -> dict[str, Any]:
-    """The voice for requests that name none."""
+    """Get the voice for requests that name none."""
     return library.chosen(await service.get_default_voice())
 
 
 @router.post("/voices/default", openapi_extra=documents.NAME_FORM)
 @router.post("/default-voice", include_in_schema=False)
 async def set_default_voice(request: Request, service: Service) -> dict[str, Any]:
-    """Choose it from the library."""
+    """Choose the default voice from the library."""
     form = validated(library.NameForm, await read_any_form(request, {}))
     await service.set_default_voice(form.voice_name)
     now = library.chosen(await service.get_default_voice())
@@ -84,7 +84,7 @@ async def clean_up_voices(service: Service) -> dict[str, Any]:
 
 @router.get("/voices/{voice_name:path}/download", response_class=Response, responses=documents.SAMPLE)
 async def download_voice(voice_name: str, service: Service) -> Response:
-    """The sample, as it was uploaded."""
+    """Download the sample of a voice, as it was uploaded."""
     voice = await service.get_custom_voice(voice_name)
     sample = await service.get_voice_sample(voice.id)
     media_type, headers = library.attachment(voice.name, sample)
@@ -99,7 +99,7 @@ async def list_voice_aliases(voice_name: str, service: Service) -> dict[str, Any
 
 @router.post("/voices/{voice_name:path}/aliases", status_code=201, openapi_extra=documents.ALIAS_FORM)
 async def add_voice_alias(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
-    """Give it a further name."""
+    """Give a voice a further name."""
     form = validated(library.AliasForm, await read_any_form(request, {}))
     voice = await service.add_voice_alias(voice_name, form.alias)
     return {"message": "Alias added successfully", "alias": form.alias, **library.aliases(voice)}
@@ -107,14 +107,14 @@ async def add_voice_alias(voice_name: str, request: Request, service: Service) -
 
 @router.delete("/voices/{voice_name:path}/aliases/{alias:path}")
 async def remove_voice_alias(voice_name: str, alias: str, service: Service) -> dict[str, Any]:
-    """Take a further name from it."""
+    """Remove a further name of a voice."""
     voice = await service.remove_voice_alias(voice_name, alias)
     return {"message": "Alias removed successfully", "alias": alias, **library.aliases(voice)}
 
 
 @router.get("/voices/{voice_name:path}")
 async def get_voice(voice_name: str, service: Service) -> dict[str, Any]:
-    """One voice, by name, alias or id."""
+    """Get one voice, by name, alias or id."""
     return {"voice": library.described(await service.get_custom_voice(voice_name))}
 
 
@@ -124,7 +124,7 @@ async def get_voice(voice_name: str, service: Service) -> dict[str, Any]:
     dependencies=[Depends(speaks(translate_rename))],
 )
 async def rename_voice(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
-    """Give it another name."""
+    """Give a voice another name."""
     form = validated(library.RenameForm, await read_any_form(request, {}))
     voice = await service.rename_voice(voice_name, form.new_name)
     return {"message": "Voice renamed successfully", "old_name": voice_name, "new_name": voice.name}
@@ -132,6 +132,6 @@ async def rename_voice(voice_name: str, request: Request, service: Service) -> d
 
 @router.delete("/voices/{voice_name:path}")
 async def delete_from_library(voice_name: str, service: Service) -> dict[str, Any]:
-    """Forget it, and its sample."""
+    """Delete a voice and its sample."""
     await service.delete_custom_voice(voice_name)
     return {"message": "Voice deleted successfully", "voice_name": voice_name}

@@ -90,7 +90,7 @@ async def pause_long_speech(job_id: str, service: Service) -> dict[str, Any]:
 
 @router.put("/{job_id}/resume")
 async def resume_long_speech(job_id: str, service: Service) -> dict[str, Any]:
-    """Let it go on after a pause."""
+    """Resume a paused job."""
     return jobs.changed(await service.resume_job(job_id), "Job resumed successfully")
 
 
@@ -98,7 +98,7 @@ async def resume_long_speech(job_id: str, service: Service) -> dict[str, Any]:
 async def retry_long_speech(
     job_id: str, request: Request, service: Service, body: Annotated[RetryRequest | None, Body()] = None
 ) -> dict[str, Any]:
-    """Let it go on with the chunk that failed."""
+    """Continue a failed job with the chunk that failed."""
     job = await service.retry_job(job_id)
     return jobs.created(job, f"{url_of(request)}/{job.id}", "Job submitted for another attempt")
 
@@ -119,7 +119,7 @@ async def end_long_speech(
 
 
 async def newest(service: AsyncClient) -> list[SpeechJob]:
-    """The newest jobs, so many as are looked at."""
+    """Returns the newest jobs, so many as are looked at."""
     found: list[SpeechJob] = []
     token = ""
     while len(found) < LOOKED_AT:

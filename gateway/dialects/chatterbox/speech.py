@@ -108,7 +108,7 @@ class SpeechForm(SpeechRequest):
 
 
 def answer(request: SpeechRequest, service: AsyncClient, sample: bytes = b"") -> Answer:
-    """The speech in the form that was asked for."""
+    """Returns the speech in the form that was asked for."""
     options = request.options(sample)
     if request.is_events:
         return sse.stream(_events(service, request.input, options), translate)

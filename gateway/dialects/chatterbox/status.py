@@ -91,7 +91,7 @@ def _step(activity: Activity) -> str:
 
 
 def described(activity: Activity) -> dict[str, Any]:
-    """One request, active or not."""
+    """Returns one request, active or not."""
     return {
         "request_id": activity.request_id,
         "status": STATUSES[activity.step],
@@ -166,7 +166,7 @@ def freed(found: FreeMemoryResponse) -> dict[str, Any]:
 
 
 def speaker(models: Sequence[Model]) -> Model | None:
-    """The model for requests that name none."""
+    """Returns the model for requests that name none."""
     return next((model for model in models if model.kind == MODEL_KIND_SYNTHESIZER), None)
 
 

@@ -90,7 +90,7 @@ async def get_history(service: Service, limit: Limit = RECENT) -> dict[str, Any]
 @router.post("/status/history/clear")
 @router.delete("/status/history", include_in_schema=False)
 async def clear_history(service: Service, confirm: Confirmed = False) -> dict[str, Any]:
-    """Forget that."""
+    """Clear the list of speech requests that ended."""
     if not confirm:
         return {
             "message": "History clear requires confirmation. Set confirm=true to proceed.",
@@ -106,7 +106,7 @@ async def clear_history(service: Service, confirm: Confirmed = False) -> dict[st
 @router.get("/status/statistics")
 @router.get("/stats", include_in_schema=False)
 async def get_statistics(service: Service, include_memory: bool = False) -> dict[str, Any]:
-    """Totals since the server was started."""
+    """Get totals since the server was started."""
     found = status.statistics(await service.get_statistics())
     if include_memory:
         found["current_memory"] = status.memory(await service.get_memory())
@@ -116,7 +116,7 @@ async def get_statistics(service: Service, include_memory: bool = False) -> dict
 @router.get("/info")
 @router.get("/api/info", include_in_schema=False)
 async def get_info(service: Service) -> dict[str, Any]:
-    """All of that in one."""
+    """Get the version, status, statistics, memory and recent requests in one."""
     current, ended = await _speech(service)
     totals = await service.get_statistics()
     return {
@@ -220,7 +220,7 @@ async def ping() -> dict[str, str]:
 
 @router.get("/models")
 async def list_chatterbox_models(service: Service) -> directory.ModelList:
-    """Every model, under each of its names."""
+    """List every model, under each of its names."""
     return directory.listed(await service.list_models())
 
 

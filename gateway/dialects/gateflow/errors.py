@@ -47,7 +47,7 @@ def turn_event(failed: TurnFailed) -> dict[str, Any]:
 
 
 def turn_error(failed: TurnFailed) -> ApiError:
-    """A turn that failed, as an answer of its own."""
+    """Returns the answer for a turn that failed."""
     status = TURN_STATUSES.get(failed.reason, 503 if failed.recoverable else 400)
     code = failed.reason.lower()
     if status == 400:

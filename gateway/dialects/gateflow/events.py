@@ -53,7 +53,7 @@ def event(said: ConversationEvent) -> dict[str, Any] | None:
 
 
 def done(timing: TurnTiming) -> dict[str, Any]:
-    """The turn is complete."""
+    """Returns the event for a turn that is complete."""
     return {"type": "done", "timing": milliseconds(timing)}
 
 

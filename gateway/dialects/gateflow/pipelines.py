@@ -54,7 +54,7 @@ async def read(request: Request, max_bytes: int) -> tuple[PipelineRequest, bytes
 
 
 def answer(asked: PipelineRequest, audio: bytes, service: AsyncClient) -> Answer:
-    """The reply in the form that was asked for."""
+    """Returns the reply in the form that was asked for."""
     if asked.stream:
         return ndjson.stream(_events(asked, audio, service), failure)
     return _whole(asked, audio, service)

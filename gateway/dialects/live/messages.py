@@ -76,7 +76,7 @@ class Text(_Message):
 
 
 class Flush(_Message):
-    """The text so far is complete."""
+    """Speak the text so far, which is complete."""
 
     type: Literal["flush"]
 
@@ -88,7 +88,7 @@ class Cancel(_Message):
 
 
 class End(_Message):
-    """The text is complete."""
+    """End the text."""
 
     type: Literal["end"]
 
@@ -103,7 +103,7 @@ def read(text: str) -> Message:
 
 
 def started(event: SynthesisStarted) -> dict[str, Any]:
-    """The stream has a place on the model."""
+    """Returns the message that the stream has a place on the model."""
     return {
         "type": "started",
         "model": event.model,
@@ -137,5 +137,5 @@ def cancelled(event: SpeechCancelled) -> dict[str, Any]:
 
 
 def finished(event: SynthesisFinished) -> dict[str, Any]:
-    """All was spoken."""
+    """Returns the message that all was spoken."""
     return {"type": "finished", "usage": usage(event.usage)}

@@ -76,7 +76,7 @@ class SpeakerList(BaseModel):
 
 
 class DeletedVoice(BaseModel):
-    """A voice that is gone."""
+    """The answer about a voice that was deleted."""
 
     id: str
     object: Literal["audio.voice.deleted"] = "audio.voice.deleted"
@@ -84,7 +84,7 @@ class DeletedVoice(BaseModel):
 
 
 def named(model: ServiceModel, name: str) -> Model:
-    """A model under one of its names."""
+    """Returns a model under one of its names."""
     return Model(
         id=name,
         root=model.name,
@@ -99,7 +99,7 @@ def named(model: ServiceModel, name: str) -> Model:
 
 
 def listed(models: list[ServiceModel]) -> ModelList:
-    """Every model under each of its names."""
+    """Returns every model under each of its names."""
     return ModelList(data=[named(model, name) for model in models for name in (model.name, *model.aliases)])
 
 
@@ -111,7 +111,7 @@ def speakers(models: list[ServiceModel]) -> SpeakerList:
 
 
 def speakers_of(voices: list[ServiceVoice]) -> SpeakerList:
-    """The models that these voices are of."""
+    """Returns the models that these voices are of."""
     return SpeakerList(models=[Choice(id=name, name=name) for name in dict.fromkeys(v.model for v in voices)])
 
 
@@ -132,7 +132,7 @@ def voices(own: list[ServiceVoice], custom: list[CustomVoice]) -> VoiceList:
 
 
 def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:
-    """A voice that came with its models."""
+    """Returns a voice that came with its models."""
     return Voice(
         id=voice.name,
         created_at=0,
@@ -146,7 +146,7 @@ def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:
 
 
 def custom_voice(voice: CustomVoice, models: list[str]) -> Voice:
-    """A voice that was made from a sample."""
+    """Returns a voice that was made from a sample."""
     return Voice(
         id=voice.id,
         created_at=voice.create_time.ToSeconds(),

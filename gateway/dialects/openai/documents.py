@@ -49,7 +49,7 @@ TRANSCRIPT: dict[int | str, dict[str, Any]] = {
 
 
 def _form(kind: type[BaseModel], file: str) -> dict[str, Any]:
-    """The multipart body of a form with one file."""
+    """Returns the multipart body of a form with one file."""
     schema = kind.model_json_schema()
     schema.pop("$defs", None)
     properties: dict[str, Any] = {file: SOUND}

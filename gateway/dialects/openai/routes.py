@@ -83,13 +83,13 @@ async def hear(
 
 @router.get("/models", tags=["models"])
 async def list_models(service: Service) -> directory.ModelList:
-    """Every model, under each of its names."""
+    """List every model, under each of its names."""
     return directory.listed(await service.list_models())
 
 
 @router.get("/models/{model:path}", tags=["models"], dependencies=[Depends(speaks(translate_model))])
 async def retrieve_model(model: str, service: Service) -> directory.Model:
-    """One model, by name or alias."""
+    """Get one model, by name or alias."""
     return directory.named(await service.get_model(model), model)
 
 

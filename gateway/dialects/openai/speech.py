@@ -56,7 +56,7 @@ class SpeechRequest(Body):
 
 
 def answer(request: SpeechRequest, service: AsyncClient) -> Answer:
-    """The speech in the form that was asked for."""
+    """Returns the speech in the form that was asked for."""
     if request.stream_format == "sse":
         return sse.stream(_events(request, service), translate)
     send = streamed if request.stream else whole

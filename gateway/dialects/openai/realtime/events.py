@@ -17,7 +17,7 @@ def new_id(kind: str) -> str:
 
 
 def event(kind: str, **fields: Any) -> Event:
-    """Every event has an id."""
+    """Returns an event with an id of its own."""
     return {"type": kind, "event_id": new_id("event"), **fields}
 
 

@@ -107,7 +107,7 @@ class Items:
                 yield from self._discard(heard)
 
     def failures(self, error: ApiError) -> Iterator[Event]:
-        """The items that will have no transcript."""
+        """Returns the events of items that will have no transcript."""
         items = [utterance.item for utterance in self._utterances.values()]
         for item_id in dict.fromkeys(item.id for item in items if not item.dropped):
             yield events.transcription("failed", item_id, error=error.body["error"])

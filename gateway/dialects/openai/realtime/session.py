@@ -128,7 +128,7 @@ class Session(_Given):
 
     @property
     def input(self) -> Input:
-        """All that there is to set."""
+        """The options of the input: all that can be set."""
         return self.audio.input
 
     @property
@@ -148,7 +148,7 @@ class Session(_Given):
         return Session(audio=Audio(input=self.input.model_copy(update=given)), include=include)
 
     def described(self) -> dict[str, Any]:
-        """All that is in effect, as the caller is told."""
+        """Returns all options in effect, for the caller."""
         vad = self.input.vad
         described = self.model_dump()
         described["audio"]["input"]["turn_detection"] = vad and vad.model_dump(exclude_none=True)
