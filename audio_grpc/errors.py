@@ -165,7 +165,7 @@ class JobInOtherState(SpeechError):
 
 
 class JobIncomplete(SpeechError):
-    """The audio of the job is not whole."""
+    """Raised if the audio of the job is not complete."""
 
     reason = "JOB_INCOMPLETE"
 

@@ -175,7 +175,7 @@ class Server:
             log.info("metrics on %s", self.metrics_url)
 
     def _listen(self, wanted: str) -> int:
-        """The port that it listens on now."""
+        """Listens, and returns the port."""
         try:
             if self._credentials is None:
                 return self._server.add_insecure_port(wanted)

@@ -74,12 +74,12 @@ class Bucket:
         return self._left
 
     def wait(self, amount: int) -> float:
-        """Seconds until it holds so much; 0 if it does."""
+        """Returns the seconds until so much is available; 0 if it is."""
         missing = amount - self.left
         return missing * MINUTE / self.per_minute + ROUNDING_SECONDS if missing > 0 else 0.0
 
     def take(self, amount: int) -> None:
-        """Less is in it from now on."""
+        """Takes so much out."""
         self._left -= amount
 
 
@@ -131,12 +131,12 @@ class Usage:
         self.take(Cost(characters=characters if most is None else min(characters, most)))
 
     def leave(self) -> None:
-        """A call has ended."""
+        """Counts the end of a call."""
         self.running -= 1
 
     @property
     def is_fresh(self) -> bool:
-        """True if forgetting it makes no difference."""
+        """True if the counters are as at the start, so that they need not be kept."""
         return not self.running and all(bucket.left >= bucket.per_minute for bucket in self._buckets.values())
 
     def _full_buckets(self) -> dict[str, Bucket]:

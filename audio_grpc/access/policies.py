@@ -18,7 +18,7 @@ FieldPath = tuple[str, ...]
 
 
 class Scope(StrEnum):
-    """A part of the service that a key opens."""
+    """A part of the service that a key gives access to."""
 
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"

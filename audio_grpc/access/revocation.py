@@ -38,7 +38,7 @@ class RunningCalls:
             self.end_revoked()
 
     def end_revoked(self) -> None:
-        """End those of keys that are let in no more."""
+        """Ends the calls of keys that are no longer valid."""
         for key, end in list(self._running.values()):
             if revoked := self.keys.revoked(key):
                 end(revoked)

@@ -32,5 +32,5 @@ class Uploads:
         self.held += size
 
     def release(self, size: int) -> None:
-        """A call has ended that held so many."""
+        """Gives back the bytes of a call that has ended."""
         self.held -= size

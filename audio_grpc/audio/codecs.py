@@ -24,7 +24,7 @@ class Muxer:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One row of the table."""
+    """An encoding: one row of the table."""
 
     media_type: str
     """The HTTP Content-Type; mono, and 16 bits where samples have a size."""

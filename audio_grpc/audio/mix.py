@@ -69,7 +69,7 @@ class Mixer:
         return cancels
 
     def _mixed(self, channels: Samples, mean: Samples) -> Samples:
-        """All of it in one window."""
+        """Mixes one window, whose sums it keeps."""
         count = len(channels)
         self._power = self._power + np.square(channels, dtype=np.float64).sum(axis=1)
         self._sum_power += float(np.square(mean, dtype=np.float64).sum()) * count**2

@@ -55,7 +55,7 @@ class Resampler:
 
 
 def frame_of(chunk: Audio) -> av.AudioFrame:
-    """The chunk as FFmpeg takes it: mono float32."""
+    """Returns the chunk in FFmpeg's form: mono float32."""
     samples = np.ascontiguousarray(chunk.samples, np.float32)
     frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
     frame.sample_rate = chunk.sample_rate_hertz

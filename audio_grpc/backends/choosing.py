@@ -29,7 +29,7 @@ GPU_QUEUE = 64
 
 @dataclass(frozen=True)
 class Choice:
-    """A value, and why it is that."""
+    """A value, and the reason for it."""
 
     value: int | str
     why: str

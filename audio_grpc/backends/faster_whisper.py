@@ -145,7 +145,7 @@ class FasterWhisper:
 
     @property
     def info(self) -> TranscriberInfo:
-        """The languages are known once it is loaded."""
+        """The capabilities; the languages are known once the model is loaded."""
         languages = self._model.supported_languages if self._model else []
         codes = tuple(TO_BCP47.get(code, code) for code in languages)
         return TranscriberInfo(codes, OPTIONS, threads=self._threads, work_bytes=WORK_BYTES)

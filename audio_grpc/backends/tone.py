@@ -141,11 +141,11 @@ class ToneSpeaker:
         self._weights = NO_WEIGHTS
 
     def unpronounceable(self, text: str) -> str:
-        """Every letter has bytes."""
+        """Returns an empty text: every letter has bytes."""
         return ""
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
-        """One chunk of 100 ms for each byte."""
+        """Yields one chunk of 100 ms for each byte."""
         self._broken = self._broken or self._options.crash_on in text.split()
         if self._broken:
             raise ModelBroken(f"told to crash by the option crash_on = {self._options.crash_on!r}")

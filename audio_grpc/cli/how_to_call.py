@@ -21,7 +21,7 @@ class Door:
 
 
 def show_how_to_call(door: Door) -> None:
-    """Lines to paste that call the server."""
+    """Prints lines to paste that call the server."""
     lines = _grpc(door) + (_http(door) if door.http else "")
     console.print(Panel(lines, title=f"Serving on {door.address} (Ctrl-C ends)", expand=False))
 

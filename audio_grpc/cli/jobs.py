@@ -207,7 +207,7 @@ def _text(file: str) -> str:
 
 
 def _watched(client: Client, job_id: str) -> SpeechJob:
-    """The job, once it has ended."""
+    """Watches the job, and returns it once it has ended."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     job = SpeechJob()
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:

@@ -94,7 +94,7 @@ def serve(
 
 
 async def _greet(server: "Server") -> None:
-    """Show that it works, and how to go on."""
+    """Checks the server, unless it has TLS, and prints the calls to try."""
     tls = server.settings.tls_certificate is not None
     if tls:
         console.print("No self-check: the server has no certificate with which to call itself by TLS.")

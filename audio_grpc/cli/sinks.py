@@ -21,7 +21,7 @@ class Sink(Protocol):
     """Takes the bytes of one sound."""
 
     def begin(self, sample_rate_hertz: int) -> None:
-        """The rate is known now."""
+        """Starts the sound with the rate that is now known."""
 
     def write(self, data: bytes) -> None:
         """The next bytes."""
@@ -34,7 +34,7 @@ class BytesSink:
         self._file = file
 
     def begin(self, sample_rate_hertz: int) -> None:
-        """The bytes say it themselves."""
+        """Does nothing: the bytes tell the rate."""
 
     def write(self, data: bytes) -> None:
         """Writes the data at once, for the reader at the other end of a pipe."""
@@ -98,7 +98,7 @@ class Output:
         self._sinks = sinks
 
     def begin(self, sample_rate_hertz: int) -> None:
-        """The rate is known now."""
+        """Starts the sound with the rate that is now known."""
         for sink in self._sinks:
             sink.begin(sample_rate_hertz)
 

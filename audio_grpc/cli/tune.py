@@ -50,7 +50,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that is measured."""
+    """A model to measure."""
 
     kind: Kind
     name: str

@@ -135,7 +135,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         )
 
     def live_speech(self, **options: Unpack[LiveSpeechOptions]) -> AsyncLiveSpeech:
-        """Speech of a text that is still being written."""
+        """Starts speech of a text that is still being written."""
         timeout = options.pop("timeout", None)
         call = self._text_to_speech.StreamingSynthesize(timeout=timeout, metadata=self._metadata)
         return AsyncLiveSpeech(call, options)
@@ -170,7 +170,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return list(reply.pipelines)
 
     async def list_voices(self, model: str = "") -> list[Voice]:
-        """The voices of one model, or of all."""
+        """Returns the voices of one model, or of all."""
         voices: list[Voice] = []
         token = ""
         while True:
@@ -185,7 +185,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return list((await self._unary(self._models.ListModels, ListModelsRequest())).models)
 
     async def get_model(self, name: str) -> Model:
-        """One model, by name or alias."""
+        """Returns one model, by name or alias."""
         return (await self._unary(self._models.GetModel, GetModelRequest(name=name))).model
 
     async def load_model(self, name: str) -> AsyncIterator[Model]:
@@ -199,7 +199,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
             raise ServiceError.of(error) from error
 
     async def unload_model(self, name: str) -> Model:
-        """The model, once its memory is free."""
+        """Unloads a model; returns it once its memory is free."""
         return (await self._unary(self._models.UnloadModel, UnloadModelRequest(name=name))).model
 
     async def get_memory(self) -> Memory:
@@ -241,7 +241,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return (await self._unary(self._voices.GetCustomVoice, request)).voice
 
     async def delete_custom_voice(self, id_or_name: str) -> None:
-        """Have one of them forgotten, and its sample."""
+        """Deletes a custom voice and its sample."""
         await self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
 
     async def share_voice(self, id_or_name: str) -> CustomVoice:
@@ -250,22 +250,22 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return (await self._unary(self._voices.ShareCustomVoice, request)).voice
 
     async def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
-        """Give one of them another name."""
+        """Gives a custom voice another name; returns the voice."""
         request = RenameCustomVoiceRequest(id=id_or_name, name=name)
         return (await self._unary(self._voices.RenameCustomVoice, request)).voice
 
     async def add_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Give one of them a further name."""
+        """Gives a custom voice a further name; returns the voice."""
         request = AddVoiceAliasRequest(id=id_or_name, alias=alias)
         return (await self._unary(self._voices.AddVoiceAlias, request)).voice
 
     async def remove_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Take a further name from one of them."""
+        """Removes a further name of a custom voice; returns the voice."""
         request = RemoveVoiceAliasRequest(id=id_or_name, alias=alias)
         return (await self._unary(self._voices.RemoveVoiceAlias, request)).voice
 
     async def get_voice_sample(self, id_or_name: str) -> bytes:
-        """The recording that one of them was made from."""
+        """Returns the recording that a custom voice was made from."""
         request = GetCustomVoiceSampleRequest(id=id_or_name)
         return (await self._unary(self._voices.GetCustomVoiceSample, request)).sample
 
@@ -275,7 +275,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return reply.voice if reply.HasField("voice") else None
 
     async def set_default_voice(self, id_or_name: str) -> None:
-        """Choose it; empty for none."""
+        """Sets the voice for requests that name none; empty for none."""
         await self._unary(self._voices.SetDefaultVoice, SetDefaultVoiceRequest(id=id_or_name))
 
     async def clean_up_voices(self) -> list[str]:
@@ -309,7 +309,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         return (await self._unary(self._activities.ClearActivities, ClearActivitiesRequest())).cleared
 
     async def get_statistics(self) -> GetStatisticsResponse:
-        """Totals since the server was started."""
+        """Returns totals since the server's start."""
         return await self._unary(self._activities.GetStatistics, GetStatisticsRequest())
 
     async def get_key(self) -> Key | None:

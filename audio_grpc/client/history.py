@@ -54,7 +54,7 @@ class AsyncHistory(AsyncCalls):
         return (await self._unary(self._history.GetPastRequest, request)).request
 
     def past_audio(self, past_id: str) -> AsyncPastSound:
-        """The bytes of the sound of one."""
+        """Starts to read the sound of a past request: a stream of the bytes of a file."""
         request = GetPastRequestAudioRequest(id=past_id)
         return AsyncStream(self._history.GetPastRequestAudio(request, metadata=self._metadata), audio)
 
@@ -78,7 +78,7 @@ class History(Calls):
         return self._unary(self._history.GetPastRequest, GetPastRequestRequest(id=past_id)).request
 
     def past_audio(self, past_id: str) -> PastSound:
-        """The bytes of the sound of one."""
+        """Starts to read the sound of a past request: a stream of the bytes of a file."""
         request = GetPastRequestAudioRequest(id=past_id)
         return Stream(self._history.GetPastRequestAudio(request, metadata=self._metadata), audio)
 

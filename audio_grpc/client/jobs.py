@@ -78,7 +78,7 @@ class AsyncJobs(AsyncCalls):
         return (await self._unary(self._jobs.PauseSpeechJob, PauseSpeechJobRequest(id=job_id))).job
 
     async def resume_job(self, job_id: str) -> SpeechJob:
-        """The job, which was paused and goes on."""
+        """Resumes a paused job; returns it."""
         return (await self._unary(self._jobs.ResumeSpeechJob, ResumeSpeechJobRequest(id=job_id))).job
 
     async def retry_job(self, job_id: str) -> SpeechJob:
@@ -90,7 +90,7 @@ class AsyncJobs(AsyncCalls):
         return (await self._unary(self._jobs.CancelSpeechJob, CancelSpeechJobRequest(id=job_id))).job
 
     async def delete_job(self, job_id: str) -> None:
-        """Have a job forgotten, its text and its audio."""
+        """Deletes a job, its text and its audio."""
         await self._unary(self._jobs.DeleteSpeechJob, DeleteSpeechJobRequest(id=job_id))
 
     def download_job(self, job_id: str, **options: Unpack[DownloadOptions]) -> AsyncSpeech:
@@ -139,7 +139,7 @@ class Jobs(Calls):
         return self._unary(self._jobs.PauseSpeechJob, PauseSpeechJobRequest(id=job_id)).job
 
     def resume_job(self, job_id: str) -> SpeechJob:
-        """The job, which was paused and goes on."""
+        """Resumes a paused job; returns it."""
         return self._unary(self._jobs.ResumeSpeechJob, ResumeSpeechJobRequest(id=job_id)).job
 
     def retry_job(self, job_id: str) -> SpeechJob:
@@ -151,7 +151,7 @@ class Jobs(Calls):
         return self._unary(self._jobs.CancelSpeechJob, CancelSpeechJobRequest(id=job_id)).job
 
     def delete_job(self, job_id: str) -> None:
-        """Have a job forgotten, its text and its audio."""
+        """Deletes a job, its text and its audio."""
         self._unary(self._jobs.DeleteSpeechJob, DeleteSpeechJobRequest(id=job_id))
 
     def download_job(self, job_id: str, **options: Unpack[DownloadOptions]) -> Speech:

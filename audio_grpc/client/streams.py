@@ -44,7 +44,7 @@ class _Fold(Generic[Started, Item, Finished]):
         return self._finished
 
     def cancel(self) -> None:
-        """Stop the server's work on it."""
+        """Ends the call, and with it the server's work on it."""
         self._call.cancel()
 
     def _take(self, response: Any) -> Item | None:
@@ -157,7 +157,7 @@ class AsyncUpload:
                 pass
 
     async def transcribe(self, **options: Unpack[UploadOptions]) -> "AsyncTranscript":
-        """The file is complete: its transcript."""
+        """Ends the file; returns its transcript."""
         await self._requests.send(TranscribeUploadRequest(options=transcribe_request(b"", options)))
         await self._requests.end()
         self._passed_on = True

@@ -112,7 +112,7 @@ class Client(Jobs, History):
         return Stream(call, audio)
 
     def live_speech(self, **options: Unpack[LiveSpeechOptions]) -> LiveSpeech:
-        """Speech of a text that is still being written."""
+        """Starts speech of a text that is still being written."""
         timeout = options.pop("timeout", None)
         method = self._text_to_speech.StreamingSynthesize
         return LiveSpeech(partial(method, timeout=timeout, metadata=self._metadata), options)
@@ -131,7 +131,7 @@ class Client(Jobs, History):
         return LiveTranscript(method, listen_request(sample_rate_hertz, options))
 
     def list_voices(self, model: str = "") -> list[Voice]:
-        """The voices of one model, or of all."""
+        """Returns the voices of one model, or of all."""
         voices: list[Voice] = []
         token = ""
         while True:
@@ -146,7 +146,7 @@ class Client(Jobs, History):
         return list(self._unary(self._models.ListModels, ListModelsRequest()).models)
 
     def get_model(self, name: str) -> Model:
-        """One model, by name or alias."""
+        """Returns one model, by name or alias."""
         return self._unary(self._models.GetModel, GetModelRequest(name=name)).model
 
     def load_model(self, name: str) -> Iterator[Model]:
@@ -158,7 +158,7 @@ class Client(Jobs, History):
             raise ServiceError.of(error) from error
 
     def unload_model(self, name: str) -> Model:
-        """The model, once its memory is free."""
+        """Unloads a model; returns it once its memory is free."""
         return self._unary(self._models.UnloadModel, UnloadModelRequest(name=name)).model
 
     def get_memory(self) -> Memory:
@@ -200,7 +200,7 @@ class Client(Jobs, History):
         return self._unary(self._voices.GetCustomVoice, request).voice
 
     def delete_custom_voice(self, id_or_name: str) -> None:
-        """Have one of them forgotten, and its sample."""
+        """Deletes a custom voice and its sample."""
         self._unary(self._voices.DeleteCustomVoice, DeleteCustomVoiceRequest(id=id_or_name))
 
     def share_voice(self, id_or_name: str) -> CustomVoice:
@@ -209,22 +209,22 @@ class Client(Jobs, History):
         return (self._unary(self._voices.ShareCustomVoice, request)).voice
 
     def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
-        """Give one of them another name."""
+        """Gives a custom voice another name; returns the voice."""
         request = RenameCustomVoiceRequest(id=id_or_name, name=name)
         return (self._unary(self._voices.RenameCustomVoice, request)).voice
 
     def add_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Give one of them a further name."""
+        """Gives a custom voice a further name; returns the voice."""
         request = AddVoiceAliasRequest(id=id_or_name, alias=alias)
         return (self._unary(self._voices.AddVoiceAlias, request)).voice
 
     def remove_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Take a further name from one of them."""
+        """Removes a further name of a custom voice; returns the voice."""
         request = RemoveVoiceAliasRequest(id=id_or_name, alias=alias)
         return (self._unary(self._voices.RemoveVoiceAlias, request)).voice
 
     def get_voice_sample(self, id_or_name: str) -> bytes:
-        """The recording that one of them was made from."""
+        """Returns the recording that a custom voice was made from."""
         request = GetCustomVoiceSampleRequest(id=id_or_name)
         return (self._unary(self._voices.GetCustomVoiceSample, request)).sample
 
@@ -234,7 +234,7 @@ class Client(Jobs, History):
         return reply.voice if reply.HasField("voice") else None
 
     def set_default_voice(self, id_or_name: str) -> None:
-        """Choose it; empty for none."""
+        """Sets the voice for requests that name none; empty for none."""
         self._unary(self._voices.SetDefaultVoice, SetDefaultVoiceRequest(id=id_or_name))
 
     def clean_up_voices(self) -> list[str]:
@@ -268,7 +268,7 @@ class Client(Jobs, History):
         return (self._unary(self._activities.ClearActivities, ClearActivitiesRequest())).cleared
 
     def get_statistics(self) -> GetStatisticsResponse:
-        """Totals since the server was started."""
+        """Returns totals since the server's start."""
         return self._unary(self._activities.GetStatistics, GetStatisticsRequest())
 
     def get_key(self) -> Key | None:

@@ -46,7 +46,7 @@ class SpeechOnset:
 
 @dataclass(frozen=True)
 class SpeechOffset:
-    """Speech was over before this frame."""
+    """The end of an utterance: speech was over before this frame."""
 
     frame: int
     cause: EndCause

@@ -24,7 +24,7 @@ def working_on(fingerprint: Fingerprint) -> None:
 
 
 def outcome(error: BaseException | None) -> Outcome:
-    """That of this call."""
+    """Returns the outcome of this call."""
     blames = error is not None and not isinstance(error, GeneratorExit)
     fingerprint = _input.get(None) if blames else None
     return Outcome(error, None if fingerprint is None else fingerprint())

@@ -105,7 +105,7 @@ class Pool:
         self._budget.changed()
 
     def serve(self) -> None:
-        """Give what is free to those who wait."""
+        """Gives free bytes to those who wait."""
         while self._waiting:
             caller, calls = next(iter(self._waiting.items()))
             size, granted = calls[0]
@@ -190,11 +190,11 @@ class Budget:
         return taken + size <= self._capacity and size <= free
 
     def lessen(self, size: int) -> None:
-        """A model has taken so much for itself."""
+        """Lowers the budget by the bytes that a model has taken."""
         self._capacity -= size
 
     def changed(self) -> None:
-        """A share was given back."""
+        """Serves those who wait, once a share was given back."""
         self.work.serve()
         self.uploads.serve()
 

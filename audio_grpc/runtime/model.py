@@ -40,7 +40,7 @@ class State(Enum):
 
 
 class Model(Generic[Backend]):
-    """One configured model."""
+    """A configured model, with its threads, places and loading."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Tenant(Protocol):
-    """A model, as far as its memory is concerned."""
+    """A model as a user of memory."""
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Tenant(Protocol):
         """The end of its last call, on ``time.monotonic``; None if it must stay, or is not in memory."""
 
     async def evict(self) -> None:
-        """Take it out of memory now."""
+        """Unloads the model now."""
 
 
 class Room:

@@ -225,7 +225,7 @@ def _resolve(reader: asyncio.Future[None]) -> None:
 
 
 class Turn:
-    """A call that gave way waits for its turn."""
+    """A pause of a call that gave way and waits for its turn."""
 
     def __init__(self) -> None:
         self._came = threading.Event()
@@ -235,7 +235,7 @@ class Turn:
         self._came.wait()
 
     def come(self) -> None:
-        """The call goes on, on its own thread."""
+        """Lets the call go on, on its own thread."""
         self._came.set()
 
 

@@ -54,7 +54,7 @@ class HistoryReports(HistoryServiceServicer):
     async def ListPastRequests(
         self, request: pb.ListPastRequestsRequest, context: Context
     ) -> pb.ListPastRequestsResponse:
-        """A page of them."""
+        """Returns a page of past requests."""
         size, after = read_page(request.page_size, request.page_token)
         page = await self._requests.page(_selection(request), size, after)
         shown = [described for past in page.entries if (described := self._shown(past)) is not None]
@@ -78,7 +78,7 @@ class HistoryReports(HistoryServiceServicer):
     async def GetPastRequestAudio(
         self, request: pb.GetPastRequestAudioRequest, context: Context
     ) -> AsyncIterator[pb.GetPastRequestAudioResponse]:
-        """The sound of one, in pieces."""
+        """Yields the sound of a past request, in pieces."""
         past = await self._find(request.id)
         if not past.audio_bytes:
             raise AudioNotKept(

@@ -71,7 +71,7 @@ class LiveContext:
 
 
 def _end_of(text: str) -> str:
-    """The last words, none of them cut in two."""
+    """Returns the last words, none of them cut in two."""
     if len(text) <= CARRIED_CHARACTERS:
         return text
     end = text[-CARRIED_CHARACTERS:]

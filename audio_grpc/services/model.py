@@ -33,7 +33,7 @@ class ModelDirectory(ModelServiceServicer):
         self._watches_ended = watches_ended
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        """All of them."""
+        """Returns all models."""
         return pb.ListModelsResponse(models=[describe(model) for model in self._models.all])
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:

@@ -59,7 +59,7 @@ class Passage:
         self._inbox.append(text)
 
     def flush(self) -> None:
-        """The text so far is complete."""
+        """Has the text so far spoken, because it is complete."""
         self._inbox.append(_Command.FLUSH)
 
     def finish(self) -> None:

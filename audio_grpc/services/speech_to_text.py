@@ -68,7 +68,7 @@ class SpeechToText(SpeechToTextServiceServicer):
             yield pb.StreamingTranscribeResponse(finished=_heard(hearing, call))
 
     async def _events(self, request: pb.TranscribeRequest, audio: bytes) -> AsyncGenerator[Any, None]:
-        """One field of a response each, by its name."""
+        """Yields the fields of responses, one at a time, by name."""
         call = current_call.get()
         model = self._models.transcriber(request.model)
         call.model = model.name

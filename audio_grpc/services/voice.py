@@ -42,7 +42,7 @@ LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 class CustomVoices(VoiceServiceServicer):
-    """Makes voices from samples, and forgets them."""
+    """Makes voices from samples, and deletes them."""
 
     def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:
         self._models = models
@@ -85,7 +85,7 @@ class CustomVoices(VoiceServiceServicer):
     async def ListCustomVoices(
         self, request: pb.ListCustomVoicesRequest, context: Context
     ) -> pb.ListCustomVoicesResponse:
-        """A page of the caller's, and the shared ones."""
+        """Returns a page of the caller's voices and the shared ones."""
         kept, aliases = await self._voices.all(manager()), await self._voices.aliases()
         every = [_described(voice, aliases) for voice in kept]
         voices, following = part(every, lambda voice: voice.id, request.page_size, request.page_token)
@@ -107,14 +107,14 @@ class CustomVoices(VoiceServiceServicer):
     async def ShareCustomVoice(
         self, request: pb.ShareCustomVoiceRequest, context: Context
     ) -> pb.ShareCustomVoiceResponse:
-        """The voice, which is everybody's now."""
+        """Shares a voice with everybody; returns it."""
         voice = await self._voices.share(request.id, manager())
         return pb.ShareCustomVoiceResponse(voice=await self._find(voice.id))
 
     async def RenameCustomVoice(
         self, request: pb.RenameCustomVoiceRequest, context: Context
     ) -> pb.RenameCustomVoiceResponse:
-        """The voice under its other name."""
+        """Renames a voice; returns it under its new name."""
         name = self._new_name(request.name, "name")
         voice = await self._voices.rename(request.id, name, manager())
         return pb.RenameCustomVoiceResponse(voice=await self._find(voice.id))
@@ -122,7 +122,7 @@ class CustomVoices(VoiceServiceServicer):
     async def AddVoiceAlias(
         self, request: pb.AddVoiceAliasRequest, context: Context
     ) -> pb.AddVoiceAliasResponse:
-        """The voice with its further name."""
+        """Adds a name to a voice; returns it."""
         alias = self._new_name(request.alias, "alias")
         voice = await self._find(request.id)
         if len(voice.aliases) >= MAX_ALIASES:
@@ -141,21 +141,21 @@ class CustomVoices(VoiceServiceServicer):
     async def GetCustomVoiceSample(
         self, request: pb.GetCustomVoiceSampleRequest, context: Context
     ) -> pb.GetCustomVoiceSampleResponse:
-        """The voice, and what it was made from."""
+        """Returns a voice and the recording it was made from."""
         sample = await self._voices.sample(await self._voices.find(request.id, manager()))
         return pb.GetCustomVoiceSampleResponse(voice=await self._find(request.id), sample=sample)
 
     async def GetDefaultVoice(
         self, request: pb.GetDefaultVoiceRequest, context: Context
     ) -> pb.GetDefaultVoiceResponse:
-        """The chosen one."""
+        """Returns the default voice, if one is set."""
         chosen = await self._voices.default(manager())
         return pb.GetDefaultVoiceResponse(voice=await self._find(chosen) if chosen else None)
 
     async def SetDefaultVoice(
         self, request: pb.SetDefaultVoiceRequest, context: Context
     ) -> pb.SetDefaultVoiceResponse:
-        """The one that is chosen now."""
+        """Sets the default voice, or none for an empty id; returns it."""
         voice = await self._find(request.id) if request.id else None
         await self._voices.set_default(voice.id if voice else "")
         return pb.SetDefaultVoiceResponse(voice=voice)

@@ -42,10 +42,10 @@ class Place(Protocol):
         """The names of all that is there, and how many bytes each has."""
 
     def remove(self, folder: str, name: str) -> None:
-        """Remove one, if it is there."""
+        """Removes a file, if it is there."""
 
     def clear(self, folder: str) -> None:
-        """Remove all of them, if there are any."""
+        """Removes all files of the folder, if there are any."""
 
 
 class Blobs:
@@ -55,7 +55,7 @@ class Blobs:
         self._place = place
 
     async def add(self, job_id: str, number: int, data: bytes) -> str:
-        """Keep the sound of a piece; its name."""
+        """Keeps the sound of a piece; returns its name."""
         name = f"{number:06}-{secrets.token_hex(4)}.pcm"
         await self.keep(job_id, name, data)
         return name

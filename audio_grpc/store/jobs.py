@@ -109,7 +109,7 @@ class JobStore:
         return await self._database.run("change the job", _checked(job_id, key_id, work))
 
     async def remove(self, job_id: str, key_id: str | None) -> None:
-        """Forget a job and its text."""
+        """Deletes a job and its text. Raises JobNotFound."""
 
         def work(connection: Connection, seen: ColumnElement[bool]) -> None:
             _find(connection, seen)
@@ -118,7 +118,7 @@ class JobStore:
         await self._database.run("remove the job", _checked(job_id, key_id, work))
 
     async def ended_before(self, moment: float) -> list[str]:
-        """Ids of the jobs that ended before."""
+        """Returns the ids of the jobs that ended before a moment, in seconds since 1970."""
         wanted = select(JOBS.c.id).where(JOBS.c.ended < moment)
         return await self._database.run(
             "list the jobs", lambda connection: list(connection.execute(wanted).scalars())

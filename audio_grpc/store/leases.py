@@ -89,7 +89,7 @@ class Leases:
         return await self._run("take turns", lambda connection: self._gives_way(connection, job_id))
 
     async def next_piece(self, job_id: str) -> Piece | None:
-        """The first that is not spoken."""
+        """Returns the first piece that is not spoken; None if all are."""
         unspoken = and_(PIECES.c.job_id == job_id, PIECES.c.blob.is_(None))
         wanted = select(PIECES.c.number, PIECES.c.text).where(unspoken).order_by(PIECES.c.number).limit(1)
 

@@ -138,11 +138,11 @@ class PastRequests:
         )
 
     async def audio(self, past_id: str) -> bytes:
-        """The sound of one that has some."""
+        """Returns the sound of a past request that has some."""
         return await self._blobs.read(past_id, AUDIO)
 
     async def remove(self, which: Selection) -> int:
-        """Forget requests; how many there were."""
+        """Deletes past requests; returns their number."""
         removed = 0
         wanted = select(ROWS.id, ROWS.audio_bytes).where(*which.clauses).limit(BATCH)
         while found := await self._read(wanted):

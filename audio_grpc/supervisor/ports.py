@@ -53,7 +53,7 @@ class KeptPort:
         self.number = self._socket.getsockname()[1]
 
     def release(self) -> None:
-        """Leave it to the process that it was kept for."""
+        """Frees the port for the process that it was kept for."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

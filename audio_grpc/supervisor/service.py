@@ -86,7 +86,7 @@ class Service:
             self._process.send_signal(number)
 
     async def cut(self) -> None:
-        """Kill it, if it runs."""
+        """Kills the process, if it runs."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -139,7 +139,7 @@ class Service:
             process.kill()
 
     async def _copy(self, output: asyncio.StreamReader) -> None:
-        """Every line into the log, however long it is."""
+        """Copies every line into the log, however long it is."""
         begun: list[bytes] = []
         while data := await output.read(READ_BYTES):
             first, *others = data.split(b"\n")

@@ -33,7 +33,7 @@ class Totals:
     """The sum of their lengths in seconds."""
 
     def count(self, call: Call) -> None:
-        """Add a call that has ended."""
+        """Adds a call that has ended."""
         self.requests += 1
         self.characters += call.characters
         self.audio_seconds_in += call.audio_seconds_in
@@ -72,7 +72,7 @@ class Activities:
             self._tell()
 
     def end(self, call: Call) -> None:
-        """The call has ended."""
+        """Moves a call that has ended to the recent ones."""
         if self._active.pop(id(call), None) is not None:
             self._recent[call.key_id].append(call)
             self._totals[call.key_id].count(call)
@@ -80,7 +80,7 @@ class Activities:
 
     @property
     def key_ids(self) -> set[str]:
-        """The keys of all calls that it knows of."""
+        """Returns the keys of all calls that are known."""
         return {*self._recent, *(call.key_id for call in self._active.values())}
 
     def active(self, key_id: str) -> list[Call]:
@@ -96,7 +96,7 @@ class Activities:
         return self._totals.get(key_id, Totals())
 
     def clear(self, key_id: str) -> int:
-        """Forget the recent ones; how many there were."""
+        """Forgets the recent calls; returns their number."""
         self._tell()
         return len(self._recent.pop(key_id, ()))
 

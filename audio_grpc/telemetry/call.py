@@ -72,7 +72,7 @@ class Call:
     ended: float | None = None
 
     def arrive(self) -> None:
-        """The last message of the request is here."""
+        """Records that the last message of the request has come."""
         self.arrived = time.perf_counter()
 
     def begin(self) -> None:
@@ -80,7 +80,7 @@ class Call:
         self.began = time.perf_counter()
 
     def result(self) -> None:
-        """A result is ready; only the first counts."""
+        """Records that a result is ready; only the first counts."""
         if self.first_result is None:
             self.first_result = time.perf_counter()
 

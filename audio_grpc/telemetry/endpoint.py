@@ -17,7 +17,7 @@ class _Handler(WSGIRequestHandler):
     timeout = SILENT_SECONDS
 
     def handle(self) -> None:
-        """One request."""
+        """Serves one request."""
         with suppress(TimeoutError):
             super().handle()
 

@@ -64,7 +64,7 @@ class IncrementalSplitter:
         self._complete = max((end for end in self._safe_ends() if has_words(self._text[:end])), default=0)
 
     def next(self) -> str | None:
-        """The next piece; None until more is fed."""
+        """Returns the next piece; None until more text comes."""
         end = self._piece_end()
         if end is None:
             return None

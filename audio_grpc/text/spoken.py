@@ -116,7 +116,7 @@ def _amount(found: re.Match[str]) -> str:
 
 @cache
 def _said(character: str) -> str:
-    """A character that is left, or its words."""
+    """Returns a character that is left, or its words."""
     if character in SYMBOLS:
         return f" {SYMBOLS[character]} "
     if unicodedata.category(character) in ("Sm", "Sc") and character not in _READ:

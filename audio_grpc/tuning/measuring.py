@@ -37,7 +37,7 @@ ALONE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """One candidate, and what is asked of it."""
+    """A candidate, and the work to measure it with."""
 
     kind: Kind
     name: str

@@ -60,7 +60,7 @@ class Places:
         """The places of damaged voices that the log has told of already."""
 
     def add(self, voice: CustomVoice, sample: bytes) -> None:
-        """Keep it, or nothing of it; VoiceExists."""
+        """Keeps a voice and its sample whole, or nothing. Raises VoiceExists."""
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             whole = Path(scratch, "voice")
             whole.mkdir(mode=0o700)  # recordings of persons are nobody else's business
@@ -87,7 +87,7 @@ class Places:
             raise
 
     def all(self, viewer: Viewer) -> list[CustomVoice]:
-        """Oldest first, without damaged ones."""
+        """Returns all voices, oldest first, without damaged ones."""
         voices = []
         for place in self._places():
             if _alias_in(place):
@@ -198,7 +198,7 @@ class Places:
             return ""
 
     def set_default(self, voice_id: str) -> None:
-        """Choose it by its id; empty for none."""
+        """Sets the default voice by its id; empty for none."""
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             chosen = Path(scratch, "default")
             disk.write(chosen, voice_id.encode())

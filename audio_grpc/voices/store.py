@@ -12,7 +12,7 @@ ID = re.compile(r"voice_[0-9a-f]{16}")
 
 
 def new_id() -> str:
-    """An id that no voice has had: 64 random bits."""
+    """Returns an id that no voice has had: 64 random bits."""
     return f"voice_{secrets.token_hex(8)}"
 
 
@@ -87,4 +87,4 @@ class VoiceStore(Protocol):
         """Remove what has lost its sample, or the voice that it stood for; the names."""
 
     async def remove(self, id_or_name: str, viewer: Viewer) -> None:
-        """Forget a voice and its sample. VoiceNotFound."""
+        """Deletes a voice and its sample. Raises VoiceNotFound."""

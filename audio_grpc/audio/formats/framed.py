@@ -16,7 +16,7 @@ _INITIAL_BLOCK = 0x800
 
 
 def parts(data: bytes) -> list[bytes]:
-    """The files of one kind that follow each other."""
+    """Returns the files of one kind that follow each other."""
     return cut(data, _starts(data))
 
 

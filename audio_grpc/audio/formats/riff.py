@@ -55,7 +55,7 @@ def layout_places(data: bytes) -> list[int]:
 
 
 def parts(data: bytes) -> list[bytes]:
-    """The files of one kind that follow each other."""
+    """Returns the files of one kind that follow each other."""
     if data.startswith(_W64_RIFF):
         return cut(data, _starts_among(_wave64_chunks(data), _W64_RIFF, 24))
     if data.startswith(b"caff"):

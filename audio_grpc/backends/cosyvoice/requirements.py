@@ -22,7 +22,7 @@ INSTALL = f"make cosyvoice in a clone, or {install('cosyvoice')}"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     good: bool
     text: str

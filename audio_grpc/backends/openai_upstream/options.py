@@ -25,7 +25,7 @@ def _base_url(value: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class UpstreamOptions:
-    """One provider of the model."""
+    """Options of one provider of the model."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -51,7 +51,7 @@ class UpstreamOptions:
     """The seconds until one call may then try again."""
 
     def key(self) -> str | None:
-        """The key; RuntimeError says what is missing."""
+        """Returns the key, None if none is configured. Raises RuntimeError if it is missing."""
         if self.api_key_env is not None:
             key = os.environ.get(self.api_key_env, "")
             place = f"the environment variable {self.api_key_env}"
@@ -70,7 +70,7 @@ class UpstreamOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechUpstream(UpstreamOptions):
-    """One provider of a voice."""
+    """Options of one provider of speech."""
 
     response_format: Literal["pcm", "wav", "mp3"] = "pcm"
     """The format to ask it for; pcm is 16-bit little-endian mono."""
@@ -82,7 +82,7 @@ class SpeechUpstream(UpstreamOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptUpstream(UpstreamOptions):
-    """One provider of an ear."""
+    """Options of one provider of transcripts."""
 
     streaming: bool = False
     """True if it sends text while it transcribes (server-sent events); such text has no times."""

@@ -52,7 +52,7 @@ class Samples:
         self._mixer = Mixer(form.sample_rate_hertz)
 
     def write(self, data: bytes) -> Iterator[Audio]:
-        """Whole samples at once; a part of one waits."""
+        """Yields the whole samples of the data; a part of one waits for the rest."""
         if self._left is not None:
             data = data[: self._left]
             self._left -= len(data)
@@ -77,7 +77,7 @@ class Wave:
         self._samples: Samples | None = None
 
     def write(self, data: bytes) -> Iterator[Audio]:
-        """Sound, once the header is there."""
+        """Yields the sound, once the header is complete."""
         if self._samples is None:
             self._header += data
             found = _samples_of(self._header)

@@ -166,11 +166,11 @@ class Conversation:
     # Turns.
 
     async def hear(self, text: str, since: float) -> None:
-        """A turn begins, and the one before it ends."""
+        """Begins a turn, and ends the one before it."""
         await self._begin(since, text=text)
 
     async def interrupt(self) -> None:
-        """Break off the reply, if there is one."""
+        """Breaks off the reply, if there is one."""
         turn, self._turn = self._turn, None
         if turn is None:
             return
@@ -235,7 +235,7 @@ class Conversation:
                 self._outbox.put(_done(turn, event))
 
     def _spoken(self, turn: Turn) -> None:
-        """All of the reply was made sound."""
+        """Ends a turn of which all the reply was made sound."""
         turn.is_spoken = True
         if turn.exchange is not None:
             turn.exchange.assistant = turn.reply.strip()

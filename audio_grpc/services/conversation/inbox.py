@@ -18,7 +18,7 @@ class Inbox(Generic[R]):
         await self._queue.put(request)
 
     def send(self, request: R) -> None:
-        """Send one to an inbox with room without end."""
+        """Sends a request to an inbox without a limit."""
         self._queue.put_nowait(request)
 
     async def end(self) -> None:

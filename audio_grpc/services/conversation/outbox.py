@@ -46,11 +46,11 @@ class Outbox:
         self._room = asyncio.Event()
 
     def put(self, item: Item) -> None:
-        """Send something that is small."""
+        """Sends a small message."""
         self._items.put_nowait(item)
 
     async def put_audio(self, turn: Turn, audio: SpokenAudio) -> None:
-        """Send sound, once there is room."""
+        """Sends sound, once there is room for it."""
         while self._items.qsize() >= MAX_WAITING:
             self._room.clear()
             await self._room.wait()

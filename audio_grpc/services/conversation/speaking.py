@@ -42,7 +42,7 @@ class Speaker:
         self._inbox.send(StreamingSynthesizeRequest(text=text))
 
     def complete(self) -> None:
-        """The reply is complete."""
+        """Marks the reply as complete."""
         self._inbox.send(StreamingSynthesizeRequest(flush=SpeechFlush()))
 
     def cancel(self) -> None:

@@ -60,7 +60,7 @@ class Turn:
         return TurnTiming(**{name: from_seconds(seconds) for name, seconds in self._moments.items()})
 
     def sent(self, audio: SpokenAudio) -> None:
-        """Sound that went to the caller; its places are those of the reply."""
+        """Records sound that went to the caller; its places are those of the reply."""
         ends = audio.offset_seconds + audio.seconds
         if self._pieces and self._pieces[-1].end == audio.text_end:
             self._pieces[-1].ends = ends
@@ -68,7 +68,7 @@ class Turn:
             self._pieces.append(Piece(audio.text_start, audio.text_end, audio.offset_seconds, ends))
 
     def dropped(self, audio: SpokenAudio) -> None:
-        """Sound that did not."""
+        """Records sound that was not sent."""
         self._unheard_from = min(self._unheard_from, audio.text_start)
 
     def was_played(self, seconds: float) -> bool:

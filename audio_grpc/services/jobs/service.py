@@ -85,7 +85,7 @@ class Jobs(JobServiceServicer):
     async def ListSpeechJobs(
         self, request: pb.ListSpeechJobsRequest, context: Context
     ) -> pb.ListSpeechJobsResponse:
-        """A page of them."""
+        """Returns a page of the caller's jobs."""
         size, after = read_page(request.page_size, request.page_token)
         page = await self._store.page(key_of_caller(), size, after)
         return pb.ListSpeechJobsResponse(
@@ -122,14 +122,14 @@ class Jobs(JobServiceServicer):
     async def ResumeSpeechJob(
         self, request: pb.ResumeSpeechJobRequest, context: Context
     ) -> pb.ResumeSpeechJobResponse:
-        """The job, which waits for its turn."""
+        """Resumes a paused job; returns it, waiting for its turn."""
         job = await self._move(request.id, (JobState.PAUSED,), JobState.QUEUED)
         return pb.ResumeSpeechJobResponse(job=from_job(job))
 
     async def RetrySpeechJob(
         self, request: pb.RetrySpeechJobRequest, context: Context
     ) -> pb.RetrySpeechJobResponse:
-        """The job, which waits for its turn."""
+        """Retries a job that failed, or whose sound is lost; returns it, waiting for its turn."""
         job = await self._find(request.id)
         is_lost = job.state is JobState.COMPLETED and await self._storage.count_lost(job)
         sources = (JobState.FAILED, JobState.COMPLETED) if is_lost else (JobState.FAILED,)
@@ -139,7 +139,7 @@ class Jobs(JobServiceServicer):
     async def CancelSpeechJob(
         self, request: pb.CancelSpeechJobRequest, context: Context
     ) -> pb.CancelSpeechJobResponse:
-        """The job, which has ended."""
+        """Cancels a job that has not ended; returns it."""
         job = await self._move(request.id, UNENDED, JobState.CANCELLED)
         return pb.CancelSpeechJobResponse(job=from_job(job))
 

@@ -73,7 +73,7 @@ class History:
         return self._recordings.setdefault(id(call), self._recording())
 
     def end(self, call: Call) -> None:
-        """The call has ended."""
+        """Queues a call that has ended to be written."""
         if not self.rules.is_on or call.method not in METHODS:
             return
         recording = self._recordings.pop(id(call), None) or self._recording()

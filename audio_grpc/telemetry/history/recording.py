@@ -96,13 +96,13 @@ class Recording:
 
     @property
     def size_bytes(self) -> int:
-        """The memory that it takes in all, at most."""
+        """The bytes of memory that it takes in all, at most."""
         texts = BYTES_OF_CHARACTER * sum(map(len, self._texts))
         return self.audio_bytes + texts + len(self.options or b"")
 
     @property
     def text(self) -> str:
-        """All of it, if texts are kept."""
+        """The whole text, if texts are kept."""
         return "".join(self._texts)
 
     @property
