@@ -22,16 +22,16 @@ MAX_JSON_MARKS = MAX_JSON_BYTES // 2
 """Brackets, braces and commas of a JSON body, so that a longer one takes no longer to parse."""
 MARKS = (b"[", b"{", b",")
 FREE_BYTES = 1 << 16
-"""Of each body that do not count for what all of them may hold: small ones go through beside large ones."""
+"""The bytes of each body that do not count: small ones go through beside large ones."""
 SLOW_SECONDS = 15.0
 """A body that takes longer gives way to others who find no memory."""
 MAX_DISCARDED_BYTES = 64 << 20
-"""Of a body that was refused. Most clients read no answer before all of theirs is sent."""
+"""The most bytes discarded of a body that was refused: most clients read no answer before all is sent."""
 MAX_DISCARDED_AT_ONCE = 2
 """Bodies; reading takes time from others, so the rest is treated as if it were hopeless."""
 MAX_DISCARDED_SECONDS = 5.0
 MAX_WAITING_SECONDS = 30.0
-"""For its turn to be discarded, of a body whose sender was let in: only its connection waits."""
+"""The longest wait, in seconds, of a body to be discarded whose sender was let in; its connection waits."""
 HOPELESS_BYTES = 1 << 20
 """The bytes to read of one that is longer anyhow: time for an answer to arrive where it is waited for."""
 STRANGERS = (401, 403)
@@ -51,7 +51,7 @@ class BodyMemory:
         self._left = max_bytes
 
     def take(self, size: int) -> None:
-        """ApiError with status 429 if there is not so much left; then the slowest body ends, too."""
+        """Takes bytes. Raises ApiError with status 429 if too few are left; then the slowest body ends."""
         if size > self._left:
             slowest = next(iter(self.arriving), None)
             if slowest is not None and time.monotonic() - slowest.since > SLOW_SECONDS:
@@ -62,7 +62,7 @@ class BodyMemory:
         self._left -= size
 
     def give_back(self, size: int) -> None:
-        """So much is free again."""
+        """Gives so many bytes back."""
         self._left += size
 
 
@@ -71,14 +71,14 @@ class BodyShare:
 
     def __init__(self, memory: BodyMemory) -> None:
         self.since = 0.0
-        """When there was so much of it that it counts."""
+        """The time at which there was so much of it that it counts."""
         self._memory = memory
         self._size = 0
         self._gives_way = False
         self._limit: asyncio.Timeout | None = None
 
     def grow(self, size: int) -> None:
-        """ApiError as :meth:`BodyMemory.take`."""
+        """Adds bytes. Raises ApiError as :meth:`BodyMemory.take` does."""
         before = max(0, self._size - FREE_BYTES)
         more = max(0, self._size + size - FREE_BYTES) - before
         self._memory.take(more)
@@ -88,7 +88,7 @@ class BodyShare:
             self._memory.arriving[self] = None
 
     async def wait(self, coming: Awaitable[T], seconds: float) -> T:
-        """More of the body. TimeoutError; ApiError with status 429 if it has to give way."""
+        """Awaits more of the body. Raises TimeoutError; ApiError with status 429 if it has to give way."""
         try:
             async with asyncio.timeout(seconds) as self._limit:
                 piece = await coming
@@ -111,11 +111,11 @@ class BodyShare:
             raise _no_memory("other requests need memory, and this body came slowly; send it again, faster")
 
     def arrived(self) -> None:
-        """The body is whole."""
+        """Records that the body is whole."""
         self._memory.arriving.pop(self, None)
 
     def end(self) -> None:
-        """Give all of it back."""
+        """Gives all of its bytes back."""
         self.arrived()
         self._memory.give_back(max(0, self._size - FREE_BYTES))
         self._size = 0
@@ -129,7 +129,7 @@ class Kept:
         self._share: BodyShare = request.state.share
 
     async def write(self, data: bytes) -> None:
-        """ApiError with status 429 if there is no memory left for it."""
+        """Adds the data. Raises ApiError with status 429 if there is no memory left for it."""
         self._share.grow(len(data))
         self.data += data
 
@@ -175,7 +175,7 @@ async def whole(request: Request, max_bytes: int, too_large: ApiError | None = N
 
 
 def refuse_dense(body: bytearray) -> None:
-    """ApiError with status 413 for JSON of so many values that parsing it would hold up everybody."""
+    """Raises ApiError with status 413 for JSON of so many values that parsing it would hold up everybody."""
     if sum(body.count(mark) for mark in MARKS) > MAX_JSON_MARKS:
         message = f"the body has more than {MAX_JSON_MARKS} brackets, braces and commas; send less at once"
         raise ApiError(413, message, code="too_large")

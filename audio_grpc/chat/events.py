@@ -22,7 +22,7 @@ MOST_TOKENS = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Token:
-    """More of the reply."""
+    """The next part of the reply's text."""
 
     text: str
 

@@ -32,7 +32,7 @@ async def until_hung(probe: Probe, seconds: float) -> None:
 
 
 def server_probe(address: str) -> Probe:
-    """Asks a server for its health, which its event loop answers."""
+    """Returns a probe that asks a server for its health, which its event loop answers."""
 
     async def probe() -> None:
         async with grpc.aio.insecure_channel(address, options=FRESH) as channel:
@@ -43,7 +43,7 @@ def server_probe(address: str) -> Probe:
 
 
 def http_probe(address: str, path: str) -> Probe:
-    """Asks over HTTP."""
+    """Returns a probe that asks over HTTP."""
     host, _, port = address.rpartition(":")
 
     async def probe() -> None:

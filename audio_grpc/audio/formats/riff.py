@@ -136,7 +136,7 @@ def _check_first(data: bytes, sound: Iterator[RiffChunk], unknown: int) -> None:
 
 
 def _check_wave(data: bytes, order: Literal["big", "little"]) -> None:
-    """More by a header, or a part of it, is a recorder's guess."""
+    """Raises AudioTruncated unless the missing bytes are a header, or a part of it: a recorder's guess."""
     frame_bytes = 1
     long_size: int | None = None
     for name, start, size in _chunks(data, 12, order):

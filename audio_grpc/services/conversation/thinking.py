@@ -1,4 +1,4 @@
-"""Asks for the replies of a conversation, and says what becomes of those that fail."""
+"""Gets the replies of a conversation from a language model, and describes failures to the caller."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -11,7 +11,7 @@ from tests.gateway.test_errors import error_of
 
 TEXT = "This is said in pieces. And so is that, which is a little longer, and follows. " * 30
 LONG = TEXT * 20
-"""More than fits into the buffers on the way to a caller who does not read."""
+"""A text too long for the buffers on the way to a caller who does not read."""
 SLOW = {"read_ahead": 1, "concurrency": 1}
 IDLE = {
     "is_processing": False,

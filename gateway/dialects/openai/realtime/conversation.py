@@ -190,7 +190,7 @@ class Conversation:
             raise ApiError(404, message, param=PARAMS["model"], code="model_not_found")
 
     async def _transcribes(self, name: str) -> bool:
-        """Asks the service, which answers to more names than it lists."""
+        """Tells if a model of that name transcribes, by the service, which knows more names than it lists."""
         try:
             return (await self._service.get_model(name)).kind == MODEL_KIND_TRANSCRIBER
         except ServiceError as error:
