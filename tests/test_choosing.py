@@ -100,6 +100,16 @@ def test_a_speaker_that_is_faster_than_expected_takes_more_calls_as_far_as_the_m
         assert plan(spec, registry.synthesizer(spec.backend), machine()).expected is None
 
 
+def test_calls_meet_in_an_engine_that_batches_them() -> None:
+    there = machine(gpu_gigabytes=80)
+    plain = speaker("cosyvoice", there, path="model", device="cuda")
+    assert (plain["threads"], plain["concurrency"]) == (1, 4)
+    threads = speaker("cosyvoice", there, path="model", device="cuda", threads=4)
+    assert (threads["threads"], threads["concurrency"]) == (4, 8), "as configured"
+    batched = speaker("cosyvoice", there, path="model", device="cuda", options={"vllm": True})
+    assert (batched["threads"], batched["concurrency"]) == (8, 16)
+
+
 def test_a_backend_that_tells_nothing_of_itself_has_the_same_numbers_everywhere() -> None:
     assert speaker("tone", machine(cores=64)) == {"threads": 1, "concurrency": 4, "queue": 32}
 

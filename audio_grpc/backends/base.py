@@ -113,6 +113,8 @@ class Traits:
     """The reason, in words."""
     wants_two_threads: Callable[["ModelSpec"], bool] = lambda _: False
     """Tells whether two threads for each worker are better even if there is one core for each."""
+    batches_itself: Callable[["ModelSpec"], bool] = lambda _: False
+    """Tells whether its own engine computes those steps as one batch that are run at the same time."""
     in_real_time: bool = False
     """True if callers use the sound as fast as it sounds, so that one who is ahead of that can wait."""
     speed: float = 0.0

@@ -25,6 +25,8 @@ QUEUE_SECONDS = 30.0
 CLIP_SECONDS = 5.0
 """Recordings of this length are what is reckoned with."""
 GPU_QUEUE = 64
+BATCHED_THREADS = 8
+"""Threads whose calls meet in a backend's own engine; with as many calls again that wait for their turns."""
 
 
 @dataclass(frozen=True)
@@ -181,10 +183,12 @@ def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -
     given = spec.options.get("workers") if "workers" in traits.options else None
     if given is not None:
         return Choice(given, CONFIGURED)
-    if batches:
+    if batches and "batch_size" in traits.options:
         return Choice(1, "batches take the place of workers")
     if spec.threads is not None:
         return Choice(spec.threads, f"{CONFIGURED} (threads)")
+    if traits.batches_itself(spec):
+        return Choice(BATCHED_THREADS, "its engine computes calls as one batch that are there together")
     if not traits.worker_cores:
         return Choice(PLAIN.threads, traits.why_worker_cores)
     most = min(max(machine.cores // traits.worker_cores, 1), MOST_WORKERS)

@@ -1,8 +1,10 @@
 """Streams of speech beside others that run, leave or break."""
 
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -185,6 +187,45 @@ class EngineLlm:
         self.vllm_output_queue[uuid] = None
         while True:
             yield 0
+
+
+class BatchingEngine:
+    """Stands in for vLLM's engine: each step makes a token for every request that was added."""
+
+    def __init__(self, requests: int) -> None:
+        self.batches: list[int] = []
+        self._expected = requests
+        self._left: dict[str, int] = {}
+
+    def add_request(self, uuid: str, prompt: Any, sampling: Any) -> None:
+        self._expected -= 1
+        self._left[uuid] = sampling.max_tokens
+
+    def step(self) -> list[Any]:
+        if self._expected > 0:
+            return []
+        self.batches.append(len(self._left))
+        outputs = [SimpleNamespace(token_ids=[7])]
+        made = [SimpleNamespace(request_id=uuid, outputs=outputs) for uuid in self._left]
+        self._left = {uuid: left - 1 for uuid, left in self._left.items() if left > 1}
+        return made
+
+
+def test_requests_meet_in_the_engine_of_vllm(
+    backend: CosyVoice, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if version == 1:
+        pytest.skip("version 1 does not run on vLLM")
+    stand_in = SimpleNamespace(SamplingParams=SimpleNamespace, RequestOutput=object)
+    monkeypatch.setitem(sys.modules, "vllm", stand_in)
+    llm = backend._library.model.llm
+    engine = BatchingEngine(requests=3)
+    monkeypatch.setattr(llm, "lock", threading.Lock(), raising=False)
+    monkeypatch.setattr(llm, "vllm", engine, raising=False)
+    with ThreadPoolExecutor(3) as pool:
+        spoken = list(pool.map(lambda _: sizes(speak(backend)), range(3)))
+    assert spoken[0] == spoken[1] == spoken[2]
+    assert set(engine.batches) == {3}
 
 
 class EngineModel:

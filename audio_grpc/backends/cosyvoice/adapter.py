@@ -67,6 +67,7 @@ class CosyVoice:
         unfit_for_gpu=_unfit_for_gpu,
         cpu_type=("float32", "the library's default"),
         gpu_type=("float32", "the library's default"),
+        batches_itself=lambda spec: bool(spec.options.get("vllm")),
         in_real_time=True,
         why_worker_cores="the library computes one request with all that the device has",
     )
