@@ -15,6 +15,8 @@ from audio_grpc.backends.cosyvoice.request import Request
 from audio_grpc.types import Speech, SynthesisOptions
 from tests.cosyvoice.conftest import LATE, TEXT, TOKEN_RATIO, TOKENS_PER_SECOND, sizes, speak
 
+END_OF_PROMPT = 151646
+"""Version 3 has the number of its token in its code."""
 PER_REQUEST = ("tts_speech_token_dict", "llm_end_dict", "hift_cache_dict")
 
 
@@ -39,6 +41,17 @@ def test_the_first_chunk_is_small_and_the_next_is_larger(backend: CosyVoice) -> 
     first, second, *_ = sizes(speak(backend, "Every word of this, and of that as well, is noise only."))
     assert first < 2 * backend.info.sample_rate_hertz
     assert second > 1.5 * first
+
+
+def test_chunks_are_made_as_soon_as_their_tokens_are_there(
+    backend: CosyVoice, usual: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library looks for them every tenth of a second."""
+    module = sys.modules["cosyvoice.cli.model"]
+    naps: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=naps.append))
+    assert sizes(speak(backend)) == usual
+    assert not naps
 
 
 def test_every_request_begins_with_a_small_chunk(backend: CosyVoice, usual: list[int]) -> None:
@@ -257,3 +270,35 @@ def test_an_early_end_is_told_to_vllm() -> None:
     next(chunks)
     chunks.close()
     assert (model.llm.vllm.aborted, model.llm.vllm_output_queue) == (["one"], {})
+
+
+@pytest.mark.parametrize("is_recorded", [False, True], ids=["no recording", "recording"])
+def test_the_generator_of_text_wants_much_text_for_a_recorded_voice(
+    backend: CosyVoice, version: int, is_recorded: bool
+) -> None:
+    """Which is why live speech gives the library sentences instead, see docs/cosyvoice.md."""
+    if version == 1:
+        pytest.skip("version 1 has no generator of text")
+    import torch
+
+    written = 0
+
+    def text() -> Iterator[Any]:
+        nonlocal written
+        while written < 100:
+            written += 1
+            yield torch.tensor([[72]])
+
+    preamble = [END_OF_PROMPT] if version == 3 else []
+    transcript = torch.tensor([preamble + [72] * 18 * is_recorded], dtype=torch.int32)
+    recording = torch.ones(1, 125 * is_recorded, dtype=torch.int32)
+    made = backend._library.model.llm.inference_bistream(
+        text=text(),
+        prompt_text=transcript,
+        prompt_text_len=torch.tensor([transcript.shape[1]]),
+        prompt_speech_token=recording,
+        prompt_speech_token_len=torch.tensor([recording.shape[1]]),
+        embedding=torch.zeros(0, 192),
+    )
+    next(made)
+    assert written == (27 if is_recorded else 5 if version == 2 else 1)

@@ -8,9 +8,10 @@ a shallow copy of the model: the weights are shared, everything else is its own.
 
 import copy
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Request:
         self._idle = threading.Event()
         self._idle.set()
         self._error: Exception | None = None
+        self._made = threading.Event()
         self._model = self._own(model, max_token_ratio)
 
     def _own(self, model: Any, max_token_ratio: float) -> Any:
@@ -48,7 +50,8 @@ class Request:
         own.lock = threading.Lock()
         if torch.cuda.is_available():
             own.llm_context = torch.cuda.stream(torch.cuda.Stream(own.device))
-        own.llm = _Stoppable(model.llm, self._stop, max_token_ratio)
+        own.llm = _Stoppable(model.llm, self._stop, self._made, max_token_ratio)
+        own.tts = MethodType(_with_sleep(type(own).tts, self._sleep), own)
         own.llm_job = partial(self._run_llm, own)
         # Version 1 grows a request's own variable; the others grow the model's, or not at all.
         own.stream_scale_factor = 1 if hasattr(own, "token_hop_len") else GROWTH
@@ -63,7 +66,13 @@ class Request:
             self._error = error
         finally:
             own.llm_end_dict[arguments[-1]] = True
+            self._made.set()
             self._idle.set()
+
+    def _sleep(self, seconds: float) -> None:
+        """Ends as soon as there is another token to look at, or none to come."""
+        self._made.wait(seconds)
+        self._made.clear()
 
     def chunks(self, inputs: dict[str, Any]) -> Generator[Samples, None, None]:
         """The sound, as it is made. Closing it ends the language model's thread before it returns."""
@@ -78,7 +87,7 @@ class Request:
         finally:
             self._stop.set()
             self._idle.wait()
-            del self._model.llm_job  # which refers to the model, and would keep its tensors for long
+            del self._model.llm_job, self._model.tts  # which refer to the model, with its tensors
 
     def _watched(self, outputs: Iterator[dict[str, Any]]) -> Iterator[Samples]:
         largest = LARGEST * getattr(self._model, "token_hop_len", 0)
@@ -90,12 +99,25 @@ class Request:
                 self._model.token_hop_len = min(largest, GROWTH * self._model.token_hop_len)
 
 
-class _Stoppable:
-    """Stands in for the language model of one request: can be stopped between two tokens."""
+def _with_sleep(function: Any, sleep: Callable[[float], None]) -> Any:
+    """The same function, which waits for tokens with ``sleep``; the library looks ten times a second."""
+    names = {**function.__globals__, "time": SimpleNamespace(sleep=sleep)}
+    parts = (function.__name__, function.__defaults__, function.__closure__)
+    return FunctionType(function.__code__, names, *parts)
 
-    def __init__(self, llm: Any, stop: threading.Event, max_token_ratio: float) -> None:
+
+class _Stoppable:
+    """Stands in for the language model of one request: can be stopped between two tokens.
+
+    ``made`` is set when a token has been taken.
+    """
+
+    def __init__(
+        self, llm: Any, stop: threading.Event, made: threading.Event, max_token_ratio: float
+    ) -> None:
         self._llm = llm
         self._stop = stop
+        self._made = made
         self._max_token_ratio = max_token_ratio
 
     def __getattr__(self, name: str) -> Any:
@@ -110,6 +132,7 @@ class _Stoppable:
                     self._abort(uuid)
                     return
                 yield token
+                self._made.set()
 
     def _abort(self, uuid: str) -> None:
         """VLLM's engine would go on by itself."""
