@@ -1,27 +1,27 @@
-"""CosyVoice at full size, through the service's own adapter, with one to eight streams at once."""
+"""CosyVoice at full size, through the service's own adapter, with one to sixteen callers at once."""
 
 import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from audio_grpc.audio import decode
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.cosyvoice import CosyVoice
 from audio_grpc.backends.cosyvoice.requirements import require
 from audio_grpc.backends.cosyvoice.versions import version_of
-from audio_grpc.text import split
 from audio_grpc.types import SynthesisOptions, VoiceSample
+from benchmarks.gpu_callers import Budget, keep_busy
 from benchmarks.gpu_device import NO_GPU, PeakMemory, torch_sees_gpu
-from benchmarks.workload import CLIPS, TEXT, Run, summary
+from benchmarks.gpu_stand_ins import can_clone
 
-STREAMS = (1, 2, 4, 8)
+CALLERS = (1, 4, 8, 16)
 SIZES = Path(__file__).with_name("gpu-cosyvoice.yaml")
+VOICE = "recorded"
+"""Of random weights: one with features and tokens of two seconds of sound, as zero-shot voices have."""
 NOISE = "Every word of this is only noise."
 TOKEN_RATIO = {1: 64, 2: 8, 3: 8}
 """The ratio at which random weights, which never end by themselves, speak NOISE for about ten seconds."""
@@ -40,6 +40,15 @@ class Model:
     checkout: Path | None
     """CosyVoice's code; None: the copy in xinference."""
     tiny: bool
+    compute_type: str
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One call: seconds to its first chunk, and seconds of sound."""
+
+    first: float
+    audio: float
 
 
 def check(model: Model) -> None:
@@ -51,8 +60,6 @@ def check(model: Model) -> None:
         )
     if model.directory is not None and version_of(model.directory) is None:
         raise RuntimeError(f"{model.directory} is no CosyVoice model: it has no cosyvoice*.yaml")
-    if model.directory is None and find_spec("onnx") is None:
-        raise RuntimeError("random weights need onnx; install it with: pip install onnx")
     if model.directory is None and model.version == 3 and model.checkout is None:
         raise RuntimeError(
             "version 3 is in the official code only; name a checkout of "
@@ -60,26 +67,35 @@ def check(model: Model) -> None:
         )
 
 
-def measure(model: Model, folder: Path, say: Say) -> Iterator[Figures]:
-    """The figures of each number of streams; random weights are written to ``folder``."""
+def measure(model: Model, folder: Path, budget: Budget, say: Say) -> Iterator[Figures]:
+    """The figures of each number of callers; random weights are written to ``folder``."""
     directory = model.directory or _random(model, folder, say)
     version = version_of(directory)
     assert version is not None, "check() comes first"
     random = model.directory is None
     say("cosyvoice: loading")
     speaker = _load(model, directory, version.number if random else None)
-    text = NOISE if random else TEXT
-    speak = _speaking(speaker, text)
-    speak(time.perf_counter())  # the first call listens to the sample, too
-    for streams in STREAMS:
-        say(f"cosyvoice: {streams} streams")
+    speak = _speaking(speaker, random)
+    speak(0.0)  # the first call listens to the sample, too
+    for index, callers in enumerate(CALLERS):
+        if index and not budget.left:
+            say(f"{callers} callers and more are left out: the time is over")
+            break
+        seconds = budget.left / (len(CALLERS) - index)
+        say(f"cosyvoice: {callers} callers, {seconds:.0f} s")
+        with PeakMemory(model.device) as memory:
+            calls, elapsed = keep_busy(callers, seconds, speak)
         yield {
             "model": _name(model, version.number),
             "weights": "random" if random else "real",
-            "code": "a checkout" if model.checkout else "xinference",
-            "compute_type": _compute_type(model),
-            "streams": streams,
-            **_measure_streams(speak, streams, 1 if model.tiny else 3, model.device),
+            "compute_type": model.compute_type,
+            "callers": callers,
+            "calls": len(calls),
+            "first_ms": statistics.median(call.first for call in calls) * 1000,
+            "first_worst_ms": max(call.first for call in calls) * 1000,
+            "audio_seconds_a_second": sum(call.audio for call in calls) / elapsed,
+            "measured_seconds": elapsed,
+            "peak_memory_megabytes": memory.megabytes,
         }
     speaker.close()
 
@@ -91,7 +107,8 @@ def _random(model: Model, folder: Path, say: Say) -> Path:
 
     say(f"cosyvoice {model.version}: writing random weights")
     sizes = None if model.tiny else yaml.safe_load(SIZES.read_text())[model.version]
-    return miniature.write(folder / f"cosyvoice{model.version}", model.version, model.checkout, sizes)
+    directory = folder / f"cosyvoice{model.version}"
+    return miniature.write(directory, model.version, model.checkout, sizes, can_clone())
 
 
 def _name(model: Model, version: int) -> str:
@@ -100,22 +117,18 @@ def _name(model: Model, version: int) -> str:
     return f"CosyVoice {version}" + (", tiny" if model.tiny else "")
 
 
-def _compute_type(model: Model) -> str:
-    return "float16" if model.device == "cuda" else "float32"
-
-
 def _load(model: Model, directory: Path, random_version: int | None) -> CosyVoice:
     options: dict[str, Any] = {}
     if model.checkout is not None:
         options["cosyvoice_path"] = str(model.checkout)
     if random_version is not None:
-        options["max_token_ratio"] = TOKEN_RATIO[random_version]
+        options |= {"max_token_ratio": TOKEN_RATIO[random_version], "text_normalization": False}
     spec = ModelSpec(
         "cosyvoice",
         path=str(directory),
         device=model.device,
-        compute_type=_compute_type(model),
-        threads=max(STREAMS),
+        compute_type=model.compute_type,
+        threads=max(CALLERS),
         options=options,
     )
     speaker = CosyVoice(spec)
@@ -123,31 +136,34 @@ def _load(model: Model, directory: Path, random_version: int | None) -> CosyVoic
     return speaker
 
 
-def _speaking(speaker: CosyVoice, text: str) -> Callable[[float], Run]:
-    """A call that speaks the text with the voice of a recording, which is listened to only once."""
-    clip = CLIPS[0]
-    transcript = json.loads(clip.with_name("transcripts.json").read_text())[clip.name]
-    sample = VoiceSample("benchmark", decode(clip.read_bytes(), max_seconds=30), transcript)
-    options = SynthesisOptions("benchmark", sample=sample)
+def _speaking(speaker: CosyVoice, random: bool) -> Callable[[float], Spoken]:
+    """A call that speaks until it is told to end, but has its first chunk at least."""
+    pieces, options = ([NOISE], SynthesisOptions(VOICE)) if random else _real_workload(speaker)
 
-    def speak(began: float) -> Run:
+    def speak(ends: float) -> Spoken:
+        began = time.perf_counter()
         first = seconds = 0.0
-        for piece in split(text, max_size=speaker.info.max_piece_size):
-            for speech in speaker.synthesize(piece, options):
-                first = first or time.perf_counter() - began
-                seconds += speech.audio.seconds
-        return Run(first, time.perf_counter() - began, seconds)
+        for piece in pieces:
+            chunks: Any = speaker.synthesize(piece, options)
+            with closing(chunks):
+                for speech in chunks:
+                    first = first or time.perf_counter() - began
+                    seconds += speech.audio.seconds
+                    if 0.0 < ends < time.perf_counter():
+                        return Spoken(first, seconds)
+        return Spoken(first, seconds)
 
     return speak
 
 
-def _measure_streams(speak: Callable[[float], Run], streams: int, rounds: int, device: str) -> Figures:
-    with ThreadPoolExecutor(streams) as pool, PeakMemory(device) as memory:
-        measured = [list(pool.map(speak, [time.perf_counter()] * streams)) for _ in range(rounds)]
-    runs = [run for one in measured for run in one]
-    return {
-        **summary(measured),
-        "stream_real_time_factor": statistics.median(run.total / run.audio for run in runs),
-        "speech_seconds": statistics.median(run.audio for run in runs),
-        "peak_memory_megabytes": memory.megabytes,
-    }
+def _real_workload(speaker: CosyVoice) -> tuple[list[str], SynthesisOptions]:
+    """Pieces of a text, and the voice of a recording, which is listened to only once."""
+    from audio_grpc.audio import decode
+    from audio_grpc.text import split
+    from benchmarks.workload import CLIPS, TEXT
+
+    clip = CLIPS[0]
+    transcript = json.loads(clip.with_name("transcripts.json").read_text())[clip.name]
+    sample = VoiceSample("benchmark", decode(clip.read_bytes(), max_seconds=30), transcript)
+    pieces = list(split(TEXT, max_size=speaker.info.max_piece_size))
+    return pieces, SynthesisOptions("benchmark", sample=sample)

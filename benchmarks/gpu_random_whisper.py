@@ -25,12 +25,8 @@ class Shape:
     mels: int = 128
 
 
-SHAPES = {
-    # https://huggingface.co/openai/whisper-large-v3-turbo/blob/main/config.json
-    "large-v3-turbo": Shape(width=1280, heads=20, audio_layers=32, text_layers=4),
-    # https://huggingface.co/openai/whisper-large-v3/blob/main/config.json
-    "large-v3": Shape(width=1280, heads=20, audio_layers=32, text_layers=32),
-}
+LARGE_V3_TURBO = "large-v3-turbo", Shape(width=1280, heads=20, audio_layers=32, text_layers=4)
+"""https://huggingface.co/openai/whisper-large-v3-turbo/blob/main/config.json"""
 TINY = Shape(width=64, heads=1, audio_layers=1, text_layers=1)
 
 

@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2, which faster-whisper runs on: whole batches of 30-second windows."""
+"""Whisper on CTranslate2: callers with windows of 30 seconds, which the service joins into batches."""
 
 import statistics
 import time
@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from audio_grpc.backends.choosing import LARGE_BATCH_SIZE
 from benchmarks import gpu_random_whisper
+from benchmarks.gpu_callers import Budget, keep_busy
 from benchmarks.gpu_device import NO_GPU, PeakMemory
 
-BATCHES = (1, 8, 32)
+CALLERS = (1, 8, 32)
 WINDOW_SECONDS, WINDOW_FRAMES = 30, 3000
-TOKENS, ROUNDS = 128, 3
+TOKENS, TINY_TOKENS = 128, 8
 """Tokens for each window; half a minute of speech has about as many."""
-TINY_TOKENS, TINY_ROUNDS = 8, 1
+WAIT_SECONDS = 0.005
+"""So long the first window of a batch waits for others, as by default."""
 BEAMS = 5
 """The service's default."""
 END_OF_TEXT = {True: 50257, False: 50256}
@@ -46,43 +49,42 @@ class Workload:
 
     device: str
     tiny: bool
+    compute_type: str
 
     @property
     def tokens(self) -> int:
         return TINY_TOKENS if self.tiny else TOKENS
 
-    @property
-    def rounds(self) -> int:
-        return TINY_ROUNDS if self.tiny else ROUNDS
 
-
-def measure(path: Path | None, workload: Workload, folder: Path, say: Say) -> Iterator[Figures]:
-    """The figures of each batch of the model at ``path``, or of random ones, written to ``folder``."""
-    if path is not None:
-        yield from _batches(path.resolve().name, path, "real", workload, say)
-        return
-    shapes = {"tiny": gpu_random_whisper.TINY} if workload.tiny else gpu_random_whisper.SHAPES
-    for name, shape in shapes.items():
+def measure(
+    path: Path | None, workload: Workload, folder: Path, budget: Budget, say: Say
+) -> Iterator[Figures]:
+    """The figures of each number of callers of the model at ``path``, or of a random one in ``folder``."""
+    name, shape = ("tiny", gpu_random_whisper.TINY) if workload.tiny else gpu_random_whisper.LARGE_V3_TURBO
+    if path is None:
         say(f"whisper {name}: writing random weights")
-        directory = gpu_random_whisper.write(folder / name, shape)
-        yield from _batches(name, directory, "random", workload, say)
-
-
-def _batches(name: str, directory: Path, weights: str, workload: Workload, say: Say) -> Iterator[Figures]:
-    say(f"whisper {name}: loading")
-    compute_type = "float16" if workload.device == "cuda" else "float32"
-    model = _loaded(directory, workload.device, compute_type)
-    for size in BATCHES:
-        say(f"whisper {name}: batches of {size}")
-        _once(model, size, workload.tokens)
+    directory = path or gpu_random_whisper.write(folder / name, shape)
+    say("whisper: loading")
+    model = _loaded(directory, workload.device, workload.compute_type)
+    hear = _hearing(model, workload.tokens)
+    hear(0.0)
+    for index, callers in enumerate(CALLERS):
+        if index and not budget.left:
+            say(f"{callers} callers and more are left out: the time is over")
+            break
+        seconds = budget.left / (len(CALLERS) - index)
+        say(f"whisper: {callers} callers, {seconds:.0f} s")
         with PeakMemory(workload.device) as memory:
-            measured = [_once(model, size, workload.tokens) for _ in range(workload.rounds)]
-        encode, generate = (statistics.median(both) for both in zip(*measured, strict=True))
+            calls, elapsed = keep_busy(callers, seconds, hear)
         yield {
-            **{"model": name, "weights": weights, "compute_type": compute_type, "batch": size},
-            **{"tokens": workload.tokens, "beams": BEAMS},
-            **{"encode_seconds": encode, "generate_seconds": generate},
-            "audio_seconds_a_second": size * WINDOW_SECONDS / (encode + generate),
+            "model": name if path is None else path.resolve().name,
+            "weights": "random" if path is None else "real",
+            **{"compute_type": workload.compute_type, "tokens": workload.tokens, "beams": BEAMS},
+            **{"batch_size": LARGE_BATCH_SIZE, "callers": callers, "calls": len(calls)},
+            "window_ms": statistics.median(calls) * 1000,
+            "window_worst_ms": max(calls) * 1000,
+            "audio_seconds_a_second": len(calls) * WINDOW_SECONDS / elapsed,
+            "measured_seconds": elapsed,
             "peak_memory_megabytes": memory.megabytes,
         }
     model.unload_model()
@@ -91,36 +93,31 @@ def _batches(name: str, directory: Path, weights: str, workload: Workload, say: 
 def _loaded(directory: Path, device: str, compute_type: str) -> Any:
     import ctranslate2
 
-    model = ctranslate2.models.Whisper(str(directory), device=device, compute_type=compute_type)
-    try:
-        _once(model, 1, 1)
-    except RuntimeError as error:
-        if "cannot be loaded" not in str(error):
-            raise
-        raise RuntimeError(
-            f"{error}; install CUDA's libraries with: pip install nvidia-cublas-cu12 "
-            "'nvidia-cudnn-cu12==9.*', and name the folders with their .so files in LD_LIBRARY_PATH"
-        ) from error
-    return model
+    return ctranslate2.models.Whisper(str(directory), device=device, compute_type=compute_type)
 
 
-def _once(model: Any, size: int, tokens: int) -> tuple[float, float]:
-    """Seconds to encode a batch of noise, and seconds to make so many tokens for each window."""
-    import ctranslate2
+def _hearing(model: Any, tokens: int) -> Callable[[float], float]:
+    """A call that has a window of noise recognised, in batches with others, and returns the seconds taken."""
+    from audio_grpc.backends.whisper_engine import Engine
 
-    noise = np.random.default_rng(1).standard_normal((size, model.n_mels, WINDOW_FRAMES), np.float32)
-    prompt = [token for token in PROMPT if model.is_multilingual or token in (PROMPT[0], PROMPT[-1])]
-    began = time.perf_counter()
-    encoded = model.encode(ctranslate2.StorageView.from_array(noise))
-    encoded_at = time.perf_counter()
-    results = model.generate(
-        encoded,
-        [prompt] * size,
-        beam_size=BEAMS,
-        max_length=2 * tokens,  # of which CTranslate2 leaves half to the prompt
-        suppress_tokens=[END_OF_TEXT[model.is_multilingual]],
+    prompt: Any = [token for token in PROMPT if model.is_multilingual or token in (PROMPT[0], PROMPT[-1])]
+    start: Any = PROMPT[0]
+    engine = Engine(
+        model, batch_size=LARGE_BATCH_SIZE, wait_seconds=WAIT_SECONDS, workers=1, start_token=start
     )
-    ended = time.perf_counter()
-    made = {len(result.sequences_ids[0]) for result in results}
-    assert made == {tokens}, f"{made} tokens were made, not {tokens}"
-    return encoded_at - began, ended - encoded_at
+    noise = np.random.default_rng(1).standard_normal((1, model.n_mels, WINDOW_FRAMES), np.float32)
+    options = {
+        "beam_size": BEAMS,
+        "max_length": 2 * tokens,  # of which CTranslate2 leaves half to the prompt
+        "suppress_tokens": [END_OF_TEXT[model.is_multilingual]],
+    }
+
+    def hear(_: float) -> float:
+        began = time.perf_counter()
+        with engine.taking_part():
+            (result,) = engine.generate(engine.encode(noise), [prompt], options)
+        made = len(result.sequences_ids[0])
+        assert made == tokens, f"{made} tokens were made, not {tokens}"
+        return time.perf_counter() - began
+
+    return hear

@@ -181,9 +181,12 @@ sound, *errors* are of words.
 TAIL = """
 ## On a GPU
 
-CosyVoice and Whisper large-v3 on a CUDA GPU have a script of their own, `python -m benchmarks.gpu`. It
-prints a table, and writes `gpu-results.json` beside this file, with the name of the GPU. Where the weights
-are not at hand it measures random ones of their full size, which cost the same for each token.
+CosyVoice and Whisper large-v3-turbo on a CUDA GPU have a script of their own, `python -m benchmarks.gpu`. It
+takes 8 minutes, prints a table as it goes, and writes `gpu-results.json` beside this file, with the name of
+the GPU. Where the weights are not at hand it measures random ones of their full size, which cost the same for
+each token. `python -m benchmarks.gpu_pack gpu.tar.xz` packs all that it needs beside PyTorch (44 MiB), for a
+machine without a network. So far it has run on a CPU only, with miniatures: nothing is known of its figures
+on a GPU, nor whether CTranslate2 works with the cuBLAS of CUDA 13 that it is lent there.
 
 ## Aims
 

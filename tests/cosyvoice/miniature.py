@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx.helper
-import onnx.numpy_helper
 import torch
 
 from audio_grpc.backends.cosyvoice import library
@@ -38,11 +35,17 @@ QWEN = {
 Sizes = Mapping[str, Mapping[str, Any]]
 
 
-def write(directory: Path, version: int, checkout: Path | None = None, sizes: Sizes | None = None) -> Path:
+def write(
+    directory: Path,
+    version: int,
+    checkout: Path | None = None,
+    sizes: Sizes | None = None,
+    clones: bool = True,
+) -> Path:
     """The directory, with a model of that version in it.
 
     ``sizes`` has what is not as small as usual: ``description`` changes the description of the model, and
-    ``qwen`` the language model of versions 2 and 3.
+    ``qwen`` the language model of versions 2 and 3. Only one that ``clones`` needs onnx to be written.
     """
     sizes = sizes or {}
     directory.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,9 @@ def write(directory: Path, version: int, checkout: Path | None = None, sizes: Si
     for part in ("llm", "flow", "hift"):
         torch.save(parts[part].state_dict(), directory / f"{part}.pt")
     torch.save(_speakers(version), directory / "spk2info.pt")
-    _write_speaker_encoder(directory / "campplus.onnx")
-    _write_speech_tokenizer(directory / f"speech_tokenizer_v{version}.onnx", version)
+    if clones:
+        _write_speaker_encoder(directory / "campplus.onnx")
+        _write_speech_tokenizer(directory / f"speech_tokenizer_v{version}.onnx", version)
     return directory
 
 
@@ -152,10 +156,12 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_speaker_encoder(path: Path) -> None:
     """The mean over time, times a matrix."""
+    from onnx import helper
+
     weights = np.random.default_rng(0).standard_normal((80, 192)).astype(np.float32) / 9
     nodes = [
-        onnx.helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1], keepdims=0),
-        onnx.helper.make_node("MatMul", ["mean", "weights"], ["output"]),
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["output"]),
     ]
     inputs = [_tensor("input", "FLOAT", ["batch", "frames", 80])]
     outputs = [_tensor("output", "FLOAT", ["batch", 192])]
@@ -164,16 +170,18 @@ def _write_speaker_encoder(path: Path) -> None:
 
 def _write_speech_tokenizer(path: Path, version: int) -> None:
     """Every second frame (50 tokens a second, version 1) or every fourth, hashed into the codebook."""
-    node = onnx.helper.make_node
+    from onnx import TensorProto
+    from onnx.helper import make_node as node
+
     nodes = [
-        node("Cast", ["feats_length"], ["end"], to=onnx.TensorProto.INT64),
+        node("Cast", ["feats_length"], ["end"], to=TensorProto.INT64),
         node("Slice", ["feats", "start", "end", "axis", "step"], ["frames"]),
         node("ReduceMean", ["frames"], ["mean"], axes=[1], keepdims=0),
         node("Mul", ["mean", "scale"], ["scaled"]),
         node("Abs", ["scaled"], ["positive"]),
-        node("Cast", ["positive"], ["whole"], to=onnx.TensorProto.INT64),
+        node("Cast", ["positive"], ["whole"], to=TensorProto.INT64),
         node("Mod", ["whole", "codebook"], ["code"]),
-        node("Cast", ["code"], ["indices"], to=onnx.TensorProto.INT32),
+        node("Cast", ["code"], ["indices"], to=TensorProto.INT32),
     ]
     constants = {
         "start": np.array([0]),
@@ -187,14 +195,18 @@ def _write_speech_tokenizer(path: Path, version: int) -> None:
 
 
 def _tensor(name: str, kind: str, shape: list[int | str]) -> Any:
-    return onnx.helper.make_tensor_value_info(name, getattr(onnx.TensorProto, kind), shape)
+    from onnx import TensorProto, helper
+
+    return helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
 
 
 def _save(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: dict[str, Any]) -> None:
-    values = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = onnx.helper.make_graph(nodes, path.stem, inputs, outputs, values)
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, str(path))
+    from onnx import helper, numpy_helper, save
+
+    values = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, path.stem, inputs, outputs, values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    save(model, str(path))
 
 
 if __name__ == "__main__":
