@@ -29,6 +29,7 @@ NO_SOUND = 2
 """Numbers of phonemes: those around every sentence, and none between."""
 MOST_PHONEMES = 400
 """The most phonemes at a time: time and memory grow with their square, to gigabytes for some thousands."""
+UNKNOWN_WORD = "brimblewax"
 VOICES = {
     "heart": Voice("heart", ("en-US",), "American English, female"),
     "fenrir": Voice("fenrir", ("en-US",), "American English, male"),
@@ -81,7 +82,9 @@ class Hibari:
             from hibari import Hibari as Engine
         for voice in self._voices:
             engine = self._made(Engine, voice.name)
-            engine("Warm up.")  # its lexicon and its optimised graph are made by the first use
+            # Its lexicon, its model of words that are not in there, and its optimised graph are made by
+            # the first use.
+            engine(f"Warm up {UNKNOWN_WORD}.")
             self._engines[voice.name] = engine
             self._readers[voice.name] = EnglishReader(engine.phonemize)
 

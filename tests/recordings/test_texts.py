@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,13 @@ def phonemes(hibari: Hibari, text: str) -> list[str] | None:
         return list(hibari._readers["heart"].phonemes(text))
     except TextUnspeakable:
         return None
+
+
+def test_a_word_that_nobody_knows_needs_no_model_that_is_not_loaded(
+    hibari: Hibari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(onnxruntime, "InferenceSession")
+    assert phonemes(hibari, "The flurbish quombat.") is not None
 
 
 @pytest.mark.parametrize("text", AWKWARD)
