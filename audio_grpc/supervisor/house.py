@@ -4,10 +4,12 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 
 from audio_grpc.config import Settings
 from audio_grpc.envoy import Admin
 from audio_grpc.running import END_WATCHES
+from audio_grpc.supervisor.liveness import http_status
 from audio_grpc.supervisor.log import Log
 from audio_grpc.supervisor.plan import Plan, Replica
 from audio_grpc.supervisor.service import Service, ServiceEnded
@@ -29,6 +31,7 @@ class House:
         self._grace_seconds = settings.shutdown_grace_seconds
         self._drain_seconds = settings.drain_seconds
         self._admin = Admin(settings.envoy.admin_port)
+        self._gateway = settings.envoy.gateway
 
     @property
     def _services(self) -> list[Service]:
@@ -121,7 +124,10 @@ class House:
     async def _is_ready(self) -> bool:
         servers = await self._admin.healthy("server")
         gateways = await self._admin.healthy("gateway")
-        return servers >= {replica.address for replica in self._plan.replicas} and bool(gateways)
+        if not (servers >= {replica.address for replica in self._plan.replicas} and gateways):
+            return False
+        # It asks the service, so the first caller finds it connected.
+        return await http_status(self._gateway, "/readyz") == HTTPStatus.OK
 
     async def _is_healthy(self, replica: Replica) -> bool:
         return replica.address in await self._admin.healthy("server")

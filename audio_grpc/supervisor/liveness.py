@@ -44,14 +44,20 @@ def server_probe(address: str) -> Probe:
 
 def http_probe(address: str, path: str) -> Probe:
     """Returns a probe that asks over HTTP."""
-    host, _, port = address.rpartition(":")
 
     async def probe() -> None:
-        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-        try:
-            writer.write(f"GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n".encode())
-            await reader.readline()
-        finally:
-            writer.close()
+        await http_status(address, path)
 
     return probe
+
+
+async def http_status(address: str, path: str) -> int:
+    """Returns the status of the answer to a GET; 0 if there is none. OSError if nobody listens."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n".encode())
+        _, status, *_ = [*(await reader.readline()).split(), b"0", b"0"]
+        return int(status)
+    finally:
+        writer.close()

@@ -40,6 +40,12 @@ async def test_every_door_answers(house: House) -> None:
     assert house.ask("GET", "/readyz").status == 200
 
 
+def test_the_gateway_is_asked_whether_it_reaches_the_servers(start: Start) -> None:
+    house = start("--log-level", "DEBUG")
+    house.wait_for(r"^gateway +\| .* path=/readyz status=200 ")
+    house.stop()
+
+
 def test_the_log_is_one_and_says_who_wrote_each_line(house: House) -> None:
     house.ask("GET", "/v1/models", x_request_id="one-of-all")
     wrote = set[str]()
