@@ -1,5 +1,6 @@
 """The command ``audio-gateway``; the only reader of arguments and environment."""
 
+import asyncio
 import gc
 import signal
 import sys
@@ -20,6 +21,7 @@ from gateway.app import make_app
 from gateway.config import Settings
 from gateway.exposure import require_consent
 from gateway.frames import BoundedSocket
+from gateway.warm_up import warm_up
 
 EXAMPLES = """
 Examples:
@@ -107,6 +109,7 @@ def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
     # uvicorn raises a signal again once it has shut down in good order; that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     app = make_app(settings, tracer_provider)
+    asyncio.run(warm_up(app))
     # What exists now stays: to look through it again would stop every answer for 40 to 80 ms each time.
     gc.collect()
     gc.freeze()

@@ -106,3 +106,11 @@ def test_people_read_one_line_whatever_is_in_the_path() -> None:
         )
     finally:
         assert process.stop() == 0
+
+
+def test_the_first_request_is_the_gateways_own() -> None:
+    process = gateway_process("--log-level", "DEBUG")
+    try:
+        assert any(" path=/livez status=200" in line for line in process.log), "before it listens"
+    finally:
+        assert process.stop() == 0
