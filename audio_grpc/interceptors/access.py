@@ -115,7 +115,7 @@ class Tab:
             self._usage.leave()
 
     def take_first(self, arrived: Arrived) -> Any:
-        """The request of a call that sends one; RateLimited and others, see :meth:`Usage.take`, and Busy."""
+        """Returns the only request of a call; Busy, RateLimited and others, see :meth:`Usage.take`."""
         request = arrived.check()
         self._take(request, arrived.size, calls=int(self._policy.counts))
         return request

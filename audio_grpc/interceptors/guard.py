@@ -120,7 +120,7 @@ class Guard:
         self._large = LargeArrivals(memory, upload_bytes)
 
     def around(self, path: str, handler: Any) -> Any:
-        """A handler like that of the method of this path, guarded."""
+        """Returns a handler like that of the method of this path, guarded."""
         request = _request_of(path)
         take = self._taking(handler.request_streaming, request)
         respond = (self._open if is_open(path) else self._observed)(path, handler, take)

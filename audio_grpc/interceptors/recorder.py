@@ -21,7 +21,7 @@ class Recorder:
         self._history = history
 
     def around(self, path: str, handler: Any) -> Any:
-        """A handler like that of the method of this path, recorded; where nothing is kept, as it is."""
+        """Returns a handler like the method's, recorded; where nothing is kept, as it is."""
         reader = METHODS.get(path.rpartition("/")[2])
         if reader is None or not self._history.rules.is_on:
             return handler
