@@ -9,7 +9,7 @@ from typing import IO
 
 
 def write(path: Path, data: bytes) -> None:
-    """A new file with the bytes, which are on the disk when it returns; OSError."""
+    """A new file with the bytes, which are on the disk when it returns; raises OSError."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()

@@ -9,7 +9,7 @@ from audio_grpc.errors import ConfigurationError
 def check_files(certificate: Path | None, key: Path | None, ca: Path | None) -> None:
     """Raises ConfigurationError for a file that is missing or wrong.
 
-    It comes from Python's own TLS, which says what is wrong; gRPC only says that it cannot listen or connect.
+    The text is that of Python's own TLS; gRPC only says that it cannot listen or connect.
     """
     for file in filter(None, (certificate, key, ca)):
         try:

@@ -128,7 +128,7 @@ class Server:
     async def start(self) -> None:
         """Listen, and load the resident models; then health says SERVING.
 
-        ConfigurationError if the port cannot be had, ModelLoadFailed if a resident model cannot.
+        Raises ConfigurationError if the port cannot be had, ModelLoadFailed if a resident model cannot.
         """
         for service in (EVERYTHING, *MODEL_SERVICES):
             self._health.set(service, NOT_SERVING)

@@ -32,7 +32,7 @@ def torch_sees_gpu() -> bool:
 
 
 def nvidia_smi(*fields: str) -> list[str]:
-    """The driver's answers about the GPU that is used. RuntimeError if there is no driver, or no GPU."""
+    """Returns the driver's answers about the GPU. Raises RuntimeError if there is no driver, or no GPU."""
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
     query = f"--query-gpu={','.join(fields)}"
     command = ["nvidia-smi", f"--id={gpu}", query, "--format=csv,noheader,nounits"]

@@ -45,7 +45,7 @@ CLIENT_CLOSED_REQUEST = 499
 def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> ASGIApp:
     """The gateway as an ASGI application; ``tracer_provider`` is where its spans go, if anywhere.
 
-    ConfigurationError for settings that cannot be.
+    Raises ConfigurationError for settings that cannot be.
     """
     metrics = Metrics()
     app = FastAPIOffline(

@@ -48,7 +48,7 @@ def _among_subprotocols(request: HTTPConnection) -> str:
 
 
 async def require_key(request: HTTPConnection) -> None:
-    """Return if the service lets the caller in; ServiceError if not, or if it cannot be asked."""
+    """Return if the service lets the caller in; raises ServiceError if not, or if it cannot be asked."""
     accepted: AcceptedKeys = request.app.state.accepted_keys
     await accepted.require(_authorization(request), _service(request))
 

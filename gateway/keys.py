@@ -24,7 +24,7 @@ class AcceptedKeys:
         self._until: OrderedDict[bytes, float] = OrderedDict()
 
     async def require(self, authorization: str, service: AsyncClient) -> None:
-        """Return if the service lets in whoever sends this; ServiceError if not, or if it cannot be asked."""
+        """Returns if the service accepts the key. Raises ServiceError if not, or if it cannot be asked."""
         name = sha256(authorization.encode()).digest()
         if self._until.get(name, 0.0) > self._clock():
             return

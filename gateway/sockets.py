@@ -51,7 +51,7 @@ class Socket:
         await self._sent(self._websocket.send_bytes(data))
 
     async def receive(self, *, may_idle: bool = False) -> str:
-        """The next message. WebSocketDisconnect; ApiError if it is none, or if none comes for too long."""
+        """Returns the next message. Raises WebSocketDisconnect; ApiError if it is malformed or too late."""
         try:
             async with asyncio.timeout(None if may_idle else self.max_idle_seconds):
                 frame = await self._websocket.receive()

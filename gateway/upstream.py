@@ -9,7 +9,7 @@ from gateway.config import Settings
 def server_tls(settings: Settings) -> Tls | None:
     """Returns TLS settings from PEM files; None for plain text, if none is configured.
 
-    Renewed files are read by the next start. ConfigurationError for a file that is missing or wrong.
+    Renewed files are read by the next start. Raises ConfigurationError for a file that is missing or wrong.
     """
     ca, certificate, key = (
         settings.server_tls_ca,

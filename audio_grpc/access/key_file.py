@@ -71,7 +71,7 @@ def make(name: str, limits: KeyLimits, scopes: Sequence[Scope] = ORDINARY) -> tu
 
 
 def read(path: Path) -> list[Key]:
-    """The keys of a file. ConfigurationError if there is none, or if it is not as :func:`add` writes it."""
+    """Returns the keys of a file. Raises ConfigurationError if there is none, or if it is malformed."""
     try:
         return TypeAdapter(_Content).validate_json(path.read_bytes()).keys
     except OSError as error:
@@ -109,7 +109,7 @@ def add(path: Path, name: str, limits: KeyLimits, scopes: Sequence[Scope] = ORDI
 
 
 def revoke(path: Path, id_or_name: str) -> Key:
-    """Take a key out of the file. ConfigurationError if it is not in there; OSError."""
+    """Take a key out of the file. Raises ConfigurationError if it is not in there; OSError."""
     with _changing(path) as keys:
         key = _named(keys, id_or_name)
         keys.remove(key)

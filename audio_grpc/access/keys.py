@@ -28,7 +28,7 @@ class KeyStore:
         self._temporary: dict[str, Key] = {}
 
     def find(self, secret: str) -> Key:
-        """The key with this secret. Unauthenticated; StorageFailed if the file is in no order.
+        """The key with this secret. Raises Unauthenticated; StorageFailed if the file is unreadable.
 
         How long the search takes tells nothing of use: it compares digests, and whoever learned one
         would still have to find what has it.

@@ -126,7 +126,7 @@ class Usage:
         self.running += cost.calls
 
     def take_reply(self, characters: int) -> None:
-        """Take what is spoken that the caller did not write, a minute's worth at most; RateLimited."""
+        """Take what is spoken that the caller did not write, a minute's worth at most; raises RateLimited."""
         most = self.limits.characters_per_minute
         self.take(Cost(characters=characters if most is None else min(characters, most)))
 

@@ -13,7 +13,7 @@ def server_credentials(
 ) -> grpc.ServerCredentials | None:
     """Returns credentials from PEM files; None without a certificate. ``client_ca`` verifies callers.
 
-    Renewed files are read by the next start. ConfigurationError for a file that is missing or wrong.
+    Renewed files are read by the next start. Raises ConfigurationError for a file that is missing or wrong.
     """
     if certificate is None and key is None and client_ca is None:
         return None

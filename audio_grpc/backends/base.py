@@ -216,7 +216,7 @@ class Synthesizer(Protocol):
     """Text in, chunks of sound out."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Check ``spec``; ConfigurationError if it cannot work."""
+        """Check ``spec``; raises ConfigurationError if it cannot work."""
 
     @property
     def info(self) -> SynthesizerInfo:
@@ -246,7 +246,7 @@ class Transcriber(Protocol):
     """Sound in, segments of text out."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Check ``spec``; ConfigurationError if it cannot work."""
+        """Check ``spec``; raises ConfigurationError if it cannot work."""
 
     @property
     def info(self) -> TranscriberInfo:
@@ -265,7 +265,7 @@ class Transcriber(Protocol):
         """Recognise ``audio``, which has ``info.sample_rate_hertz``.
 
         ``segments`` is a generator; it may be closed after any segment, and must not go on computing
-        then. OptionUnsupported for a language or task that the model cannot do.
+        then. Raises OptionUnsupported for a language or task that the model cannot do.
         """
 
 

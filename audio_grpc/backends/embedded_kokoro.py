@@ -67,7 +67,7 @@ def embedded_weights() -> bytes:
 def embedded_voices(names: Iterable[str], cache: Path | None = None) -> dict[str, bytes]:
     """The files of these voices from the archive in the user's cache (or in ``cache``).
 
-    RuntimeError if there is no archive, or if it is not the published one.
+    Raises RuntimeError if there is no archive, or if it is not the published one.
     """
     archive = (cache or _user_cache()) / VOICES_ARCHIVE
     try:

@@ -33,7 +33,7 @@ def whisper_base(cache: Path | None = None) -> Path:
     """The model's folder in the user's cache (or in ``cache``), made if it is missing or damaged.
 
     One that is whole is only read, so that the cache may be read-only then. Processes that ask at the same
-    moment wait for one of them to make it. ConfigurationError if it cannot be written there, or the
+    moment wait for one of them to make it. Raises ConfigurationError if it cannot be written there, or the
     packages are not installed; RuntimeError if they are not what they should be.
     """
     from filelock import FileLock

@@ -33,7 +33,7 @@ class EnglishReader:
         return "".join(letter for letter in _foreign(spoken(text)) if self._form(letter) is None)
 
     def phonemes(self, text: str) -> Sequence[str]:
-        """Returns what to say. TextUnspeakable."""
+        """Returns what to say. Raises TextUnspeakable."""
         written = _LINK.sub("](", spoken(text))
         for letter in _foreign(written):
             written = written.replace(letter, self._form(letter) or "")

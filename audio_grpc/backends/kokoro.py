@@ -207,7 +207,7 @@ def _phonemize(accent: str) -> Callable[[str], list[str]]:
 
 
 def _voices_in(folder: Path) -> list[str]:
-    """The voices there that can be offered. ConfigurationError if it is no folder of a model."""
+    """The voices there that can be offered. Raises ConfigurationError if it is no folder of a model."""
     if not (folder / "model.onnx").is_file():
         raise ConfigurationError(f"{folder} has no model.onnx; path is a folder with that and voices/*.bin")
     names = {file.stem for file in (folder / "voices").glob("*.bin") if VOICE_NAME.fullmatch(file.stem)}

@@ -16,12 +16,12 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def synthesizer(name: str) -> type[Synthesizer]:
-    """The synthesiser class of that name; ConfigurationError if there is none."""
+    """The synthesiser class of that name; raises ConfigurationError if there is none."""
     return cast("type[Synthesizer]", _load(SYNTHESIZERS, name))
 
 
 def transcriber(name: str) -> type[Transcriber]:
-    """The transcriber class of that name; ConfigurationError if there is none."""
+    """The transcriber class of that name; raises ConfigurationError if there is none."""
     return cast("type[Transcriber]", _load(TRANSCRIBERS, name))
 
 

@@ -143,7 +143,7 @@ def _body(spec: LlmSpec, messages: Sequence[Message]) -> dict[str, Any]:
 
 
 def _authorization(spec: LlmSpec) -> dict[str, str]:
-    """The key is read at each request, so that a new one needs no restart. ChatRefused."""
+    """The key is read at each request, so that a new one needs no restart. Raises ChatRefused."""
     if spec.key_file is not None:
         try:
             key = spec.key_file.read_text().strip()
@@ -191,7 +191,7 @@ async def _complaint(response: "Response", seconds: float) -> str:
 
 
 async def _within(seconds: float, setting: str, tokens: Reply) -> Token | Done | None:
-    """The next event; None at the end. ChatTimeout."""
+    """The next event; None at the end. Raises ChatTimeout."""
     try:
         async with asyncio.timeout(seconds):
             return await anext(tokens, None)

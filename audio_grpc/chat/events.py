@@ -37,7 +37,7 @@ class Done:
 
 
 async def replies(body: AsyncIterator[bytes]) -> AsyncGenerator[Token | Done, None]:
-    """The tokens, and last that the reply is complete. ChatBroken for a stream that is cut, or is none."""
+    """Yields the tokens, and last the reply's end. Raises ChatBroken if the stream is cut, or none."""
     finish_reason = ""
     usage: object = None
     async for data in _data(body):

@@ -24,7 +24,7 @@ HOW_TO = "`make local-llm` installs both, or see the part on conversations in RE
 
 
 def embedded_model() -> Path:
-    """The small model's file. ConfigurationError if it is not installed, or not what was published."""
+    """The small model's file. Raises ConfigurationError if it is not installed, or not what was published."""
     found = find_spec(PACKAGE)  # it is not imported, as it wants what is not installed
     folders = (found.submodule_search_locations if found else None) or []
     for path in (Path(folder, FILE) for folder in folders):
@@ -39,7 +39,7 @@ def serve(path: Path | None, port: int, *, context_tokens: int, parallel: int, t
     """A running server, until it is let go of: ``/v1/chat/completions``, ``/v1/models`` and ``/health``.
 
     ``path`` is a GGUF file, None for the small model; ``threads`` 0 for half of the machine's cores.
-    ConfigurationError if the model or the runtime is missing, or the port cannot be had.
+    Raises ConfigurationError if the model or the runtime is missing, or the port cannot be had.
     """
     try:
         import xllamacpp

@@ -89,7 +89,7 @@ def server_address(server: str | None) -> str:
 
 
 def tls(ca: Path | None) -> Tls | None:
-    """TLS that trusts the authorities of a file; None without one. OSError."""
+    """TLS that trusts the authorities of a file; None without one. Raises OSError."""
     return Tls(ca=ca.read_bytes()) if ca else None
 
 

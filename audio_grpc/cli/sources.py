@@ -21,7 +21,7 @@ DAY_SECONDS = 86400.0
 
 
 def file_samples(path: Path, rate: int) -> Iterator[bytes]:
-    """A sound or video file as fast as it sounds, at ``rate`` hertz. OSError if it cannot be read."""
+    """A sound or video file as fast as it sounds, at ``rate`` hertz. Raises OSError if it cannot be read."""
     return _in_real_time(path, path.read_bytes(), rate)
 
 

@@ -12,7 +12,7 @@ class Tls:
     """Settings of TLS, each the content of a PEM file.
 
     ``Tls()`` trusts the authorities that gRPC does. A server that asks its callers for certificates
-    (mutual TLS) needs ``certificate`` and ``key``; ValueError for one without the other.
+    (mutual TLS) needs ``certificate`` and ``key``; raises ValueError for one without the other.
     """
 
     ca: bytes | None = None

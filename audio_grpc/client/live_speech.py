@@ -31,7 +31,7 @@ class AsyncLiveSpeech(AsyncIterator[LiveSpeechEvent]):
     """Speech of a text that is still being written: one task writes while another reads.
 
     Reading gives chunks of audio with their places in the text, and an answer to each ``cancel``; it ends
-    once all is spoken after ``end``. ServiceError if the stream fails, from reading and from writing.
+    once all is spoken after ``end``. Raises ServiceError if the stream fails, from reading and from writing.
     Leaving the context stops the server's work.
     """
 

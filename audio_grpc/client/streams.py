@@ -68,7 +68,7 @@ class _Fold(Generic[Started, Item, Finished]):
 
 
 class AsyncStream(_Fold[Started, Item, Finished], AsyncIterator[Item]):
-    """The items of a stream as they arrive; ServiceError if it fails or is cut."""
+    """The items of a stream as they arrive; raises ServiceError if it fails or is cut."""
 
     async def start(self) -> Started:
         """The opening message, awaited: a request that fails early fails here."""
@@ -99,7 +99,7 @@ class AsyncStream(_Fold[Started, Item, Finished], AsyncIterator[Item]):
 
 
 class Stream(_Fold[Started, Item, Finished], Iterator[Item]):
-    """The items of a stream as they arrive; ServiceError if it fails or is cut."""
+    """The items of a stream as they arrive; raises ServiceError if it fails or is cut."""
 
     def start(self) -> Started:
         """The opening message: a request that fails early fails here."""

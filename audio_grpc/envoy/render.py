@@ -25,7 +25,7 @@ Node = dict[str, Any]
 
 
 def render(settings: Settings) -> str:
-    """The configuration that Envoy runs with, in YAML. ConfigurationError if the extra is not installed."""
+    """Returns Envoy's configuration in YAML. Raises ConfigurationError if the extra is not installed."""
     yaml = _yaml()
     path = template()
     document: Node = yaml.safe_load(path.read_text())

@@ -126,7 +126,7 @@ class Tab:
         return self._rest(requests)
 
     def replies(self, responses: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-        """The responses; RateLimited if they have more that is spoken than the key may have."""
+        """The responses; raises RateLimited if they have more that is spoken than the key may have."""
         return self._charged(responses) if self._policy.charges_reply and self._usage else responses
 
     async def _charged(self, responses: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:

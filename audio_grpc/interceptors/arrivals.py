@@ -84,7 +84,7 @@ class LargeArrivals:
         self._unshared: deque[asyncio.Future[None]] = deque()
 
     async def recording(self, requests: AsyncIterator[Arrived], held: AsyncExitStack) -> Arrived | None:
-        """The message, none of which is read before there is memory for it. MemoryShort, StreamIdle."""
+        """Returns the message; none is read before there is memory. Raises MemoryShort, StreamIdle."""
         share = await held.enter_async_context(self._memory.upload(self._largest))
         async with share.arriving(LONGEST_LARGE_SECONDS):
             request = await anext(requests, None)

@@ -54,7 +54,7 @@ class Arrived:
         self._error = error
 
     def check(self) -> Any:
-        """The request; InvalidRequest, or one of its kinds, if it was refused."""
+        """The request; raises InvalidRequest, or one of its kinds, if it was refused."""
         if self._error is not None:
             raise self._error
         return self._request

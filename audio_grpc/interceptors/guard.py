@@ -84,7 +84,7 @@ async def _guarded(
 
 
 def _only(request: Arrived | None) -> Arrived:
-    """The request of a call that sends one. InvalidRequest if it sends none, or one out of bounds.
+    """The request of a call that sends one. Raises InvalidRequest if it sends none, or one out of bounds.
 
     gRPC's own reading would then leave the call without an answer.
     """

@@ -47,9 +47,9 @@ class Share:
 
     @asynccontextmanager
     async def arriving(self, longest_seconds: float | None) -> AsyncIterator[None]:
-        """The time in which the recording comes. StreamIdle if it takes too long.
+        """The time in which the recording comes. Raises StreamIdle if it takes too long.
 
-        MemoryShort if it comes slowly while others wait.
+        Raises MemoryShort if it comes slowly while others wait.
         """
         limit = asyncio.timeout(longest_seconds)
         upload = ArrivingUpload(limit)
@@ -142,7 +142,7 @@ class Pool:
             raise
 
     def _require_place(self, caller: str, longest_wait_seconds: float | None) -> None:
-        """MemoryShort for a call that is not to wait, and if too many wait already."""
+        """Raises MemoryShort for a call that is not to wait, and if too many wait already."""
         if longest_wait_seconds == 0:
             raise _short("no memory is free")
         if sum(map(len, self._waiting.values())) >= MOST_WAITING or (

@@ -28,7 +28,7 @@ class Loading(Generic[Backend]):
         self._task.add_done_callback(_retrieve)
 
     async def finished(self) -> Loaded[Backend]:
-        """The model in memory. ModelLoadFailed."""
+        """The model in memory. Raises ModelLoadFailed."""
         return await asyncio.shield(self._task)
 
     async def ended(self) -> None:

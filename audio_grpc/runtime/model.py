@@ -161,7 +161,7 @@ class Model(Generic[Backend]):
             session.leave()
 
     async def load(self) -> Loaded[Backend]:
-        """The model in memory; callers at the same moment share one loading. ModelLoadFailed."""
+        """The model in memory; callers at the same moment share one loading. Raises ModelLoadFailed."""
         return self._loaded or await self._begin_loading().finished()
 
     async def load_with_progress(self) -> AsyncGenerator[None, None]:
@@ -220,7 +220,7 @@ class Model(Generic[Backend]):
         backend.load()
 
     async def _use(self) -> Loaded[Backend]:
-        """Count a call in; ModelLoadFailed."""
+        """Count a call in; raises ModelLoadFailed."""
         # What was taken out while the call was about to come in, must not be used any more.
         while (loaded := await self.load()) is not self._loaded:
             pass

@@ -38,12 +38,18 @@ class Models:
         return [*self.synthesizers, *self.transcribers]
 
     def synthesizer(self, name: str) -> Model[Synthesizer]:
-        """Returns the synthesiser of a name, alias or OpenAI name; empty for the default. ModelNotFound."""
+        """Returns the synthesiser of that name, alias or OpenAI name, by default the first.
+
+        Raises ModelNotFound.
+        """
         model = _named(self.synthesizers, name) if name else next(iter(self.synthesizers), None)
         return model or self._openai(self.synthesizers, "synthesiser", Family.SPEAKS, name)
 
     def transcriber(self, name: str) -> Model[Transcriber]:
-        """Returns the transcriber of a name, alias or OpenAI name; empty for the default. ModelNotFound."""
+        """Returns the transcriber of that name, alias or OpenAI name, by default the first.
+
+        Raises ModelNotFound.
+        """
         model = _named(self.transcribers, name) if name else next(iter(self.transcribers), None)
         return model or self._openai(self.transcribers, "transcriber", Family.TRANSCRIBES, name)
 

@@ -30,7 +30,7 @@ class Samples:
     ) -> tuple[str, VoiceSample | None]:
         """Returns the name of the voice to speak with, and its sample if it is none of the model's own.
 
-        InvalidRequest for a sample in the request that is none, or that the model has no use for.
+        Raises InvalidRequest for a sample in the request that is none, or that the model has no use for.
         """
         if request.HasField("sample"):
             sample = await self._borrowed(model, request.sample)

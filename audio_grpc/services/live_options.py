@@ -55,7 +55,7 @@ class LiveFormat:
     code: SampleCode
 
     def audio(self, data: bytes, mixer: Mixer) -> Audio:
-        """The samples in a message, mixed to one channel. InvalidRequest, MessageTooLarge."""
+        """The samples in a message, mixed to one channel. Raises InvalidRequest, MessageTooLarge."""
         if len(data) > MAX_AUDIO_BYTES:
             raise MessageTooLarge(
                 f"the message has {len(data) / MEBIBYTE:.1f} MiB of audio, more than "

@@ -59,7 +59,7 @@ async def next_request(
 
 
 async def opening(requests: AsyncIterator[R], idle_seconds: float) -> Any:
-    """The options, which come first. InvalidRequest, StreamIdle."""
+    """The options, which come first. Raises InvalidRequest, StreamIdle."""
     request = await following(requests, idle_seconds)
     if request is None or not request.HasField("options"):
         raise InvalidRequest(

@@ -36,7 +36,7 @@ class HearingStage:
     async def open(
         self, options: StreamingTranscriptionOptions, idle_seconds: float
     ) -> AsyncIterator[tuple[LiveHearing, StreamingTranscriptionStarted]]:
-        """A place on the model that was asked for. InvalidRequest, ModelNotFound, QueueFull."""
+        """A place on the model that was asked for. Raises InvalidRequest, ModelNotFound, QueueFull."""
         call = current_call.get()
         model = self._models.transcriber(options.model)
         call.model = model.name

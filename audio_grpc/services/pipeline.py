@@ -136,7 +136,7 @@ def settled(
 
 
 def require_pronounceable(backend: Synthesizer, text: str) -> None:
-    """TextUnspeakable for letters that the model has no sound for."""
+    """Raises TextUnspeakable for letters that the model has no sound for."""
     if letters := backend.unpronounceable(text):
         raise TextUnspeakable(
             f"the model cannot pronounce {quoted(letters)}; leave that out, or choose a model that speaks "
@@ -167,7 +167,7 @@ def _utter(
 def say(
     backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished
 ) -> Generator[Audio, None, None]:
-    """The sound of one piece, or a pause where there is nothing to say. TextUnspeakable."""
+    """The sound of one piece, or a pause where there is nothing to say. Raises TextUnspeakable."""
     working_on(partial(hash, piece))
     sounded = False
     for speech in backend.synthesize(piece, job.options):
@@ -209,7 +209,7 @@ def find_voice(
 ) -> Voice:
     """Finds a voice by name or alias; empty for the first. Else the custom one that the ``sample`` is of.
 
-    VoiceNotFound, or OptionUnsupported for a custom voice and a model that cannot speak with one.
+    Raises VoiceNotFound, or OptionUnsupported for a custom voice and a model that cannot speak with one.
     """
     if not name and info.voices:
         return info.voices[0]

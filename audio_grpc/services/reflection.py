@@ -40,7 +40,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]
     async def ServerReflectionInfo(
         self, requests: AsyncIterator[pb.ServerReflectionRequest], context: Any
     ) -> AsyncIterator[pb.ServerReflectionResponse]:
-        """An answer to each question. ServerStopping."""
+        """An answer to each question. Raises ServerStopping."""
         async for response in until(self._ended, super().ServerReflectionInfo(requests, context)):
             yield response
 

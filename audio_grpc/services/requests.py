@@ -147,7 +147,7 @@ def require_length(characters: int, limits: Limits) -> None:
 
 
 def require_text(text: str) -> None:
-    """TextEmpty if there is nothing but white space."""
+    """Raises TextEmpty if there is nothing but white space."""
     if not text.strip():
         raise TextEmpty("the text is empty; send at least one character that can be spoken", field="text")
 
@@ -155,7 +155,7 @@ def require_text(text: str) -> None:
 async def collect_upload(
     requests: AsyncIterator[TranscribeUploadRequest], limits: Limits
 ) -> tuple[TranscribeRequest, bytes]:
-    """The options of an upload, and its audio. MessageTooLarge as soon as it is; StreamIdle."""
+    """The options of an upload, and its audio. Raises MessageTooLarge at once; StreamIdle."""
     pieces: list[bytes] = []
     size = 0
     options: TranscribeRequest | None = None

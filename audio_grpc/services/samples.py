@@ -26,7 +26,7 @@ async def checked_sample(
 ) -> Audio:
     """The sound of a sample that a request has in ``field``.
 
-    SampleLength, MessageTooLarge, or another kind of InvalidRequest if it is no sample.
+    Raises SampleLength, MessageTooLarge, or another kind of InvalidRequest if it is no sample.
     """
     if not data:
         raise AudioEmpty("there is no sample in the request; send a whole sound file", field=field)

@@ -167,7 +167,7 @@ class CustomVoices(VoiceServiceServicer):
         return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
 
     async def _made_for(self, request: RequestId) -> pb.CustomVoice | None:
-        """The voice that was made for a request, if one was. RequestIdReused if for another one."""
+        """The voice that was made for a request, if one was. Raises RequestIdReused if for another one."""
         owner = current_call.get().key_id
         for voice in await self._voices.all(speaker()):
             if voice.owner == owner and voice.request_id and voice.request_id.id == request.id:
@@ -180,7 +180,7 @@ class CustomVoices(VoiceServiceServicer):
         return _described(await self._voices.find(id_or_name, manager()), await self._voices.aliases())
 
     def _new_name(self, given: str, field: str) -> str:
-        """The name, which no model's own voice has; InvalidRequest, VoiceExists."""
+        """The name, which no model's own voice has; raises InvalidRequest, VoiceExists."""
         name = _name(given, field)
         self._require_new(name, field)
         return name
@@ -192,7 +192,7 @@ class CustomVoices(VoiceServiceServicer):
             )
 
     async def _require_room(self) -> None:
-        """TooManyVoices if the key may have no more; those that come at once may be some more."""
+        """Raises TooManyVoices if the key may have no more; those that come at once may be some more."""
         owner, most = current_call.get().key_id, self._limits.voices
         if (count := sum(voice.owner == owner for voice in await self._voices.all(speaker()))) >= most:
             raise TooManyVoices(f"this key has {count} voices, and may have {most} (max_voices); delete one")
@@ -222,7 +222,7 @@ def _described(voice: CustomVoice, aliases: Mapping[str, Sequence[str]]) -> pb.C
 
 
 def _name(given: str, field: str) -> str:
-    """The name without white space around it. InvalidRequest if it cannot be one."""
+    """The name without white space around it. Raises InvalidRequest if it cannot be one."""
     name = given.strip()
     if len(name) > MAX_NAME_CHARACTERS:
         problem = f"has {len(name)} characters"

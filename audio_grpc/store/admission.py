@@ -65,7 +65,7 @@ def remember_request(connection: Connection, key_id: str, request: RequestId, jo
 
 
 def require_room(connection: Connection, key_id: str, characters: int, bounds: JobBounds) -> None:
-    """TooManyJobs if the key may not have one more with so many characters."""
+    """Raises TooManyJobs if the key may not have one more with so many characters."""
     waits = case((JOBS.c.state.in_(WAITING), 1), else_=0)
     unspoken = case((JOBS.c.state != JobState.COMPLETED.value, JOBS.c.characters), else_=0)
     wanted = select(func.count(), func.sum(waits), func.sum(unspoken)).where(JOBS.c.key_id == key_id)

@@ -92,7 +92,7 @@ class Blobs:
 
 
 def open_blobs(url: str) -> Blobs:
-    """The place that ``url`` names: a folder's path, or a URL of fsspec's. ConfigurationError."""
+    """The place that ``url`` names: a folder's path, or a URL of fsspec's. Raises ConfigurationError."""
     if "://" not in url:
         return Blobs(Folder(Path(url)))
     try:

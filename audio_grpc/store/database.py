@@ -121,7 +121,7 @@ class Database:
 
 
 def _checked(url: str) -> URL:
-    """The URL with the driver that is used here. ConfigurationError."""
+    """The URL with the driver that is used here. Raises ConfigurationError."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:

@@ -55,7 +55,7 @@ class JobStore:
         self._database = database
 
     async def made_for(self, key_id: str, request: RequestId) -> Job | None:
-        """The job that was made for a request, if one was. RequestIdReused."""
+        """The job that was made for a request, if one was. Raises RequestIdReused."""
 
         def work(connection: Connection) -> Job | None:
             job_id = job_of_request(connection, key_id, request)
@@ -64,7 +64,7 @@ class JobStore:
         return await self._database.run("keep the job", work) if self._database.is_there else None
 
     async def add(self, new: NewJob, bounds: JobBounds) -> Job:
-        """A new job, which waits for its turn, or that of the same request; TooManyJobs, RequestIdReused."""
+        """Adds a job, or returns that of the same request. Raises TooManyJobs, RequestIdReused."""
 
         def work(connection: Connection) -> Job:
             lock_key(connection, new.key_id)
@@ -87,7 +87,7 @@ class JobStore:
         return await self._database.run("read the job", _checked(job_id, key_id, _find))
 
     async def move(self, job_id: str, key_id: str | None, sources: Collection[JobState], to: JobState) -> Job:
-        """Change the state of a job that is in one of the ``sources``, or in ``to``. JobInOtherState."""
+        """Moves a job from one of the ``sources`` to ``to``, or leaves it there. Raises JobInOtherState."""
 
         def work(connection: Connection, seen: ColumnElement[bool]) -> Job:
             values: dict[str, Any] = {"state": to.value}
@@ -142,7 +142,7 @@ class JobStorage:
         self.blobs = blobs
 
     async def count_lost(self, job: Job) -> int:
-        """Counts the pieces of a completed job that have no sound any more. StorageFailed."""
+        """Counts the pieces of a completed job that have no sound any more. Raises StorageFailed."""
         kept = await self.blobs.sizes(job.id)
         return sum(blob not in kept for blob in await self.jobs.blobs(job.id, 0))
 
@@ -185,7 +185,7 @@ def _find(connection: Connection, seen: ColumnElement[bool]) -> Job:
 def _checked(
     job_id: str, key_id: str | None, work: Callable[[Connection, ColumnElement[bool]], Any]
 ) -> Callable[[Connection], Any]:
-    """``work`` on the one job that is meant, if that is an id at all. JobNotFound."""
+    """``work`` on the one job that is meant, if that is an id at all. Raises JobNotFound."""
     if not ID.fullmatch(job_id):
         raise JobNotFound(f"{quoted(job_id)} is no id of a job; ListSpeechJobs lists them", field="id")
     seen = JOBS.c.id == job_id

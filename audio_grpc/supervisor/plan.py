@@ -49,7 +49,7 @@ class Plan:
 def plan(
     settings: Settings, envoy_file: Path, log: Log, config_file: Path | None = None, *, llm: bool = False
 ) -> Plan:
-    """The processes that ``settings`` ask for; writes Envoy's configuration. ConfigurationError."""
+    """The processes that ``settings`` ask for; writes Envoy's configuration. Raises ConfigurationError."""
     if settings.tls_certificate:
         raise ConfigurationError(
             "tls_certificate is of a server that callers reach; here they reach Envoy: move it, tls_key and "
@@ -155,7 +155,7 @@ def _ports(settings: Settings) -> list[int]:
 
 
 def script(name: str) -> str:
-    """Path of a command of this package: beside the interpreter, or on PATH. ConfigurationError."""
+    """Path of a command of this package: beside the interpreter, or on PATH. Raises ConfigurationError."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -29,7 +29,7 @@ class MetricsEndpoint:
     """A small HTTP server on a thread of its own, so that a busy event loop can still be looked at."""
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
-        """Listen; port 0 is any free one. ConfigurationError if the port cannot be had."""
+        """Listen; port 0 is any free one. Raises ConfigurationError if the port cannot be had."""
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as error:

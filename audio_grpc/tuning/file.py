@@ -20,7 +20,7 @@ Changes = Mapping[tuple[str, str], Mapping[str, int]]
 
 
 class ConfigurationFile:
-    """A file as it was when this was made. ConfigurationError if it cannot be read, or written."""
+    """A file as it was when this was made. Raises ConfigurationError if it cannot be read, or written."""
 
     def __init__(self, path: Path, *, to_write: bool) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class ConfigurationFile:
         return (self._content or b"").decode()
 
     def changed(self, changes: Changes) -> str:
-        """Returns its text with the changes. ConfigurationError if its way of writing defies them."""
+        """Returns its text with the changes. Raises ConfigurationError if its way of writing defies them."""
         expected = tomllib.loads(self.text)
         try:
             document = tomlkit.parse(self.text)

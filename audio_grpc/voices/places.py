@@ -141,12 +141,12 @@ class Places:
             shutil.rmtree(going)
 
     def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
-        """Under both names for a moment; VoiceNotFound, VoiceExists, ScopeMissing."""
+        """Renames a voice; both names last a moment. Raises VoiceNotFound, VoiceExists, ScopeMissing."""
         voice = self._to_change(id_or_name, viewer)
         return self._moved(voice, replace(voice, name=name))
 
     def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
-        """Under both owners for a moment; VoiceNotFound, VoiceExists."""
+        """Shares a voice, which has both owners for a moment. Raises VoiceNotFound, VoiceExists."""
         voice = self._to_change(id_or_name, viewer)
         shared = self._moved(voice, replace(voice, owner=""))
         for alias in self.aliases().get(voice.id, []) if voice.owner else []:
@@ -231,7 +231,7 @@ class Places:
         return self._folder / sha256(f"{owner}\0{name}".encode() if owner else name.encode()).hexdigest()
 
     def _locate(self, id_or_name: str, viewer: Viewer, *, follow: bool = True) -> Path:
-        """Finds the voice, also if an alias is to be followed to it; VoiceNotFound, InvalidRequest."""
+        """Finds the voice, also if an alias is to be followed to it; raises VoiceNotFound, InvalidRequest."""
         if is_id(id_or_name):
             for place in self._places():
                 if _sample_of(place, id_or_name).exists() and viewer.sees(self._owner_in(place)):

@@ -23,7 +23,7 @@ WHOLE_SECONDS = 3.0
 async def keep_breaking(house: House, replicas: int, tally: Tally, stop: asyncio.Event, seed: int) -> None:
     """One fault after the other, each once the service is whole again, until ``stop`` is set.
 
-    TimeoutError if it does not become whole.
+    Raises TimeoutError if it does not become whole.
     """
     dice = random.Random(seed)
     await _sleep(FIRST_SECONDS, stop)

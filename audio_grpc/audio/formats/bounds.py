@@ -20,7 +20,7 @@ def truncated(announced: str, present: str) -> AudioTruncated:
 
 
 def cut(data: bytes, starts: Iterable[int]) -> list[bytes]:
-    """The parts that begin at those places, the first at the start. AudioUndecodable for too many."""
+    """The parts that begin at those places, the first at the start. Raises AudioUndecodable for too many."""
     places = [*starts, len(data)]
     if len(places) > MAX_PARTS + 1:
         raise AudioUndecodable(

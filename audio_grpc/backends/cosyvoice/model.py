@@ -71,8 +71,8 @@ def load(path: str, checkout: Path | None, device: str, switches: Switches) -> t
 def _with_own_caches(mel_spectrogram: Any) -> Any:
     """Returns a copy of the function with caches of its own.
 
-    It keeps windows and filters in its module, for whatever size they are: with models of two versions in
-    one process, the second would get those of the first.
+    The library keeps windows and filters in its module, for whatever size they are: with models of two
+    versions in one process, the second would get those of the first.
     """
     function = mel_spectrogram.func
     names = {**function.__globals__, "mel_basis": {}, "hann_window": {}}

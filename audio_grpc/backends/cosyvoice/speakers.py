@@ -40,7 +40,7 @@ def own_speaker(entry: Speaker) -> Speaker:
 def as_told(speaker: Speaker, version: Version, frontend: Any, options: SynthesisOptions) -> Speaker:
     """Returns the speaker for a request: the mode is instruct, zero-shot, cross-lingual or trained.
 
-    OptionUnsupported for instructions to a speaker that takes none.
+    Raises OptionUnsupported for instructions to a speaker that takes none.
     """
     told = dict(speaker)
     if options.instructions:

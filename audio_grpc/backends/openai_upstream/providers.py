@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Providers(Generic[Provider]):
-    """Connections to the providers. RuntimeError if a key is missing."""
+    """Connections to the providers. Raises RuntimeError if a key is missing."""
 
     def __init__(self, options: Sequence[Provider]) -> None:
         keys = [one.key() for one in options]

@@ -29,7 +29,7 @@ class Download:
         self._wait = wait
 
     async def parts(self, encoding: Encoding, sample_rate_hertz: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of the file, at most 16 KiB each. JobIncomplete if the job ends before it is whole."""
+        """Yields the file, at most 16 KiB at a time. Raises JobIncomplete if the job ends before that."""
         encoder = Encoder(encoding, sample_rate_hertz)
         try:
             async for audio in self._pieces():
@@ -61,7 +61,7 @@ class Download:
     async def _read(self, blob: str) -> bytes | None:
         """Returns a piece's sound; None if it is gone and will be spoken again before the job completes.
 
-        JobNotFound if the job was deleted meanwhile, and its sound with it.
+        Raises JobNotFound if the job was deleted meanwhile, and its sound with it.
         """
         try:
             return await self._blobs.read(self._job.id, blob)
@@ -73,7 +73,7 @@ class Download:
 
 
 def require_hope(job: Job) -> None:
-    """JobIncomplete for one that has ended and is not whole."""
+    """Raises JobIncomplete for one that has ended and is not whole."""
     if job.state in (JobState.FAILED, JobState.CANCELLED):
         raise JobIncomplete(
             f"the job is {job.state.value}, and {job.pieces_done} of its {job.pieces_total} pieces were "

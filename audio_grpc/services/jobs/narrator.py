@@ -52,7 +52,7 @@ class JobNarrator:
     async def speak(self, job: Job) -> None:
         """Speaks a job until it is completed or paused, gives way to another key, or is another server's.
 
-        SpeechError if it fails.
+        Raises SpeechError if it fails.
         """
         current_call.set(Call(SERVICE, "", job.id, key_id=job.key_id))  # in the context of this task
         manner = await self._manner(job)

@@ -38,7 +38,7 @@ def read_speech(request: SynthesizeRequest, max_characters: int) -> SpeechJob:
 
 
 def cut(job: SpeechJob, max_piece_size: int) -> list[str]:
-    """The pieces that the text is spoken in, cut as for Synthesize. InvalidRequest."""
+    """The pieces that the text is spoken in, cut as for Synthesize. Raises InvalidRequest."""
     text = clean(job.text)
     require_text(text)
     return list(
@@ -53,7 +53,7 @@ def cut(job: SpeechJob, max_piece_size: int) -> list[str]:
 
 
 def read_delivery(request: pb.DownloadSpeechJobRequest, job: Job) -> tuple[Encoding, int]:
-    """Encoding and sample rate in hertz of a download. InvalidRequest."""
+    """Encoding and sample rate in hertz of a download. Raises InvalidRequest."""
     made = speech_job(SynthesizeRequest.FromString(job.request))
     encoding = known("encoding", request.encoding, TO_ENCODING, made.encoding)
     rate: int | None = given(request, "sample_rate_hertz")
