@@ -99,7 +99,7 @@ def say(text: str) -> None:
 
 
 def parts(options: argparse.Namespace) -> dict[str, Callable[[Path, Budget], Iterator[Figures]]]:
-    """What measures each part, once it has found that it can. It imports what the part needs."""
+    """Returns the functions that measure each part if they find that they can; each imports what it needs."""
 
     def whisper(folder: Path, budget: Budget) -> Iterator[Figures]:
         from benchmarks import gpu_whisper
@@ -149,7 +149,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figures]:
 
 
 def heading(machine: Figures) -> str:
-    """What was measured on."""
+    """Returns the line about the machine and its packages."""
     on = machine["gpu"] and f"{machine['gpu']}, {machine['gpu_gigabytes']} GB, driver {machine['driver']}"
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     return f"{machine['date']}, {on or machine['cpu']}; {packages}"

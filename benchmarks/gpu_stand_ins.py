@@ -70,7 +70,7 @@ USED: dict[str, dict[str, Any]] = {
     "omegaconf": {"DictConfig": _Settings},
     "PIL": {"__version__": "10.0.0"},
 }
-"""What random weights do use, and what is looked at on import."""
+"""Names that random weights do use, and those that are looked at on import."""
 
 
 class _Finder(MetaPathFinder, Loader):

@@ -23,6 +23,6 @@ async def warm_up(app: ASGIApp) -> None:
         return {"type": "http.request", "body": b""}
 
     async def send(message: Message) -> None:
-        """Nobody reads it."""
+        """Drops the message, as nobody reads it."""
 
     await app(scope, receive, send)

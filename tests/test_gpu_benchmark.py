@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py does to run on a machine with nothing but PyTorch."""
+"""Means by which benchmarks/gpu.py runs on a machine with PyTorch alone."""
 
 import importlib
 import sys

@@ -100,7 +100,7 @@ class Request:
 
 
 def _with_sleep(function: Any, sleep: Callable[[float], None]) -> Any:
-    """The same function, which waits for tokens with ``sleep``; the library looks ten times a second."""
+    """Returns a copy of the function that waits for tokens with ``sleep``; the library looks every 0.1 s."""
     names = {**function.__globals__, "time": SimpleNamespace(sleep=sleep)}
     parts = (function.__name__, function.__defaults__, function.__closure__)
     return FunctionType(function.__code__, names, *parts)
