@@ -232,12 +232,12 @@ class Settings(BaseSettings):
     Recordings wait for their turn, or are told to come later (MEMORY_SHORT), when they and the work on them
     would take more."""
     min_free_memory_bytes: Annotated[int, Ge(0)] = 256 << 20
-    """The bytes that have to stay free on each GPU with a model, as nvidia-smi tells them: while less is,
-    idle models there that are not resident are unloaded; 0: never.
+    """The bytes that have to stay free (of the machine, or of the container): while less is, idle models that
+    are not resident are unloaded, the longest idle first; 0: never.
     """
     min_free_device_memory_bytes: Annotated[int, Ge(0)] = 0
-    """The bytes that have to stay free on each GPU that a model is on, as nvidia-smi tells them; as above. 0:
-    never.
+    """The bytes that have to stay free on each GPU with a model, as nvidia-smi tells them: while less is,
+    idle models there that are not resident are unloaded; 0: never.
     """
     synthesizers: Mapping[str, ModelSpec] = Field(DEFAULT_SYNTHESIZERS, validate_default=True)
     """Text-to-speech models by name; the first is the default."""
