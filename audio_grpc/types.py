@@ -403,9 +403,9 @@ class TranscriptionOptions:
     """True to recognise several windows of one recording at once; None: if the recording is long."""
     draft: bool = False
     """True for a quick guess at a recording that is still going on: a hypothesis without times."""
-    short_context: bool = False
+    short_context: bool | None = None
     """True to process the sound alone, without the silence that would fill up the model's window, as long as
-    the result does not look wrong.
+    the result does not look wrong; None: as the model is configured.
     """
     previous_tokens: tuple[int, ...] = ()
     """The model's own for what was said right before, times included; they follow the prompt."""

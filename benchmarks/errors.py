@@ -1,7 +1,8 @@
 """Errors behind the defaults: Whisper base with a shortened encoder context beside the full one.
 
-``python -m benchmarks.errors`` prints the table; see utterances.py for what is heard. It wants
-``pip install whisper-normalizer==0.1.15``, so that "23" and "twenty-three" are one word.
+``python -m benchmarks.errors [FILE]`` prints the table; see utterances.py for what is heard. FILE keeps it; a
+context that is in there already is not heard again. It wants ``pip install whisper-normalizer==0.1.15``, so
+that "23" and "twenty-three" are one word.
 """
 
 import json
@@ -61,13 +62,15 @@ def errors(words: Sequence[str], texts: Sequence[str]) -> tuple[int, int]:
     return wrong, count
 
 
-def measure(given: Sequence[Utterance]) -> Figures:
-    """Returns, by context, CPU seconds, transcripts, and errors by condition and length."""
-    figures: Figures = {}
+def measure(given: Sequence[Utterance], kept: Path | None) -> Figures:
+    """Returns, by context, CPU seconds and transcripts."""
+    figures: Figures = json.loads(kept.read_text()) if kept and kept.exists() else {}
     for name, short in (("full", False), ("short", True)):
-        texts, seconds = heard(short, given)
-        figures[name] = {"cpu_seconds": seconds, "texts": texts, "errors": _by_kind(given, texts)}
-        print(f"{name}: {seconds:.0f} CPU s", file=sys.stderr, flush=True)
+        if name not in figures:
+            texts, seconds = heard(short, given)
+            figures[name] = {"cpu_seconds": seconds, "texts": texts}
+            if kept:
+                kept.write_text(json.dumps(figures))
     return figures
 
 
@@ -88,12 +91,13 @@ def _length(one: Utterance) -> str:
 
 def main() -> None:
     given = utterances()
-    figures = measure(given)
-    for kind, (full, count) in figures["full"]["errors"].items():
-        short = figures["short"]["errors"][kind][0]
-        print(f"| {kind} | {count} | {100 * full / count:.2f} % | {100 * short / count:.2f} % |")
-    if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(json.dumps(figures))
+    figures = measure(given, Path(sys.argv[1]) if sys.argv[1:] else None)
+    full, short = (_by_kind(given, figures[name]["texts"]) for name in ("full", "short"))
+    print("| | words | full context | short context |\n|---|--:|--:|--:|")
+    for kind, (wrong, count) in full.items():
+        print(f"| {kind} | {count} | {100 * wrong / count:.2f} % | {100 * short[kind][0] / count:.2f} % |")
+    took = [f"{figures[name]['cpu_seconds']:.0f} s" for name in ("full", "short")]
+    print(f"| *CPU* | | {took[0]} | {took[1]} |")
 
 
 if __name__ == "__main__":

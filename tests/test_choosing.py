@@ -44,8 +44,8 @@ def speaker(name: str, there: Machine, **configured: Any) -> dict[str, int | str
     ("there", "expected"),
     [
         (machine(cores=1), {"device": "cpu", "compute_type": "int8", "workers": 1, "cpu_threads": 1}),
-        (machine(cores=2), {"workers": 2, "cpu_threads": 2, "batch_size": 1, "concurrency": 3, "queue": 42}),
-        (machine(cores=8), {"workers": 8, "cpu_threads": 2, "concurrency": 9, "queue": 168}),
+        (machine(cores=2), {"workers": 2, "cpu_threads": 1, "batch_size": 1, "concurrency": 3, "queue": 42}),
+        (machine(cores=8), {"workers": 8, "cpu_threads": 1, "concurrency": 9, "queue": 168}),
         (machine(cores=32, gigabytes=64), {"workers": 8, "cpu_threads": 4}),
         (machine(cores=8, gigabytes=1), {"workers": 2, "cpu_threads": 4, "concurrency": 2}),
         (
@@ -65,7 +65,7 @@ def test_whisper_follows_the_machine(there: Machine, expected: dict[str, int | s
     ("configured", "expected"),
     [
         ({"device": "cpu"}, {"device": "cpu", "compute_type": "int8", "batch_size": 1, "workers": 2}),
-        ({"device": "cpu", "threads": 3}, {"workers": 3, "cpu_threads": 2, "concurrency": 4}),
+        ({"device": "cpu", "threads": 3}, {"workers": 3, "cpu_threads": 1, "concurrency": 4}),
         ({"device": "cpu", "options": {"short_context": True}}, {"workers": 2, "cpu_threads": 1}),
         ({"device": "cpu", "options": {"short_context": False}}, {"workers": 2, "cpu_threads": 2}),
         ({"device": "cpu", "options": {"workers": 1}}, {"workers": 1, "cpu_threads": 2, "concurrency": 2}),

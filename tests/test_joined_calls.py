@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from audio_grpc.backends import whisper_engine, whisper_model
+from audio_grpc.audio import decode
+from audio_grpc.audio.encode import wav_header
+from audio_grpc.backends import whisper_engine
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.client import AsyncClient, Segment
 from audio_grpc.config import Settings
@@ -18,6 +20,7 @@ from tests.conftest import DATA
 CLIPS = [(DATA / f"sense_and_sensibility_{name}.flac").read_bytes() for name in ("0870", "0880", "0930")]
 FOREVER = 3600.0
 FULL_FRAMES = 3000
+RATE_HERTZ = 16_000
 Shapes = dict[str, list[tuple[int, ...]]]
 
 
@@ -99,13 +102,13 @@ async def test_a_window_is_encoded_once_though_its_language_is_detected(
 ) -> None:
     async with whisper() as client:
         shapes()
-        await heard(client, CLIPS[1])
+        await heard(client, CLIPS[0])
         seen = shapes()
     assert len(seen["encode"]) == len(seen["detect_language"]) == 1
 
 
-async def test_short_windows_are_not_filled_up_if_configured(shapes: Callable[[], Shapes]) -> None:
-    async with whisper(short_context=True) as client:
+async def test_short_windows_are_not_filled_up_on_a_cpu(shapes: Callable[[], Shapes]) -> None:
+    async with whisper() as client:
         shapes()
         segments = await heard(client, CLIPS[0], word_timestamps=True)
         ((_, _, frames),) = shapes()["encode"]
@@ -114,15 +117,40 @@ async def test_short_windows_are_not_filled_up_if_configured(shapes: Callable[[]
     assert segments[-1].words[-1].end == pytest.approx(6.8, abs=0.3)
 
 
-async def test_a_short_window_whose_text_looks_wrong_is_redone_in_full(
-    shapes: Callable[[], Shapes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("batched", [False, True])
+async def test_a_short_window_with_a_word_that_goes_on_as_no_word_does_is_heard_again_in_full(
+    shapes: Callable[[], Shapes], batched: bool
 ) -> None:
-    monkeypatch.setattr(whisper_model, "SHORTENED_LOG_PROB_THRESHOLD", 0.0)
-    async with whisper(short_context=True) as client:
+    async with whisper() as client:
         shapes()
-        segments = await heard(client, CLIPS[1])
+        segments = await heard(client, CLIPS[1], language_code="en", batched=batched)
         short, full = shapes()["encode"]
     assert short[-1] < full[-1] == FULL_FRAMES
-    async with whisper() as client:
-        expected = await heard(client, CLIPS[1])
+    assert "ill-disposed" in segments[0].text, "shortened, it is ill-sposed"
+    async with whisper(short_context=False) as client:
+        expected = await heard(client, CLIPS[1], language_code="en", batched=batched)
     assert [segment.tokens for segment in segments] == [segment.tokens for segment in expected]
+
+
+async def test_a_language_that_is_not_certain_is_detected_in_the_full_window(
+    shapes: Callable[[], Shapes],
+) -> None:
+    samples = decode(CLIPS[0], max_seconds=60).samples[: RATE_HERTZ * 6 // 10]
+    word = wav_header(RATE_HERTZ, len(samples)) + (samples * 32767).astype("<i2").tobytes()
+    async with whisper() as client:
+        shapes()
+        await heard(client, word)
+        seen = shapes()
+    short, full = (frames for _, _, frames in seen["encode"][:2])
+    assert short < full == FULL_FRAMES
+    assert [2 * frames for _, frames, _ in seen["detect_language"]] == [short, full]
+
+
+@pytest.mark.parametrize("options", [{"short_context": False}, {"batch_size": 2, "batch_wait_seconds": 0}])
+async def test_windows_that_are_to_meet_are_full(
+    shapes: Callable[[], Shapes], options: dict[str, Any]
+) -> None:
+    async with whisper(**options) as client:
+        shapes()
+        await heard(client, CLIPS[1])
+        assert {frames for _, _, frames in shapes()["encode"]} == {FULL_FRAMES}

@@ -97,9 +97,10 @@ class WhisperOptions:
     """The seconds that a window waits for others to join it, if there are calls that could send one."""
     workers: AtLeastOne | None = None
     """Batches that are computed at the same time."""
-    short_context: bool = False
-    """True to encode short windows without the silence that fills them up to 30 seconds, which
-    is several times less work. The text of some differs then; what looks wrong is redone in full."""
+    short_context: bool | None = None
+    """True to encode short windows without the silence that fills them up to 30 seconds, which is several
+    times less work. The text of some differs then; what looks wrong is redone in full. None: on a CPU
+    (``benchmarks/errors.py``), unless windows are to meet, which have to be of one length."""
     cache_path: Path | None = None
     """The folder in which the embedded model is put together; None: the user's cache folder."""
 
@@ -129,7 +130,7 @@ class FasterWhisper:
         why_worker_cores="one for each: faster than one worker with more threads, for less work",
         # Measured on two cores: full windows of one call alone are heard 1.25 times faster so, and those of
         # several calls as fast; short ones are heard 0.75 and 0.9 times as fast.
-        wants_two_threads=lambda spec: not read_options(spec, WhisperOptions).short_context,
+        wants_two_threads=lambda spec: read_options(spec, WhisperOptions).short_context is False,
         speed=SPEED,
         worker_bytes=WORKER_BYTES,
         call_bytes=WORK_BYTES,
@@ -140,8 +141,9 @@ class FasterWhisper:
         self._options = read_options(spec, WhisperOptions)
         self._model: Whisper | None = None
         self._engine: Engine | None = None
-        # Both are known once the device is.
+        # They are known once the device is.
         self._batch_size = self._threads = 1
+        self._short_context = False
 
     @property
     def info(self) -> TranscriberInfo:
@@ -162,6 +164,8 @@ class FasterWhisper:
         report_progress(PREPARED, "loading")
         on_gpu = _is_gpu(device)
         self._batch_size = self._options.batch_size or (BATCH_SIZE if on_gpu else 1)
+        asked = self._options.short_context
+        self._short_context = not on_gpu and self._batch_size == 1 if asked is None else asked
         sizes = self._spec.sizes
         workers = self._options.workers or (sizes.threads if self._batch_size == 1 else 1)
         # While one batch is computed, the next one gathers.
@@ -202,7 +206,9 @@ class FasterWhisper:
         # A hypothesis has no times, and is of what a voice detector has found.
         unfiltered = replace(options, voice_activity_detection=False) if options.draft else options
         heard = source(audio.samples, unfiltered)
-        short_context = self._options.short_context or options.short_context or options.draft
+        asked = self._short_context if options.short_context is None else options.short_context
+        # The library chooses the language of each of several windows, and none of them can be heard again.
+        short_context = (asked or options.draft) and not (options.batched and options.multilingual)
         model = self._model.for_call(self._engine, heard, short_context=short_context, languages=others)
         with cuda_errors_break(), self._engine.taking_part():
             if options.draft:

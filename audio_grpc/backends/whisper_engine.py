@@ -21,6 +21,8 @@ Rows = npt.NDArray[Any]
 MARGIN_FRAMES = 300
 """Silence that a shortened window keeps after its sound; with less, the model falls into repetition."""
 FRAMES_A_SECOND = 100
+CERTAIN_LANGUAGE = 0.8
+"""The least probability of a language that is detected in a shortened window."""
 WORTHWHILE = 5 / 6
 """The part of the full window beyond which shortening it is not worth the trouble."""
 
@@ -133,11 +135,12 @@ class Session:
     def encode(self, features: Any, to_cpu: bool = False) -> Encoded:
         """The window that the language was detected in comes again, as the first: it is encoded once."""
         whole = np.asarray(features)
-        if self._last is not None and np.array_equal(self._last.features, whole):
-            return self._last
+        last = self._last  # which the call's other thread may replace meanwhile
+        if last is not None and np.array_equal(last.features, whole):
+            return last
         used = _shortened(whole) if self._short_context else whole
-        self._last = Encoded(self._engine.encode(used), whole, is_shortened=used is not whole)
-        return self._last
+        self._last = encoded = Encoded(self._engine.encode(used), whole, is_shortened=used is not whole)
+        return encoded
 
     def widen(self, encoded: Encoded) -> None:
         """Encode a shortened window again, in full."""
@@ -161,10 +164,16 @@ class Session:
         frames = [num_frames] * len(text_tokens) if isinstance(num_frames, int) else num_frames
         return self._engine.align(encoded.rows, start_sequence, text_tokens, frames, median_filter_width)
 
-    def detect_language(self, encoded: Encoded) -> list[Any]:
-        """Detects languages as the library's model does, but only those that may be spoken."""
-        found = self._engine.detect_language(encoded.rows)
-        return [self._possible(window) for window in found]
+    def detect_language(self, encoded: Encoded, *, at_once: bool = False) -> list[Any]:
+        """Returns those of the languages that may be spoken; of the full window if less of it leaves doubts.
+
+        ``at_once``: even then of what is encoded already.
+        """
+        found = [self._possible(window) for window in self._engine.detect_language(encoded.rows)]
+        if encoded.is_shortened and not at_once and found[0][0][1] < CERTAIN_LANGUAGE:
+            self.widen(encoded)
+            return self.detect_language(encoded)
+        return found
 
     def _possible(self, found: list[tuple[str, float]]) -> list[tuple[str, float]]:
         """Their probabilities, which add up to one, if not all may be; the most probable comes first."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from faster_whisper import WhisperModel
@@ -23,8 +24,9 @@ MOST_TOKENS_A_SECOND = 12
 """The most tokens in a second of speech; a text with more repeats itself."""
 TOKENS_TO_SPARE = 15
 LOG_PROB_THRESHOLD = -1.0
-SHORTENED_LOG_PROB_THRESHOLD = -0.8
-"""Stricter, since the same words are mostly surer in full."""
+REST_OF_WORD = 0.75
+"""The least probability of what follows in a word of a shortened window: most words follow from how they
+begin, and what is misheard there seldom does."""
 NO_SPEECH_THRESHOLD = 0.6
 
 
@@ -95,10 +97,29 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             longest = min(_most_tokens(encoder_output.seconds), self.max_length - len(prompt))
             first = replace(options, temperatures=options.temperatures[:1], max_new_tokens=longest)
             result = generate(encoder_output, prompt, tokenizer, first)
-            if len(result[0].sequences_ids[0]) < longest and _looks_right(result, tokenizer, options):
+            tokens = result[0].sequences_ids[0]
+            if (
+                len(tokens) < longest
+                and _looks_right(result, tokenizer, options)
+                and self._has_words(encoder_output, tokens, tokenizer)
+            ):
                 return result
             self.model.widen(encoder_output)
         return generate(encoder_output, prompt, tokenizer, options)
+
+    def _has_words(self, encoded: Encoded, tokens: Sequence[int], tokenizer: Any) -> bool:
+        """Tells if something was heard, in words that are likely to go on as they do."""
+        text = [token for token in tokens if token < tokenizer.eot]
+        if not text:
+            return False
+        words = tokenizer.split_to_word_tokens(text)[1]
+        if all(len(parts) == 1 for parts in words):
+            return True
+        frames = 2 * encoded.rows.shape[1]
+        (aligned,) = self.model.align(encoded, tokenizer.sot_sequence, [text], frames)
+        each = iter(aligned.text_token_probs)
+        probabilities = [list(islice(each, len(parts))) for parts in words]
+        return all(probability >= REST_OF_WORD for word in probabilities for probability in word[1:])
 
     def get_prompt(
         self,
@@ -140,7 +161,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         encoded = self.encode(pad_or_trim(features, WINDOW_FRAMES))
         probability = 1.0
         if language is None:
-            token, probability = self.model.detect_language(encoded)[0][0]
+            token, probability = self.model.detect_language(encoded, at_once=True)[0][0]
             language = token[2:-2]
         tokenizer = Tokenizer(self.hf_tokenizer, self.model.is_multilingual, task=task, language=language)
         # With timestamps, though nobody needs them: without, it says things twice.
@@ -173,12 +194,11 @@ def _most_tokens(seconds: float) -> int:
 
 
 def _looks_right(result: Any, tokenizer: Any, options: Any) -> bool:
-    """Tells if the text of a shortened window can stay: by what the caller asks, and in any case by this."""
+    """Tells if the text of a shortened window may stay: by what the caller asks, and in any case by this."""
     generated, avg_logprob, _, compression_ratio = result
     least, most = options.log_prob_threshold, options.compression_ratio_threshold
     return bool(
-        avg_logprob >= SHORTENED_LOG_PROB_THRESHOLD
-        and (least is None or avg_logprob >= least)
+        (least is None or avg_logprob >= least)
         and (most is None or compression_ratio <= most)
         and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
         and not repeats(tokenizer.decode(generated.sequences_ids[0]))

@@ -61,13 +61,17 @@ class Windows(BatchedInferencePipeline):  # type: ignore[misc]
         self, features: Any, tokenizer: Any, places: list[dict[str, Any]], options: Any
     ) -> list[Segment]:
         with self._engine.taking_part():
-            encoded, found = self.generate_segment_batched(features, tokenizer, options)
-            found = [
-                self._again(encoded, number, tokenizer, options)
-                if _looks_wrong(one, tokenizer, options) and not options.multilingual
-                else one | {"temperature": options.temperatures[0]}
-                for number, one in enumerate(found)
-            ]
+            if len(features) == 1 and not options.multilingual:
+                encoded = self.model.encode(features)
+                found = [self._alone(encoded, tokenizer, options)]
+            else:
+                encoded, found = self.generate_segment_batched(features, tokenizer, options)
+                found = [
+                    self._alone(_only(encoded, number), tokenizer, options)
+                    if _looks_wrong(one, tokenizer, options) and not options.multilingual
+                    else one | {"temperature": options.temperatures[0]}
+                    for number, one in enumerate(found)
+                ]
             windows = [
                 [_window([] if _is_silence(one, options) else one["tokens"], one, place, tokenizer)]
                 for one, place in zip(found, places, strict=True)
@@ -88,10 +92,8 @@ class Windows(BatchedInferencePipeline):  # type: ignore[misc]
             if segment["text"].strip()
         ]
 
-    def _again(self, encoded: Encoded, number: int, tokenizer: Any, options: Any) -> Found:
-        """Hears one of several windows by itself, at other temperatures if need be."""
-        only = slice(number, number + 1)
-        window = Encoded(encoded.rows[only], encoded.features[only], encoded.is_shortened)
+    def _alone(self, window: Encoded, tokenizer: Any, options: Any) -> Found:
+        """Hears one window by itself, in full and at other temperatures if need be."""
         prompt = self.model.get_prompt(
             tokenizer,
             previous_tokens=tokenizer.encode(options.initial_prompt) if options.initial_prompt else [],
@@ -107,6 +109,11 @@ class Windows(BatchedInferencePipeline):  # type: ignore[misc]
             "no_speech_prob": result.no_speech_prob,
             "temperature": temperature,
         }
+
+
+def _only(encoded: Encoded, number: int) -> Encoded:
+    one = slice(number, number + 1)
+    return Encoded(encoded.rows[one], encoded.features[one], encoded.is_shortened)
 
 
 def _growing(count: int, most: int) -> Iterator[tuple[int, int]]:
