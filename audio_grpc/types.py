@@ -1,5 +1,6 @@
 """The nouns of the house: what models take and give, free of any wire format."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -327,6 +328,9 @@ class SynthesisOptions:
     exaggeration: float | None = None
     cfg_weight: float | None = None
     sample: VoiceSample | None = None
+    in_hand: Callable[[], float] | None = None
+    """Tells how many seconds of sound the listener has in hand: 0 before the first, less once he has run dry.
+    None: nobody listens while it is made."""
 
 
 @dataclass(frozen=True, slots=True)

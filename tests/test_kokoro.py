@@ -29,6 +29,10 @@ from tests.test_round_trip import SENTENCES, WORST_WORD_ERROR_RATE, text_of, wor
 Test = TypeVar("Test", bound=Callable[..., Any])
 # Of the ten those in which Whisper base takes no word of any voice for another ("canoe" becomes "can you").
 THREE_SENTENCES = [SENTENCES[1], SENTENCES[2], SENTENCES[5]]
+TWO_CLAUSES = [
+    "My neighbour bought a bicycle and rode it to the station.",
+    "If it rains, we will stay at home.",
+]
 
 
 def _missing() -> str:
@@ -136,13 +140,13 @@ def test_a_caller_who_leaves_after_a_sentence_stops_the_model(
     kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed: list[int] = []
-    say = type(kokoro._loaded).say
+    run = type(kokoro._loaded)._run
 
     def counted(*given: object) -> object:
         computed.append(1)
-        return say(*given)  # type: ignore[arg-type]
+        return run(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(kokoro._loaded), "say", counted)
+    monkeypatch.setattr(type(kokoro._loaded), "_run", counted)
     speech = kokoro.synthesize(" ".join(THREE_SENTENCES), SynthesisOptions(voice="af_heart"))
     assert isinstance(speech, Generator)
     assert next(speech).audio.seconds < seconds(kokoro, " ".join(THREE_SENTENCES)) / 2
@@ -159,6 +163,28 @@ def test_every_sentence_is_a_chunk_and_none_is_too_long(kokoro: Kokoro) -> None:
     assert len(tokens) > 3, "the last sentence has more phonemes than the model takes"
     assert tokens[0] < 10 > tokens[1]
     assert max(tokens) <= 512
+
+
+@with_the_model
+@pytest.mark.parametrize("voice", ["af_heart", "bm_george"])
+def test_who_waits_hears_the_beginning_of_a_sentence_first(
+    kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch, voice: str
+) -> None:
+    monkeypatch.setattr(kokoro._loaded, "factor", 0.4)
+    monkeypatch.setattr("audio_grpc.backends.kokoro.OWN_SPEED_WEIGHT", 0.0)
+    waiting = SynthesisOptions(voice=voice, in_hand=lambda: 0.0)
+    supplied = SynthesisOptions(voice=voice, in_hand=lambda: 60.0)
+    usual = taken = 0.0
+    for sentence in TWO_CLAUSES:
+        (whole,) = kokoro.synthesize(sentence, supplied)
+        pieces = list(kokoro.synthesize(sentence, waiting))
+        assert len(pieces) > 1
+        assert pieces[0].audio.seconds < 0.7 * whole.audio.seconds
+        joined = np.concatenate([piece.audio.samples for piece in pieces])
+        usual, taken = usual + whole.audio.seconds, taken + len(joined) / whole.audio.sample_rate_hertz
+        ends = np.cumsum([len(piece.audio.samples) for piece in pieces[:-1]])
+        assert max(np.abs(joined[end - 2 : end + 2]).max() for end in ends) < 0.01, "no click where they meet"
+    assert taken == pytest.approx(usual, rel=0.15)
 
 
 @with_the_model

@@ -106,6 +106,7 @@ class Studio:
 
     def __init__(self, server: Server, client: AsyncClient, **seconds: float) -> None:
         self.order: list[str] = []
+        self.in_hand: list[float] = []
         self.heard_seconds = defaultdict[str, float](float)
         self.model = server.models.synthesizer("")
         self.client = client
@@ -117,6 +118,8 @@ class Studio:
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
         name = text.split()[0]
+        assert options.in_hand is not None
+        self.in_hand.append(options.in_hand())
         self._note(name)
         assert self._permits.acquire(timeout=PATIENCE_SECONDS)
         try:
@@ -223,6 +226,15 @@ async def test_all_sound_of_a_piece_is_handed_over_before_another_call_has_its_t
     await studio.let_go("A0", until="B0")
     await studio.until(lambda: studio.heard_seconds["A"] >= 29.9)
     assert await studio.finish() == ["A0", "B0"]
+
+
+async def test_a_model_is_told_how_much_its_listener_has_in_hand(open_studio: Open) -> None:
+    studio = await open_studio(A=30.0)
+    await studio.call("A", pieces=3)
+    assert await studio.finish() == ["A0", "A1", "A2"]
+    first, second, third = studio.in_hand
+    assert first == 0.0
+    assert 0.0 < second <= 30.0 < third <= 60.0
 
 
 async def test_whoever_leaves_frees_his_place_however_late_he_would_be_due(open_studio: Open) -> None:

@@ -9,6 +9,7 @@ offered.
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +22,7 @@ from pydantic import ConfigDict
 from audio_grpc.backends.base import AtLeastOne, ModelSpec, SynthesizerInfo, Traits, read_options
 from audio_grpc.backends.embedded_kokoro import embedded_model, embedded_voices
 from audio_grpc.backends.english import EnglishReader, parts
+from audio_grpc.backends.kokoro_pieces import Pace, conjunctions, piece_end
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.extras import needs
 from audio_grpc.machine import cpus
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 24000
 SPEED = 1.6
 """Measured: seconds of sound in a second, for each of two cores."""
+OWN_SPEED_WEIGHT = 0.2
+"""How much each sentence counts in the speed that is measured while it is used."""
+PAUSE_SECONDS = 0.1
+"""So much silence stays on each side where a sentence is spoken in pieces."""
+FADE_SECONDS = 0.005
+QUIET = 0.02
+"""Of the loudest sample: what is below is silence."""
 MOST_TOKENS = 510
 """Phonemes that the model takes at once; a voice has a style of 256 numbers for each count of them."""
 STYLE_SIZE = 256
@@ -132,11 +141,14 @@ class Kokoro:
             cache = self._options.cache_path
             voices, model = embedded_voices(names, cache), embedded_model(cache)
         styles = {name: _style(name, voices[name]) for name in names}
+        reading = {accent: _phonemize(accent) for accent in {name[0] for name in names}}
         threads = self._options.cpu_threads or cpus() // self._spec.sizes.threads or 1
         self._engine = _Engine(
             session=_session(model, self._spec.device, threads),
+            factor=1 / (SPEED * min(threads, 2)),
             styles=styles,
-            readers={accent: EnglishReader(_phonemize(accent)) for accent in {name[0] for name in names}},
+            readers={accent: EnglishReader(phonemize) for accent, phonemize in reading.items()},
+            joining={accent: conjunctions(phonemize) for accent, phonemize in reading.items()},
             # hibari was made to sound like Kokoro, and writes phonemes as it does.
             alphabet=json.loads((files("hibari") / "assets" / "vocab.json").read_text(encoding="utf-8")),
         )
@@ -152,12 +164,10 @@ class Kokoro:
         return self._loaded.readers[self._voices[0].name[0]].unreadable(text)
 
     def synthesize(self, text: str, options: SynthesisOptions) -> Iterator[Speech]:
-        """One chunk for each sentence; more for one of over 510 phonemes."""
+        """One chunk for each sentence; more for one of over 510 phonemes, or where a listener waits."""
         engine = self._loaded
         for phonemes in engine.phonemes(text, options.voice):
-            tokens = engine.tokens(phonemes)
-            samples = engine.say(tokens, options.voice, options.speed or 1.0)
-            yield Speech(Audio(samples, SAMPLE_RATE), input_tokens=len(tokens))
+            yield from engine.say(phonemes, options)
 
     @property
     def _loaded(self) -> "_Engine":
@@ -165,14 +175,18 @@ class Kokoro:
         return self._engine
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Engine:
     """The model in memory, its voices, and what reads text for them."""
 
     session: "InferenceSession"
+    factor: float
+    """Seconds that a second of sound takes, lately."""
     styles: Mapping[str, Samples]
     readers: Mapping[str, EnglishReader]
     """Readers by accent."""
+    joining: Mapping[str, frozenset[str]]
+    """Phonemes of conjunctions, by accent."""
     alphabet: Mapping[str, int]
     """The number of each phoneme."""
 
@@ -182,19 +196,50 @@ class _Engine:
             known = "".join(phoneme for phoneme in sentence if phoneme in self.alphabet)
             yield from (part for part in parts(known, MOST_TOKENS) if any(map(str.isalpha, part)))
 
-    def tokens(self, phonemes: str) -> list[int]:
-        """Their numbers, between the two that every sentence has around it."""
-        return [0, *(self.alphabet[phoneme] for phoneme in phonemes), 0]
+    def say(self, phonemes: str, options: SynthesisOptions) -> Iterator[Speech]:
+        """Yields the sound of a sentence; in pieces if its listener would have to wait for all of it."""
+        speed, begin = options.speed or 1.0, 0
+        while rest := phonemes[begin:]:
+            end = len(rest)
+            if options.in_hand is not None:
+                pace = Pace(self.factor, speed)
+                end = piece_end(rest, options.in_hand(), pace, self.joining[options.voice[0]])
+            # A sentence stands between two zeros. Without the last one, a piece sounds as if it went on.
+            goes_on = end < len(rest)
+            tokens = [0, *(self.alphabet[phoneme] for phoneme in rest[:end]), *[0] * (not goes_on)]
+            samples = self._run(tokens, self.styles[options.voice][end - 1], speed)
+            yield Speech(Audio(_joinable(samples, begin > 0, goes_on), SAMPLE_RATE), len(tokens))
+            begin += end
 
-    def say(self, tokens: list[int], voice: str, speed: float) -> Samples:
-        """The sound of a sentence, float32 [n] at 24 kHz."""
+    def _run(self, tokens: list[int], style: Samples, speed: float) -> Samples:
+        """Returns the sound of a piece, float32 [n] at 24 kHz."""
         given = {
             self.session.get_inputs()[0].name: np.array([tokens], np.int64),
-            "style": self.styles[voice][len(tokens) - 3][np.newaxis],
+            "style": style[np.newaxis],
             "speed": np.array([speed], np.float32),
         }
-        audio: Samples = np.asarray(self.session.run(None, given)[0], np.float32)
-        return audio.reshape(-1)
+        began = time.perf_counter()
+        audio: Samples = np.asarray(self.session.run(None, given)[0], np.float32).reshape(-1)
+        took = (time.perf_counter() - began) * SAMPLE_RATE / max(len(audio), 1)
+        self.factor += OWN_SPEED_WEIGHT * (took - self.factor)
+        return audio
+
+
+def _joinable(samples: Samples, follows: bool, goes_on: bool) -> Samples:
+    """Returns a piece without what is too much of the silence where it meets others of its sentence."""
+    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max(initial=0.0))
+    if not len(loud) or not (follows or goes_on):
+        return samples
+    pause, fade = round(PAUSE_SECONDS * SAMPLE_RATE), round(FADE_SECONDS * SAMPLE_RATE)
+    begin = max(loud[0] - pause, 0) if follows else 0
+    end = min(loud[-1] + pause, len(samples)) if goes_on else len(samples)
+    samples = samples[begin:end].copy()
+    ramp = np.linspace(0, 1, min(fade, len(samples)), dtype=np.float32)
+    if follows:
+        samples[: len(ramp)] *= ramp
+    if goes_on:
+        samples[len(samples) - len(ramp) :] *= ramp[::-1]
+    return samples
 
 
 def _phonemize(accent: str) -> Callable[[str], list[str]]:

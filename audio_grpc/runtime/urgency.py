@@ -54,6 +54,10 @@ class Listener:
         """Adds sound, which he plays after what he has."""
         self.dry_at = max(self.dry_at or now, now) + seconds
 
+    def in_hand(self) -> float:
+        """Returns how many seconds of sound he has not heard yet; if he ran dry, since when, below zero."""
+        return 0.0 if self.dry_at is None else self.dry_at - time.monotonic()
+
 
 class Urgency:
     """The time at which a call is due for its next turn.

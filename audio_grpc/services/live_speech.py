@@ -86,7 +86,9 @@ class LiveSpeech:
     async def _perform(self, passage: Passage) -> AsyncGenerator[SpokenAudio | Paused, None]:
         while not passage.is_over:
             if passage.has_news:
-                async with aclosing(self._run(lambda _: self._narrator.speak(passage))) as events:
+                async with aclosing(
+                    self._run(lambda _: self._narrator.speak(passage, self._listener))
+                ) as events:
                     async for event in events:
                         yield event
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from audio_grpc.audio import MAX_PIECE_BYTES, Encoder
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import TextUnspeakable
-from audio_grpc.runtime.urgency import given
+from audio_grpc.runtime.urgency import Listener, given
 from audio_grpc.services.passage import Passage, Pause, Piece
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, require_pronounceable, say
 from audio_grpc.services.requests import LiveSpeechJob
@@ -51,7 +51,7 @@ class Narrator:
         self._piece = Piece("", 0, 0)
         self._sent_seconds = 0.0
 
-    def speak(self, passage: Passage) -> Generator[Event, None, None]:
+    def speak(self, passage: Passage, listener: Listener) -> Generator[Event, None, None]:
         """Yields the sound of the text that the passage has ready, until it has no more or is cancelled."""
         for piece in passage.pieces():
             if isinstance(piece, Pause):
@@ -59,7 +59,7 @@ class Narrator:
                 yield Paused(piece.is_complete)
                 continue
             self._piece = piece
-            with closing(self._sound(piece)) as sound:
+            with closing(self._sound(piece, listener)) as sound:
                 for audio in sound:
                     if passage.cancelled.is_set():
                         return
@@ -76,7 +76,7 @@ class Narrator:
         """The end of the container."""
         yield from self._marked(self._encoder.finish())
 
-    def _sound(self, piece: Piece) -> Generator[Audio, None, None]:
+    def _sound(self, piece: Piece, listener: Listener) -> Generator[Audio, None, None]:
         text = clean(piece.text)
         if self._job.skips_unspeakable:
             for letter in self._backend.unpronounceable(text):
@@ -85,7 +85,7 @@ class Narrator:
             return
         try:
             require_pronounceable(self._backend, text)
-            yield from say(self._backend, text, self._job.speech, self.total)
+            yield from say(self._backend, text, self._job.speech, self.total, listener)
         except TextUnspeakable:
             if not self._job.skips_unspeakable:
                 raise

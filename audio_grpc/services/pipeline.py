@@ -16,7 +16,7 @@ from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
 from audio_grpc.languages import NAMES, known_language
 from audio_grpc.runtime.blame import working_on
-from audio_grpc.runtime.urgency import given
+from audio_grpc.runtime.urgency import Listener, given
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
@@ -74,6 +74,7 @@ def speak(
     configured_aliases: Mapping[str, str] | None,
     sample: VoiceSample | None,
     call: Call,
+    listener: Listener,
 ) -> Generator[SpeechEvent, None, None]:
     """The events of a speech stream; everything that can be refused is, before the first.
 
@@ -97,7 +98,7 @@ def speak(
     )
     total = SpeechFinished()
     encoder = Encoder(job.encoding, started.sample_rate_hertz)
-    with closing(encoder), closing(_utter(backend, pieces, job, total, call)) as sound:
+    with closing(encoder), closing(_utter(backend, pieces, job, total, call, listener)) as sound:
         for audio in sound:
             yield from _sent(encoder.write(audio), started, call)
             if call.first_result is not None:  # else the encoder holds all of it back
@@ -146,14 +147,19 @@ def require_pronounceable(backend: Synthesizer, text: str) -> None:
 
 
 def _utter(
-    backend: Synthesizer, pieces: Iterable[str], job: SpeechJob, total: SpeechFinished, call: Call
+    backend: Synthesizer,
+    pieces: Iterable[str],
+    job: SpeechJob,
+    total: SpeechFinished,
+    call: Call,
+    listener: Listener,
 ) -> Generator[Audio, None, None]:
     """The sound of every piece of the text; what it amounts to is added to ``total`` and ``call``."""
     spoken = 0
     pieces = Pieces(pieces)
     for piece in pieces:
         call.piece += 1
-        for audio in say(backend, piece, job, total):
+        for audio in say(backend, piece, job, total, listener):
             call.audio_seconds_out += audio.seconds
             yield audio
             if not call.piece_count:
@@ -165,12 +171,17 @@ def _utter(
 
 
 def say(
-    backend: Synthesizer, piece: str, job: SpeechJob, total: SpeechFinished
+    backend: Synthesizer,
+    piece: str,
+    job: SpeechJob,
+    total: SpeechFinished,
+    listener: Listener | None = None,
 ) -> Generator[Audio, None, None]:
     """The sound of one piece, or a pause where there is nothing to say. Raises TextUnspeakable."""
     working_on(partial(hash, piece))
     sounded = False
-    for speech in backend.synthesize(piece, job.options):
+    options = replace(job.options, in_hand=listener.in_hand) if listener else job.options
+    for speech in backend.synthesize(piece, options):
         sounded = True
         total.input_tokens += speech.input_tokens
         yield speech.audio

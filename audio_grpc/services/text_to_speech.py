@@ -59,8 +59,11 @@ class TextToSpeech(TextToSpeechServiceServicer):
         voice, sample = await self._samples.asked_for(model, request)
         job = spoken_by(job, voice)
         aliases = model.spec.voice_aliases
-        generate = partial(speak, job=job, configured_aliases=aliases, sample=sample, call=call)
-        async with model.stream(generate, job.read_ahead, listener=Listener()) as events:
+        listener = Listener()
+        generate = partial(
+            speak, job=job, configured_aliases=aliases, sample=sample, call=call, listener=listener
+        )
+        async with model.stream(generate, job.read_ahead, listener=listener) as events:
             async for ready in events:
                 for event in joined(ready):
                     if isinstance(event, bytes):
