@@ -69,11 +69,15 @@ class Connection:
 
     async def answer(self) -> tuple[int, dict[str, str], dict[str, Any]]:
         """Status, headers, and a body of JSON."""
+        status, headers = await self.head()
+        body = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        return status, headers, json.loads(body or b"{}")
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         status, *lines = head.strip().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        body = await self._reader.readexactly(int(headers.get("content-length", 0)))
-        return int(status.split()[1]), headers, json.loads(body or b"{}")
+        return int(status.split()[1]), dict(line.lower().split(": ", 1) for line in lines)
 
     async def is_closed(self) -> bool:
         try:
@@ -186,10 +190,10 @@ async def test_a_body_without_end_is_read_up_to_the_bound(
 ) -> None:
     async with request(door, "POST", path, kind + CHUNKED) as connection:
         async with asyncio.TaskGroup() as both:
-            answer = both.create_task(connection.answer())
+            # The rest of the answer may be lost where the connection of one who goes on sending is closed.
+            head = both.create_task(connection.head())
             sent = both.create_task(connection.send_without_end())
-        status, _, body = answer.result()
-        assert status in (413, 400), body  # blanks are no form
+        assert head.result()[0] in (413, 400)  # blanks are no form
         assert sent.result() <= most + MAX_DISCARDED_BYTES + BUFFERED_BYTES
 
 

@@ -41,7 +41,8 @@ async def test_the_command_logs_json_and_neither_texts_nor_keys_nor_queries(star
     entries = [json.loads(line) for line in process.log]
     assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
     assert {"uvicorn.error", "gateway.access"} <= {entry["logger"] for entry in entries}
-    first, *others = [entry for entry in entries if entry["message"] == ACCESS]
+    own, first, *others = [entry for entry in entries if entry["message"] == ACCESS]
+    assert own["path"] == "/livez", "of the gateway itself, before it listens"
     assert first.pop("milliseconds") > 0
     del first["time"]
     assert first == {
