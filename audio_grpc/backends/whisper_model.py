@@ -24,6 +24,8 @@ MOST_TOKENS_A_SECOND = 12
 """The most tokens in a second of speech; a text with more repeats itself."""
 TOKENS_TO_SPARE = 15
 LOG_PROB_THRESHOLD = -1.0
+SHORTENED_LOG_PROB_THRESHOLD = -0.8
+"""The least mean log probability of a shortened window: the same words are mostly surer in full."""
 REST_OF_WORD = 0.75
 """The least probability of what follows in a word of a shortened window: most words follow from how they
 begin, and what is misheard there seldom does."""
@@ -198,7 +200,8 @@ def _looks_right(result: Any, tokenizer: Any, options: Any) -> bool:
     generated, avg_logprob, _, compression_ratio = result
     least, most = options.log_prob_threshold, options.compression_ratio_threshold
     return bool(
-        (least is None or avg_logprob >= least)
+        avg_logprob >= SHORTENED_LOG_PROB_THRESHOLD
+        and (least is None or avg_logprob >= least)
         and (most is None or compression_ratio <= most)
         and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
         and not repeats(tokenizer.decode(generated.sequences_ids[0]))

@@ -15,8 +15,9 @@ from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
 from tests.conftest import DATA, Start
 
 WHISPER = {"listener": ModelSpec("faster-whisper", threads=1, concurrency=4)}
-SILENCE = b"".join(encode([Audio(np.zeros(16000 * 240, np.float32), 16000)], Encoding.FLAC, 16000))
-"""Eight windows."""
+HUM = np.random.default_rng(0).normal(0, 1e-3, 16000 * 240).astype(np.float32)
+SILENCE = b"".join(encode([Audio(HUM, 16000)], Encoding.FLAC, 16000))
+"""Eight windows, no two of which are equal: those would be encoded once."""
 NO_RESULT = DecodingParameters(no_speech_threshold=0.0, log_prob_threshold=0.0)
 """Every window is taken for silence."""
 
