@@ -1,4 +1,4 @@
-"""Where a sentence is cut, so that it is heard early and goes on in time; no model is needed for that."""
+"""The places at which a sentence is cut, to be heard early and go on in time; needs no model."""
 
 from itertools import pairwise
 

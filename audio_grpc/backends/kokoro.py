@@ -35,7 +35,7 @@ SAMPLE_RATE = 24000
 SPEED = 1.6
 """Measured: seconds of sound in a second, for each of two cores."""
 OWN_SPEED_WEIGHT = 0.2
-"""How much each sentence counts in the speed that is measured while it is used."""
+"""The weight of each sentence in the speed that is measured while it is used."""
 PAUSE_SECONDS = 0.1
 """So much silence stays on each side where a sentence is spoken in pieces."""
 FADE_SECONDS = 0.005

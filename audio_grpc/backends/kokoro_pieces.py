@@ -36,7 +36,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast sound is made, and how fast it is spoken."""
+    """The speed at which sound is made, and the one at which it is spoken."""
 
     factor: float
     """Seconds of work for a second of sound."""
