@@ -2,12 +2,16 @@
 
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedRWPair
 from pathlib import Path
 
 import pytest
 
 from audio_grpc.client import AsyncClient, ServiceError
-from tests.conftest import COMMAND
+from tests.conftest import COMMAND, PATIENCE_SECONDS
 from tests.envoy.front import Answer, Front, ask, eventually
 
 HERE, ELSEWHERE = "http://localhost:3000", "https://evil.example"
@@ -16,6 +20,39 @@ GRPC_WEB = "application/grpc-web+proto"
 UNREACHABLE = "the service cannot be reached just now; try again in a second"
 EMPTY = b"\0" * 5
 """The frame of an empty message."""
+
+
+@contextmanager
+def opened_socket(front: Front) -> Iterator[BufferedRWPair]:
+    """A WebSocket through Envoy, without frames, once it has been accepted."""
+    host, _, port = front.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(
+            f"GET /v1/realtime HTTP/1.1\r\nhost: {front.address}\r\n"
+            "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        stream = connection.makefile("rwb")
+        assert b"101" in stream.readline()
+        while stream.readline().strip():
+            pass
+        yield stream
+
+
+def end_once_then_accept(gateway: socket.socket) -> None:
+    """A gateway that is killed when it has the first WebSocket's request, and accepts the second one."""
+    asked = 0
+    while asked < 2:
+        connection, _ = gateway.accept()
+        with connection, connection.makefile("rb") as request:
+            [path, *_] = [line.split()[1] for line in iter(request.readline, b"\r\n") if line.startswith(b"GET ")]
+            asked += path == b"/v1/realtime"
+            if path == b"/livez":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            elif asked == 2:
+                connection.sendall(
+                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhi"
+                )
 
 
 @pytest.mark.parametrize(
@@ -40,20 +77,24 @@ def test_the_gateways_metrics_are_not_public(front: Front) -> None:
 
 
 def test_websockets_reach_the_gateway(front: Front) -> None:
-    host, _, port = front.address.rpartition(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(
-            f"GET /v1/realtime HTTP/1.1\r\nhost: {front.address}\r\n"
-            "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
-            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-        )
-        stream = connection.makefile("rb")
-        assert b"101" in stream.readline()
-        while stream.readline().strip():
-            pass
+    with opened_socket(front) as stream:
         for words in (b"first", b"second"):
-            connection.sendall(words)
+            stream.write(words)
+            stream.flush()
             assert stream.read(len(words)) == words
+
+
+def test_a_websocket_is_asked_for_again_if_the_gateway_ended_before_it_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        asked = threading.Thread(target=end_once_then_accept, args=(gateway,), daemon=True)
+        asked.start()
+        front = Front(["127.0.0.1:1"], gateway="{}:{}".format(*gateway.getsockname()))
+        try:
+            with opened_socket(front) as stream:
+                assert stream.read(2) == b"hi"
+            asked.join(PATIENCE_SECONDS)
+        finally:
+            front.stop()
 
 
 def test_health(front: Front) -> None:
