@@ -38,7 +38,8 @@ from audio_grpc.services.tasks import end
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
-from audio_grpc.store import ActivityBoard, Database, JobBounds, JobStorage, PastRequests, open_blobs
+from audio_grpc.storage import ActivityBoard, Database, JobBounds, JobStorage, PastRequests, open_blobs
+from audio_grpc.storage.voices import FolderVoices
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.history import History, HistoryRules
 from audio_grpc.telemetry.metrics import Metrics
@@ -53,7 +54,6 @@ from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
 from audio_grpc.v1.voice_pb2_grpc import add_VoiceServiceServicer_to_server
-from audio_grpc.voices import FolderVoices
 
 USER_DATA = user_data_path("audio-grpc")
 DAY_SECONDS = 86400.0

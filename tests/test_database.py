@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from audio_grpc.errors import StorageFailed
-from audio_grpc.store.database import Database
+from audio_grpc.storage.database import Database
 
 
 def _ask(connection: Connection) -> object:
@@ -17,7 +17,7 @@ def _ask(connection: Connection) -> object:
 async def test_a_database_that_is_away_is_told_of_once_and_so_is_its_return(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "audio_grpc.store.database")
+    caplog.set_level(logging.INFO, "audio_grpc.storage.database")
     in_the_way = tmp_path / "folder"
     in_the_way.touch()
     database = Database(f"sqlite:///{in_the_way}/jobs.db")

@@ -11,12 +11,12 @@ import pytest
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.server import Server
 from audio_grpc.services import pages
+from audio_grpc.storage.voices import new_id
 from audio_grpc.types import CustomVoice
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
 from audio_grpc.v1.voice_pb2 import ListCustomVoicesRequest
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
-from audio_grpc.voices import new_id
 from tests.conftest import Start
 from tests.contract import OURS
 from tests.test_voices import CLONING, SAMPLE

@@ -141,7 +141,7 @@ import asyncio, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from audio_grpc.types import CustomVoice
-from audio_grpc.voices import FolderVoices, new_id
+from audio_grpc.storage.voices import FolderVoices, new_id
 os.fsync = lambda descriptor: os.kill(os.getpid(), 9)
 voice = CustomVoice(new_id(), "Anna", datetime.now(UTC), 2.0)
 asyncio.run(FolderVoices(Path(sys.argv[1])).add(voice, b"some sample"))

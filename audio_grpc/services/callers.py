@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from audio_grpc.access.policies import Scope
+from audio_grpc.storage.voices import Viewer
 from audio_grpc.telemetry.call import current_call
-from audio_grpc.voices import Viewer
 
 
 def key_of_caller() -> str | None:

@@ -10,9 +10,9 @@ from audio_grpc.services.callers import speaker
 from audio_grpc.services.fields import short
 from audio_grpc.services.samples import checked_sample, decode_sample
 from audio_grpc.services.transcripts import SampleTranscripts
+from audio_grpc.storage.voices import VoiceStore
 from audio_grpc.types import CustomVoice, VoiceSample
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample, SynthesizeRequest
-from audio_grpc.voices import VoiceStore
 
 MAX_TRANSCRIPT_CHARACTERS = 4096
 

@@ -15,7 +15,7 @@ from audio_grpc.errors import AudioNotKept, InvalidRequest, StorageFailed, quote
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.fields import few
 from audio_grpc.services.pages import page_token, read_page
-from audio_grpc.store import PastRequest, PastRequests, Selection
+from audio_grpc.storage import PastRequest, PastRequests, Selection
 from audio_grpc.telemetry.history import HistoryRules
 from audio_grpc.v1 import history_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from audio_grpc.errors import StorageFailed
-from audio_grpc.store import ActivityBoard, Board
+from audio_grpc.storage import ActivityBoard, Board
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.v1.activity_pb2 import Activity, ListActivitiesResponse
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.services.fields import within
-from audio_grpc.store import PAGE_BYTES, Position
+from audio_grpc.storage import PAGE_BYTES, Position
 
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 LARGEST_PART = 1000

@@ -24,13 +24,13 @@ from audio_grpc.services.pages import part
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
+from audio_grpc.storage.voices import VoiceStore, is_id, new_id
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.telemetry.history.sound import media_type_of
 from audio_grpc.text import clean, hidden_characters
 from audio_grpc.types import CustomVoice, RequestId
 from audio_grpc.v1 import voice_pb2 as pb
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceServicer
-from audio_grpc.voices import VoiceStore, is_id, new_id
 
 Context = ServicerContext[Any, Any]
 

@@ -45,7 +45,9 @@ def end_once_then_accept(gateway: socket.socket) -> None:
     while asked < 2:
         connection, _ = gateway.accept()
         with connection, connection.makefile("rb") as request:
-            [path, *_] = [line.split()[1] for line in iter(request.readline, b"\r\n") if line.startswith(b"GET ")]
+            [path, *_] = [
+                line.split()[1] for line in iter(request.readline, b"\r\n") if line.startswith(b"GET ")
+            ]
             asked += path == b"/v1/realtime"
             if path == b"/livez":
                 connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")

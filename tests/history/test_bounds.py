@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
 
 from audio_grpc.server import Server
-from audio_grpc.store import PastRequest, Selection, new_id
+from audio_grpc.storage import PastRequest, Selection, new_id
 from audio_grpc.v1.speech_to_text_pb2 import TimeRange, TranscribeRequest
 from tests.bounds.calls import ended
 from tests.conftest import Start

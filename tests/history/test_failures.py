@@ -11,7 +11,7 @@ import pytest
 
 from audio_grpc.errors import StorageFailed
 from audio_grpc.server import Server
-from audio_grpc.store import PastRequests
+from audio_grpc.storage import PastRequests
 from audio_grpc.telemetry.history import history
 from tests.conftest import Start
 from tests.history.conftest import TEXT, kept, refused, speak

@@ -11,7 +11,7 @@ import pytest
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, Client, ServiceError
-from audio_grpc.store import admission
+from audio_grpc.storage import admission
 from audio_grpc.v1.job_pb2 import CreateSpeechJobRequest, CreateSpeechJobResponse
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample, SynthesizeRequest
 from tests.conftest import Start

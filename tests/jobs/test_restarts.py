@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from audio_grpc.client import AsyncClient, Client
-from audio_grpc.store import Database, Leases
+from audio_grpc.storage import Database, Leases
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import PATIENCE_SECONDS, ServerProcess, Start
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, reached, refused, sound, spoken

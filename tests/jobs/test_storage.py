@@ -17,7 +17,7 @@ import pytest
 
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
-from audio_grpc.store.blobs import Folder
+from audio_grpc.storage.blobs import Folder
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import Start, tone_settings
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, refused, sound, spoken

@@ -7,7 +7,7 @@ import numpy as np
 
 from audio_grpc.audio import Encoder
 from audio_grpc.errors import JobIncomplete, StorageFailed
-from audio_grpc.store import Blobs, JobStore
+from audio_grpc.storage import Blobs, JobStore
 from audio_grpc.telemetry.call import Call
 from audio_grpc.types import Audio, Encoding, Job, JobState
 

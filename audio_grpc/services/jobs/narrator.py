@@ -16,7 +16,7 @@ from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.pipeline import SpeechFinished, require_pronounceable, say, settled
 from audio_grpc.services.requests import SpeechJob, speech_job, spoken_by
-from audio_grpc.store import SAMPLE_BYTES, Blobs, Leases, Piece, Sound
+from audio_grpc.storage import SAMPLE_BYTES, Blobs, Leases, Piece, Sound
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Job, JobState
 from audio_grpc.v1 import job_pb2

@@ -15,7 +15,7 @@ from audio_grpc.runtime.models import Models
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.jobs.narrator import JobNarrator
 from audio_grpc.services.tasks import end, stopping
-from audio_grpc.store import JobStorage, Leases
+from audio_grpc.storage import JobStorage, Leases
 from audio_grpc.types import Job, JobState
 
 LOOK_SECONDS = 1.0

@@ -27,7 +27,7 @@ from audio_grpc.services.pipeline import settled
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import spoken_by
 from audio_grpc.services.timing import timing
-from audio_grpc.store import JobBounds, JobStorage, NewJob
+from audio_grpc.storage import JobBounds, JobStorage, NewJob
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Encoding, Job, JobState
 from audio_grpc.v1 import job_pb2 as pb

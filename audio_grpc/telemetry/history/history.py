@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from prometheus_client import CollectorRegistry, Counter
 
 from audio_grpc.errors import StorageFailed
-from audio_grpc.store import Database, PastRequest, PastRequests, Selection, new_id
+from audio_grpc.storage import Database, PastRequest, PastRequests, Selection, new_id
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.history.messages import METHODS
 from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, AudioKept, Recording

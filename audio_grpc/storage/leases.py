@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from audio_grpc.errors import ServerCrashed, SpeechError
-from audio_grpc.store.blobs import SAMPLE_BYTES
-from audio_grpc.store.database import POSTGRESQL, Database
-from audio_grpc.store.jobs import COLUMNS, job_of
-from audio_grpc.store.tables import JOB_SAMPLES, JOB_TURNS, JOBS, PIECES
+from audio_grpc.storage.blobs import SAMPLE_BYTES
+from audio_grpc.storage.database import POSTGRESQL, Database
+from audio_grpc.storage.jobs import COLUMNS, job_of
+from audio_grpc.storage.tables import JOB_SAMPLES, JOB_TURNS, JOBS, PIECES
 from audio_grpc.types import Job, JobState
 
 TO_RUN = (JobState.QUEUED.value, JobState.RUNNING.value)

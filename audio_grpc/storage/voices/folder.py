@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from audio_grpc.errors import StorageFailed
+from audio_grpc.storage.voices.places import Places
+from audio_grpc.storage.voices.store import Viewer
 from audio_grpc.types import CustomVoice
-from audio_grpc.voices.places import Places
-from audio_grpc.voices.store import Viewer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

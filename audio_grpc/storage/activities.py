@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select
 
-from audio_grpc.store.database import Database
-from audio_grpc.store.tables import SNAPSHOTS
+from audio_grpc.storage.database import Database
+from audio_grpc.storage.tables import SNAPSHOTS
 
 STALE_SECONDS = 15.0
 """The seconds without a sign of life after which a server counts as dead; clocks may differ by less."""

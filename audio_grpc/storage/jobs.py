@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from audio_grpc.errors import JobInOtherState, JobNotFound, quoted
-from audio_grpc.store.admission import (
+from audio_grpc.storage.admission import (
     JobBounds,
     job_of_request,
     lock_key,
     remember_request,
     require_room,
 )
-from audio_grpc.store.blobs import Blobs
-from audio_grpc.store.database import Database
-from audio_grpc.store.pages import Listing, Page, Position
-from audio_grpc.store.tables import JOB_SAMPLES, JOBS, PIECES
+from audio_grpc.storage.blobs import Blobs
+from audio_grpc.storage.database import Database
+from audio_grpc.storage.pages import Listing, Page, Position
+from audio_grpc.storage.tables import JOB_SAMPLES, JOBS, PIECES
 from audio_grpc.types import Job, JobState, RequestId
 
 ID = re.compile(r"job_[0-9a-f]{16}")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, delete, func, insert, select, text
 
 from audio_grpc.errors import TooManyJobs, request_id_reused
-from audio_grpc.store.database import POSTGRESQL
-from audio_grpc.store.tables import JOB_REQUESTS, JOBS
+from audio_grpc.storage.database import POSTGRESQL
+from audio_grpc.storage.tables import JOB_REQUESTS, JOBS
 from audio_grpc.types import JobState, RequestId
 
 REMEMBERED_SECONDS = 86400.0

@@ -34,8 +34,8 @@ from audio_grpc.errors import (
     VoiceNotFound,
     quoted,
 )
+from audio_grpc.storage.voices.store import EVERYBODYS, Viewer, is_id, new_id
 from audio_grpc.types import CustomVoice
-from audio_grpc.voices.store import EVERYBODYS, Viewer, is_id, new_id
 
 PLACE = re.compile(r"[0-9a-f]{64}")
 UNFINISHED = ".unfinished"

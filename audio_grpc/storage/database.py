@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from audio_grpc.errors import ConfigurationError, StorageFailed
 from audio_grpc.extras import install
-from audio_grpc.store.tables import METADATA, SCHEMA, VERSION
+from audio_grpc.storage.tables import METADATA, SCHEMA, VERSION
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 BUSY_SECONDS = 20.0

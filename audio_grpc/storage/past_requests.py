@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select
 
 from audio_grpc.errors import RequestNotFound, quoted
-from audio_grpc.store.blobs import Blobs
-from audio_grpc.store.database import Database
-from audio_grpc.store.pages import Listing, Page, Position
-from audio_grpc.store.tables import PAST_REQUESTS
+from audio_grpc.storage.blobs import Blobs
+from audio_grpc.storage.database import Database
+from audio_grpc.storage.pages import Listing, Page, Position
+from audio_grpc.storage.tables import PAST_REQUESTS
 
 ID = re.compile(r"req_[0-9a-f]{16}")
 AUDIO = "audio"
