@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from audio_gateway import config as gateway_config
 from audio_grpc import config
 from audio_grpc.errors import ConfigurationError
-from gateway import config as gateway_config
 
 
 @pytest.fixture(autouse=True)

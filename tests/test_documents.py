@@ -67,7 +67,7 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_every_setting_of_the_gateway_is_in_its_part_of_the_readme() -> None:
-    from gateway.config import Settings
+    from audio_gateway.config import Settings
 
     part = README.partition("### With OpenAI's clients")[2].partition("\n## ")[0]
     assert [name for name in Settings.model_fields if f"`{name}`" not in part] == []

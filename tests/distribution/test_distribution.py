@@ -58,10 +58,10 @@ def test_envoy_has_its_configuration_and_the_contract(environment: Path, tmp_pat
 
 
 def test_the_page_is_there(environment: Path, tmp_path: Path) -> None:
-    look = "from gateway import playground; from pathlib import Path; print(Path(playground.__file__).parent)"
-    page = Path(run(environment / "python", "-c", look, cwd=tmp_path).strip()) / "page"
+    look = "import audio_gateway; print(audio_gateway.__path__[0])"
+    page = Path(run(environment / "python", "-c", look, cwd=tmp_path).strip()) / "playground" / "page"
     assert ROOT not in page.parents
-    expected = {path.name for path in (ROOT / "gateway/playground/page").iterdir()}
+    expected = {path.name for path in (ROOT / "gateway/audio_gateway/playground/page").iterdir()}
     assert {path.name for path in page.iterdir()} == expected
 
 

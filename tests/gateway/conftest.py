@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 from opentelemetry.trace import TracerProvider
 
+from audio_gateway.app import make_app
+from audio_gateway.config import Settings
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
-from gateway.app import make_app
-from gateway.config import Settings
 from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start, leave_out_of_garbage_collection
 
 KEY = "any"

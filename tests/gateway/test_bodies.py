@@ -14,14 +14,14 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from audio_gateway import bodies
+from audio_gateway.app import make_app
+from audio_gateway.bodies import FREE_BYTES, HOPELESS_BYTES, MAX_DISCARDED_BYTES, MAX_JSON_BYTES, JsonRoute
+from audio_gateway.config import Settings
+from audio_gateway.keys import SECONDS, AcceptedKeys
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, ServiceError
-from gateway import bodies
-from gateway.app import make_app
-from gateway.bodies import FREE_BYTES, HOPELESS_BYTES, MAX_DISCARDED_BYTES, MAX_JSON_BYTES, JsonRoute
-from gateway.config import Settings
-from gateway.keys import SECONDS, AcceptedKeys
 from tests.conftest import PATIENCE_SECONDS
 from tests.gateway.conftest import Door, Open
 

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from gateway.frames import MOST_FRAGMENTS, MOST_PINGS, BoundedSocket
+from audio_gateway.frames import MOST_FRAGMENTS, MOST_PINGS, BoundedSocket
 from tests.conftest import PATIENCE_SECONDS
 
 app = FastAPI()

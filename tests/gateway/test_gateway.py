@@ -156,7 +156,7 @@ def _spoken_across_sigterm(url: str, process: subprocess.Popen[str]) -> int:
 
 
 def test_without_its_extra_it_says_what_to_install() -> None:
-    absent = "import sys; sys.modules['fastapi'] = None; from gateway.__main__ import main; main()"
+    absent = "import sys; sys.modules['fastapi'] = None; from audio_gateway.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.endswith("install the gateway with: " + install("gateway") + "\n")

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.http import MAX_HEAD_BYTES, BoundedHttp
+from audio_gateway.http import MAX_HEAD_BYTES, BoundedHttp
 from tests.conftest import PATIENCE_SECONDS
 
 app = FastAPI()

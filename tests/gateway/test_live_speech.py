@@ -14,11 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
 from websockets.typing import Subprotocol
 
+from audio_gateway.sockets import MAX_MESSAGE_BYTES
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient
 from audio_grpc.server import Server
-from gateway.sockets import MAX_MESSAGE_BYTES
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.gateway.conftest import running
 from tests.test_calls import until_idle
@@ -249,12 +249,14 @@ async def test_it_is_logged_and_counted_like_any_request(
     speaker: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = await speaker()
-    with caplog.at_level("INFO", "gateway.access"):
+    with caplog.at_level("INFO", "audio_gateway.access"):
         async with made.socket(x_request_id="one") as socket:
             assert made.headers["x-request-id"] == "one"
             await socket.send("start")
             await socket.send("end")
             await socket.until("finished")
             assert await socket.closed() == (1000, "")
-    [fields] = [record.__dict__["fields"] for record in caplog.records if record.name == "gateway.access"]
+    [fields] = [
+        record.__dict__["fields"] for record in caplog.records if record.name == "audio_gateway.access"
+    ]
     assert (fields["path"], fields["status"], fields["complete"]) == (PATH, 101, True)

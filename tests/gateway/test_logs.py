@@ -40,14 +40,14 @@ async def test_the_command_logs_json_and_neither_texts_nor_keys_nor_queries(star
     assert process.stop() == 0
     entries = [json.loads(line) for line in process.log]
     assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
-    assert {"uvicorn.error", "gateway.access"} <= {entry["logger"] for entry in entries}
+    assert {"uvicorn.error", "audio_gateway.access"} <= {entry["logger"] for entry in entries}
     own, first, *others = [entry for entry in entries if entry["message"] == ACCESS]
     assert own["path"] == "/livez", "of the gateway itself, before it listens"
     assert first.pop("milliseconds") > 0
     del first["time"]
     assert first == {
         "level": "INFO",
-        "logger": "gateway.access",
+        "logger": "audio_gateway.access",
         "message": ACCESS,
         "request_id": "one",
         "method": "POST",
@@ -66,7 +66,9 @@ async def test_an_answer_that_breaks_has_its_request_in_every_line(open_door: Op
         await door.http.post("/v1/audio/speech", json=body, headers={"x-request-id": "two"})
     line = await lines.ended("two", ACCESS)
     assert (line["status"], line["complete"]) == (200, False)
-    said = {line["message"]: line for line in lines.all if line["logger"].startswith(("gateway", "uvicorn"))}
+    said = {
+        line["message"]: line for line in lines.all if line["logger"].startswith(("audio_gateway", "uvicorn"))
+    }
     assert said["broke off an answer that had begun"]["exception"].startswith("Traceback")
     assert said["ASGI callable returned without completing response."]["request_id"] == "two"
     assert said["broke off an answer that had begun"]["request_id"] == "two"
@@ -102,7 +104,7 @@ def test_people_read_one_line_whatever_is_in_the_path() -> None:
     httpx2.get(f"http://{process.address}/no%20such%0Apath")
     try:
         process.wait_for(
-            r"INFO gateway\.access: request ended request_id=[0-9a-f-]{36} method=GET "
+            r"INFO audio_gateway\.access: request ended request_id=[0-9a-f-]{36} method=GET "
             r'path="/no such\\npath" status=404 complete=True milliseconds=[\d.]+$'
         )
     finally:

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from audio_gateway.bodies import BodyMemory, BodyShare
+from audio_gateway.config import Settings
+from audio_gateway.errors import ApiError
+from audio_gateway.keys import AcceptedKeys
+from audio_gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
 from audio_grpc.client import AsyncClient
-from gateway.bodies import BodyMemory, BodyShare
-from gateway.config import Settings
-from gateway.errors import ApiError
-from gateway.keys import AcceptedKeys
-from gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
 from tests.gateway.conftest import Door
 from tests.gateway.test_errors import error_of
 

@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from audio_gateway.dialects.openai.realtime.conversation import INPUT
+from audio_gateway.sockets import MAX_MESSAGE_BYTES
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
-from gateway.dialects.openai.realtime.conversation import INPUT
-from gateway.sockets import MAX_MESSAGE_BYTES
 from tests.gateway.conftest import Door, Open
 from tests.gateway.test_realtime import (
     COMPLETED,

@@ -6,9 +6,9 @@ from typing import Any
 
 import uvicorn
 
-from gateway.app import make_app
-from gateway.config import Settings
-from gateway.silence import Impatient
+from audio_gateway.app import make_app
+from audio_gateway.config import Settings
+from audio_gateway.silence import Impatient
 from tests.silence import closed
 
 

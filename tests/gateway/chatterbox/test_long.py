@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from audio_gateway.dialects.chatterbox import long_routes
 from audio_grpc.text import split
 from audio_grpc.types import Strategy
-from gateway.dialects.chatterbox import long_routes
 from tests.gateway.chatterbox.conftest import OpenActing
 from tests.gateway.chatterbox.test_speech import PREFIXES, PROSE
 from tests.gateway.conftest import Door, Open

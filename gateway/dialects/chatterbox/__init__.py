@@ -1,6 +1,0 @@
-"""The API of Chatterbox TTS, with its streaming: https://github.com/travisvn/chatterbox-tts-api."""
-
-from gateway.dialects.chatterbox.errors import error_body, error_status
-from gateway.dialects.chatterbox.routes import PREFIX, router
-
-__all__ = ["PREFIX", "error_body", "error_status", "router"]
