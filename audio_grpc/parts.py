@@ -81,7 +81,7 @@ class Parts:
         database = self.storage.database
         self._past_requests = PastRequests(database, self.storage.blobs)
         self.history = History(_history_rules(settings), database, self._past_requests, self.metrics.registry)
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._activities = Activities()
         board = ActivityBoard(database, uuid4().hex)
         self._neighbours = Neighbours(board, self._activities) if database.is_shared else None
@@ -125,9 +125,10 @@ class Parts:
     def start(self) -> None:
         """Starts the background tasks; jobs start by themselves once models are loaded."""
         self.models.keep_room()
+        self._tasks = [asyncio.create_task(self.storage.database.prepare(), name="prepare the database")]
         self.history.start()
         if self.running_calls is not None:
-            self._watching = asyncio.create_task(self.running_calls.watch(), name="watch for revoked keys")
+            self._tasks.append(asyncio.create_task(self.running_calls.watch(), name="watch for revoked keys"))
         if self._neighbours is not None:
             self._neighbours.start(self._activity_reports.of_this_server)
 
@@ -139,8 +140,7 @@ class Parts:
 
     async def close(self) -> None:
         """Closes all objects; called once no calls are left."""
-        if self._watching is not None:
-            await end(self._watching)
+        await end(*self._tasks)
         await self._chat.close()
         try:
             await asyncio.wait_for(self.models.close(), UNLOAD_SECONDS)

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ from audio_grpc.backends.base import ModelSpec
 from audio_grpc.client import AsyncClient, Client
 from audio_grpc.config import Settings
 from audio_grpc.server import Server
-from tests import certificates
+from tests import certificates, postgresql
 
 COMMAND = str(Path(sys.executable).with_name("audio-grpc"))
 GATEWAY_COMMAND = str(Path(sys.executable).with_name("audio-gateway"))
@@ -145,6 +145,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificates")
     certificates.make_all(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def postgresql_url() -> Iterator[str]:
+    """A database of PostgreSQL; who asks for one is passed over where that is not installed."""
+    programs = postgresql.programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with (
+        TemporaryDirectory(prefix="audio-grpc-postgresql-") as folder,
+        postgresql.running(programs, Path(folder)) as url,
+    ):
+        yield url
 
 
 @pytest.fixture

@@ -8,29 +8,30 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from audio_grpc.errors import ConfigurationError, StorageFailed
 from audio_grpc.extras import install
-from audio_grpc.storage.tables import METADATA, SCHEMA, VERSION
+from audio_grpc.storage.migrations import bring_up_to_date
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 BUSY_SECONDS = 20.0
 CONNECT_SECONDS = 10
 CLOSE_SECONDS = 10.0
 SCHEMA_LOCK = 0x61756472
-"""Names the lock under which one server at a time makes tables in PostgreSQL."""
+"""Names the lock under which one server at a time makes and changes tables in PostgreSQL."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class Database:
-    """A database of this service. Its tables are made when it is first asked for something.
+    """A database of this service. Its tables are made, or brought up to date, when it is first used.
 
     ``url`` is such as ``sqlite:////var/lib/audio-grpc/jobs.db`` or ``postgresql://user@host/name``
     (https://docs.sqlalchemy.org/en/21/core/engines.html#database-urls). ConfigurationError if it is none, or
@@ -56,6 +57,12 @@ class Database:
     def is_there(self) -> bool:
         """Tells if it may hold data: false until SQLite's file is made."""
         return self._file is None or self._file.exists()
+
+    async def prepare(self) -> None:
+        """Brings the tables up to date if there are any, before a call needs them. What fails is logged."""
+        if self.is_there:
+            with suppress(StorageFailed):
+                await self.run("open the database", lambda connection: None)
 
     async def run(self, what: str, work: Callable[[Connection], T]) -> T:
         """The result of one transaction: all of it is kept, or nothing.
@@ -84,6 +91,9 @@ class Database:
             self._prepare()
             with self._engine.begin() as connection:
                 result = work(connection)
+        except StorageFailed as error:
+            self._tell(what, error.message)
+            raise
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             self._tell(what, " ".join(str(cause).split()))
@@ -116,7 +126,7 @@ class Database:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._file.touch(mode=0o600)  # the texts are nobody else's business
             with self._engine.begin() as connection:
-                _make_tables(connection)
+                _bring_up_to_date(connection)
             self._open = True
 
 
@@ -164,17 +174,8 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _make_tables(connection: Connection) -> None:
+def _bring_up_to_date(connection: Connection) -> None:
+    """Has one server at a time see to the tables; in SQLite, a transaction is alone anyway."""
     if connection.dialect.name == POSTGRESQL:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SCHEMA_LOCK})
-    METADATA.create_all(connection)
-    found = connection.scalar(select(SCHEMA.c.version))
-    if found is None:
-        connection.execute(insert(SCHEMA).values(version=VERSION))
-    elif found > VERSION:
-        raise StorageFailed(
-            f"the database is of a later audio-grpc (version {found} of its tables; this one knows "
-            f"{VERSION}); upgrade this server, or give it a database of its own with database_url"
-        )
-    elif found < VERSION:
-        connection.execute(update(SCHEMA).values(version=VERSION))
+    bring_up_to_date(connection)

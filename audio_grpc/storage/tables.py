@@ -1,4 +1,4 @@
-"""The tables of the database. Moments are seconds since 1970, UTC."""
+"""The tables of the database, as ``migrations`` makes them. Moments are seconds since 1970, UTC."""
 
 from sqlalchemy import (
     BigInteger,
@@ -15,12 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3
-"""The version of the tables: raise it when adding one; earlier databases then get the tables they lack."""
-
 METADATA = MetaData()
-
-SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
 
 JOBS = Table(
     "jobs",

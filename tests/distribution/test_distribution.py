@@ -1,6 +1,7 @@
 """The wheel and the source distribution, each installed into an empty environment; see ``make dist``."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_envoy_has_its_configuration_and_the_contract(environment: Path, tmp_pat
     assert "static_resources" in rendered
     assert str(environment.parent / "share" / "audio-grpc" / "protos" / "audio_grpc.binpb") in rendered
     assert (environment.parent / "share" / "audio-grpc" / "protos" / "audio_grpc.binpb").is_file()
+
+
+def test_the_migrations_are_there(environment: Path, tmp_path: Path) -> None:
+    make = (
+        "import asyncio; from audio_grpc.storage import Database; "
+        "asyncio.run(Database('sqlite:///audio.db').run('open it', lambda connection: None))"
+    )
+    run(environment / "python", "-c", make, cwd=tmp_path)
+    with sqlite3.connect(tmp_path / "audio.db") as file:
+        assert file.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    file.close()
 
 
 def test_the_page_is_there(environment: Path, tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 """Fixtures and helpers of the tests of the history."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.v1.history_pb2 import PastRequest
 from tests.conftest import Start
-from tests.jobs import postgresql
 
 TEXT = "This is said once. And it is kept."
 
@@ -20,18 +16,6 @@ TEXT = "This is said once. And it is kept."
 def keeping(start: Start) -> Start:
     """Starts servers that keep all that they can."""
     return partial(start, history=True, history_audio="all", history_texts=True)
-
-
-@pytest.fixture(scope="module")
-def postgresql_url() -> Iterator[str]:
-    """A database."""
-    if (programs := postgresql.programs()) is None:
-        pytest.skip("PostgreSQL is not installed")
-    with (
-        TemporaryDirectory(prefix="audio-grpc-postgresql-") as folder,
-        postgresql.running(programs, Path(folder)) as url,
-    ):
-        yield url
 
 
 async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRequest]:

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.types import Speech, SynthesisOptions
 from audio_grpc.v1.job_pb2 import SpeechJob
-from tests.jobs import postgresql
 
 TEXT = " ".join(f"This is sentence number {number}, to be heard." for number in range(12))
 PIECES: dict[str, Any] = {"target_size": 40}
@@ -59,19 +57,6 @@ class Speaker:
                 raise
 
         return watched
-
-
-@pytest.fixture(scope="module")
-def postgresql_url() -> Iterator[str]:
-    """A database of PostgreSQL; who asks for one is passed over where that is not installed."""
-    programs = postgresql.programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with (
-        TemporaryDirectory(prefix="audio-grpc-postgresql-") as folder,
-        postgresql.running(programs, Path(folder)) as url,
-    ):
-        yield url
 
 
 @pytest.fixture
