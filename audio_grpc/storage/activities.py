@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select
 
-from audio_grpc.storage.database import Database
+from audio_grpc.storage.database import Database, now
 from audio_grpc.storage.tables import SNAPSHOTS
 
 STALE_SECONDS = 15.0
-"""The seconds without a sign of life after which a server counts as dead; clocks may differ by less."""
+"""The seconds without a sign of life after which a server counts as dead, on the database's clock."""
 NOBODY = ""
 """The server id of the rows that record when a key had its ended activities cleared."""
 
@@ -35,14 +35,14 @@ class ActivityBoard:
 
     async def write(self, snapshots: Mapping[str, bytes]) -> None:
         """Replaces this server's snapshots, one for each key that asked; deletes those of dead servers."""
-        now = time.time()
-        dead = and_(ROWS.seen < now - STALE_SECONDS, ROWS.server_id != NOBODY)
-        rows = [
-            {"server_id": self._server_id, "key_id": key_id, "seen": now, "snapshot": snapshot}
-            for key_id, snapshot in snapshots.items()
-        ]
 
         def work(connection: Connection) -> None:
+            moment = now(connection)
+            dead = and_(ROWS.seen < moment - STALE_SECONDS, ROWS.server_id != NOBODY)
+            rows = [
+                {"server_id": self._server_id, "key_id": key_id, "seen": moment, "snapshot": snapshot}
+                for key_id, snapshot in snapshots.items()
+            ]
             connection.execute(delete(SNAPSHOTS).where(or_(ROWS.server_id == self._server_id, dead)))
             if rows:
                 connection.execute(insert(SNAPSHOTS), rows)
@@ -52,18 +52,19 @@ class ActivityBoard:
     async def read(self, key_id: str) -> Board:
         """Returns the snapshots that other live servers wrote for a key."""
         wanted = select(ROWS.server_id, ROWS.seen, ROWS.snapshot).where(
-            ROWS.key_id == key_id,
-            ROWS.server_id != self._server_id,
-            or_(ROWS.seen >= time.time() - STALE_SECONDS, ROWS.server_id == NOBODY),
+            ROWS.key_id == key_id, ROWS.server_id != self._server_id
         )
-        rows = await self._database.run(
-            "read the activities of other servers", lambda connection: connection.execute(wanted).all()
-        )
-        cleared = [row.seen for row in rows if row.server_id == NOBODY]
-        return Board([row.snapshot for row in rows if row.server_id != NOBODY], max(cleared, default=0.0))
+
+        def work(connection: Connection) -> Board:
+            alive = or_(ROWS.seen >= now(connection) - STALE_SECONDS, ROWS.server_id == NOBODY)
+            rows = connection.execute(wanted.where(alive)).all()
+            cleared = [row.seen for row in rows if row.server_id == NOBODY]
+            return Board([row.snapshot for row in rows if row.server_id != NOBODY], max(cleared, default=0.0))
+
+        return await self._database.run("read the activities of other servers", work)
 
     async def clear(self, key_id: str) -> None:
-        """Have the others forget what has ended for a key."""
+        """Have the others forget what has ended for a key until now, by the clock of this server."""
         row = {"server_id": NOBODY, "key_id": key_id, "seen": time.time(), "snapshot": b""}
 
         def work(connection: Connection) -> None:

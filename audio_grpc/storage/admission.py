@@ -1,12 +1,11 @@
 """Limits the jobs of a key, and adds one job for each request, however often it is repeated."""
 
-import time
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, func, insert, select, text
 
 from audio_grpc.errors import TooManyJobs, request_id_reused
-from audio_grpc.storage.database import POSTGRESQL
+from audio_grpc.storage.database import POSTGRESQL, now
 from audio_grpc.storage.tables import JOB_REQUESTS, JOBS
 from audio_grpc.types import JobState, RequestId
 
@@ -40,7 +39,8 @@ def lock_key(connection: Connection, key_id: str) -> None:
 
 def job_of_request(connection: Connection, key_id: str, request: RequestId) -> str | None:
     """The id of the job that was made for this request, if one was. RequestIdReused if for another one."""
-    connection.execute(delete(JOB_REQUESTS).where(JOB_REQUESTS.c.created < time.time() - REMEMBERED_SECONDS))
+    forgotten = JOB_REQUESTS.c.created < now(connection) - REMEMBERED_SECONDS
+    connection.execute(delete(JOB_REQUESTS).where(forgotten))
     of_request = JOB_REQUESTS.c.key_id == key_id, JOB_REQUESTS.c.request_id == request.id
     wanted = select(JOB_REQUESTS.c.fingerprint, JOB_REQUESTS.c.job_id).where(*of_request)
     row = connection.execute(wanted).first()
@@ -59,7 +59,7 @@ def remember_request(connection: Connection, key_id: str, request: RequestId, jo
         "request_id": request.id,
         "fingerprint": request.fingerprint,
         "job_id": job_id,
-        "created": time.time(),
+        "created": now(connection),
     }
     connection.execute(insert(JOB_REQUESTS).values(row))
 

@@ -7,6 +7,7 @@ which needs a local disk: https://sqlite.org/wal.html.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -128,6 +129,14 @@ class Database:
             with self._engine.begin() as connection:
                 _bring_up_to_date(connection)
             self._open = True
+
+
+def now(connection: Connection) -> float:
+    """Returns the moment on the clock that all servers on the database share, in seconds since 1970."""
+    if connection.dialect.name == POSTGRESQL:
+        moment: float = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        return moment
+    return time.time()  # whoever opens SQLite's file is on the machine that it is on
 
 
 def _checked(url: str) -> URL:

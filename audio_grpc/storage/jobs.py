@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -19,7 +18,7 @@ from audio_grpc.storage.admission import (
     require_room,
 )
 from audio_grpc.storage.blobs import Blobs
-from audio_grpc.storage.database import Database
+from audio_grpc.storage.database import Database, now
 from audio_grpc.storage.pages import Listing, Page, Position
 from audio_grpc.storage.tables import JOB_SAMPLES, JOBS, PIECES
 from audio_grpc.types import Job, JobState, RequestId
@@ -94,7 +93,7 @@ class JobStore:
             if to is JobState.QUEUED:
                 values |= {"ended": None, "error_reason": "", "error_message": "", "claims": 0}
             elif to.has_ended:
-                values |= {"ended": time.time()}
+                values |= {"ended": now(connection)}
             movable = JOBS.c.state.in_([source.value for source in sources])
             connection.execute(update(JOBS).where(seen, movable).values(values))
             job = _find(connection, seen)
@@ -117,12 +116,14 @@ class JobStore:
 
         await self._database.run("remove the job", _checked(job_id, key_id, work))
 
-    async def ended_before(self, moment: float) -> list[str]:
-        """Returns the ids of the jobs that ended before a moment, in seconds since 1970."""
-        wanted = select(JOBS.c.id).where(JOBS.c.ended < moment)
-        return await self._database.run(
-            "list the jobs", lambda connection: list(connection.execute(wanted).scalars())
-        )
+    async def ended_for(self, seconds: float) -> list[str]:
+        """Returns the ids of the jobs that ended so many seconds ago, or earlier."""
+
+        def work(connection: Connection) -> list[str]:
+            wanted = select(JOBS.c.id).where(JOBS.c.ended < now(connection) - seconds)
+            return list(connection.execute(wanted).scalars())
+
+        return await self._database.run("list the jobs", work)
 
     async def blobs(self, job_id: str, start: int) -> list[str]:
         """The names of what is spoken of a job without a gap, from the piece of this number on."""
@@ -163,7 +164,7 @@ def _add(connection: Connection, new: NewJob) -> Job:
         "characters": sum(map(len, new.pieces)),
         "pieces_total": len(new.pieces),
         "sample_rate_hertz": new.sample_rate_hertz,
-        "created": time.time(),
+        "created": now(connection),
     }
     connection.execute(insert(JOBS).values(job))
     rows = [{"job_id": job_id, "number": number, "text": text} for number, text in enumerate(new.pieces)]

@@ -2,10 +2,9 @@
 
 A lease runs out unless it is renewed, so that another server goes on with the jobs of one that was killed. A
 server that comes back after that finds its lease gone, and nothing that it made in the meantime is kept. The
-clocks of the servers have to agree to within a few seconds.
+clock is the database's, so those of the servers need not agree.
 """
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from audio_grpc.errors import ServerCrashed, SpeechError
 from audio_grpc.storage.blobs import SAMPLE_BYTES
-from audio_grpc.storage.database import POSTGRESQL, Database
+from audio_grpc.storage.database import POSTGRESQL, Database, now
 from audio_grpc.storage.jobs import COLUMNS, job_of
 from audio_grpc.storage.tables import JOB_SAMPLES, JOB_TURNS, JOBS, PIECES
 from audio_grpc.types import Job, JobState
@@ -70,11 +69,10 @@ class Leases:
 
     async def renew(self, job_id: str) -> JobState | None:
         """Keep a job; its state, or None if it is not this server's any more."""
-        until = time.time() + self.seconds
-        renewed = update(JOBS).where(self._held(job_id)).values(lease_until=until).returning(JOBS.c.state)
+        renewed = update(JOBS).where(self._held(job_id)).returning(JOBS.c.state)
 
         def work(connection: Connection) -> JobState | None:
-            state = connection.execute(renewed).scalar()
+            state = connection.execute(renewed.values(lease_until=self._until(now(connection)))).scalar()
             return None if state is None else JobState(state)
 
         return await self._run("keep the job", work)
@@ -123,8 +121,12 @@ class Leases:
 
     async def fail(self, job_id: str, error: SpeechError) -> None:
         """The job has failed, unless it was ended before."""
-        failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).values(_failure(error))
-        await self._run("keep the job", lambda connection: connection.execute(failed))
+        failed = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED))
+
+        def work(connection: Connection) -> None:
+            connection.execute(failed.values(_failure(error, now(connection))))
+
+        await self._run("keep the job", work)
 
     async def waiting_keys(self) -> set[str]:
         """The ids of the keys that have jobs which have not ended, on whatever server."""
@@ -138,13 +140,18 @@ class Leases:
     async def fail_all(self, key_ids: Collection[str], error: SpeechError) -> list[str]:
         """All jobs of these keys that have not ended have failed, whoever runs them; their ids."""
         unended = and_(JOBS.c.key_id.in_(key_ids), JOBS.c.state.in_(UNENDED))
-        failed = update(JOBS).where(unended).values(_failure(error)).returning(JOBS.c.id)
-        return await self._run("keep the jobs", lambda connection: list(connection.execute(failed).scalars()))
+        failed = update(JOBS).where(unended).returning(JOBS.c.id)
+
+        def work(connection: Connection) -> list[str]:
+            return list(connection.execute(failed.values(_failure(error, now(connection)))).scalars())
+
+        return await self._run("keep the jobs", work)
 
     def _claim(self, connection: Connection) -> Job | None:
-        now = time.time()
-        free = _free(now)
-        connection.execute(update(JOBS).where(free, JOBS.c.claims >= MOST_CLAIMS).values(_failure(GIVEN_UP)))
+        moment = now(connection)
+        free = _free(moment)
+        given_up = update(JOBS).where(free, JOBS.c.claims >= MOST_CLAIMS)
+        connection.execute(given_up.values(_failure(GIVEN_UP, moment)))
         turn = select(JOB_TURNS.c.turn).where(JOB_TURNS.c.key_id == JOBS.c.key_id).scalar_subquery()
         order = func.coalesce(turn, 0.0), JOBS.c.created, JOBS.c.id
         first = select(JOBS.c.id, JOBS.c.key_id).where(free).order_by(*order).limit(1)
@@ -153,13 +160,13 @@ class Leases:
         if row is None:
             return None
         job_id, key_id = row
-        _count_turn(connection, key_id, now)
+        _count_turn(connection, key_id, moment)
         claimed = update(JOBS).where(JOBS.c.id == job_id).returning(*COLUMNS)
         values = {
             "state": JobState.RUNNING.value,
-            "started": func.coalesce(JOBS.c.started, now),
+            "started": func.coalesce(JOBS.c.started, moment),
             "lease_owner": self._owner,
-            "lease_until": now + self.seconds,
+            "lease_until": self._until(moment),
             "claims": JOBS.c.claims + 1,
         }
         return job_of(connection.execute(claimed.values(values)).one())
@@ -168,9 +175,9 @@ class Leases:
         key_id = connection.scalar(select(JOBS.c.key_id).where(self._held(job_id)))
         if key_id is None:
             return True
-        now = time.time()
-        _count_turn(connection, key_id, now)
-        others = select(JOBS.c.id).where(_free(now), JOBS.c.key_id != key_id).limit(1)
+        moment = now(connection)
+        _count_turn(connection, key_id, moment)
+        others = select(JOBS.c.id).where(_free(moment), JOBS.c.key_id != key_id).limit(1)
         if connection.scalar(others) is None:
             return False
         # It stays running: with the next turn of its key it goes on, here or on another server.
@@ -186,7 +193,7 @@ class Leases:
             "input_tokens": JOBS.c.input_tokens + sound.input_tokens,
             "samples": JOBS.c.samples + sound.samples,
             "spoken_seconds": JOBS.c.spoken_seconds + sound.seconds,
-            "lease_until": time.time() + self.seconds,
+            "lease_until": self._until(now(connection)),
             "claims": 0,
         }
         row = connection.execute(counted.values(values)).first()
@@ -214,35 +221,38 @@ class Leases:
                 "samples": sum(kept[blob] for blob, _ in there) // SAMPLE_BYTES,
             }
             connection.execute(update(JOBS).where(held).values(left))
-        done = {"state": JobState.COMPLETED.value, "ended": time.time()}
+        done = {"state": JobState.COMPLETED.value, "ended": now(connection)}
         completed = update(JOBS).where(held, JOBS.c.pieces_total == len(there)).values(done)
         return JobState.COMPLETED if connection.execute(completed).rowcount else JobState(state)
 
     def _held(self, job_id: str) -> ColumnElement[bool]:
         return and_(JOBS.c.id == job_id, JOBS.c.lease_owner == self._owner)
 
+    def _until(self, moment: float) -> float:
+        return moment + self.seconds
+
     async def _run(self, what: str, work: Callable[[Connection], T]) -> T:
         return await self._database.run(what, work)
 
 
-def _free(now: float) -> ColumnElement[bool]:
+def _free(moment: float) -> ColumnElement[bool]:
     """To be run, and run by nobody."""
-    return and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < now)
+    return and_(JOBS.c.state.in_(TO_RUN), JOBS.c.lease_until < moment)
 
 
-def _count_turn(connection: Connection, key_id: str, now: float) -> None:
+def _count_turn(connection: Connection, key_id: str, moment: float) -> None:
     """A key has its turn. Those that had none for long are as good as new, and forgotten."""
-    connection.execute(delete(JOB_TURNS).where(JOB_TURNS.c.turn < now - FORGOTTEN_SECONDS))
+    connection.execute(delete(JOB_TURNS).where(JOB_TURNS.c.turn < moment - FORGOTTEN_SECONDS))
     dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
-    turn = dialect.insert(JOB_TURNS).values(key_id=key_id, turn=now)
-    connection.execute(turn.on_conflict_do_update(index_elements=["key_id"], set_={"turn": now}))
+    turn = dialect.insert(JOB_TURNS).values(key_id=key_id, turn=moment)
+    connection.execute(turn.on_conflict_do_update(index_elements=["key_id"], set_={"turn": moment}))
 
 
-def _failure(error: SpeechError) -> dict[str, Any]:
-    """Returns the column values of a job that failed now with this error."""
+def _failure(error: SpeechError, moment: float) -> dict[str, Any]:
+    """Returns the column values of a job that failed with this error at that moment."""
     return {
         "state": JobState.FAILED.value,
-        "ended": time.time(),
+        "ended": moment,
         "error_reason": error.reason,
         "error_message": error.message,
     }

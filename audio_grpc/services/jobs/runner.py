@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,7 +136,7 @@ class JobRunner:
         while kept := self._rules.retention_seconds:
             with suppress(StorageFailed):  # and logged
                 if self._storage.database.is_there:
-                    for job_id in await self._storage.jobs.ended_before(time.time() - kept):
+                    for job_id in await self._storage.jobs.ended_for(kept):
                         await self._forget(job_id)
             await asyncio.sleep(TIDY_SECONDS)
 
