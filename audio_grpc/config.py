@@ -100,7 +100,9 @@ class EnvoySettings(BaseModel):
     servers_tls_key: Path | None = None
     """The private key in PEM."""
     cors_origins: tuple[str, ...] = ()
-    """Origins whose pages may call, such as https://app.example.com; "*" for any. Empty: this machine's."""
+    """Origins whose pages may call, such as https://app.example.com; "*" for any. Empty: this machine's.
+    Pages of others are refused with 403, but for the gateway's own.
+    """
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -154,6 +156,7 @@ class Settings(BaseSettings):
     allow_open: bool = False
     """True to listen where others can reach the server, with neither keys nor TLS."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe lines that are written."""
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
     metrics_host: str = "127.0.0.1"
@@ -161,9 +164,13 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Ge(0), Le(65535)] | None = None
     """Port to serve metrics on, over HTTP; 0 takes any free one. None: nowhere."""
     otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
-    """The OTLP/HTTP address of a collector of traces, such as http://127.0.0.1:4318/v1/traces."""
+    """The OTLP/HTTP address of a collector of traces, such as http://127.0.0.1:4318/v1/traces; needs the
+    extra ``[telemetry]``.
+    """
     activity_previews: bool = True
-    """True to show the beginnings of texts in activities; logs and traces have no texts."""
+    """True to show the first 100 characters of texts in activities (`audio-grpc status`, the dialects'
+    status); logs and traces have no texts.
+    """
     history: bool = False
     """True to keep requests in the database when they have ended."""
     history_audio: Literal["none", "speech", "all"] = "none"
@@ -185,11 +192,15 @@ class Settings(BaseSettings):
     Envoy; 0: never. A server that is busy, or loads a model, answers.
     """
     replicas: Annotated[int, Ge(1)] = 1
-    """The number of servers of `audio-grpc up`, on ports from `port` on; they share cores and memory."""
+    """The number of servers of `audio-grpc up`, on ports from `port` on; what is chosen of the models is for
+    a share of the cores and the memory.
+    """
     max_text_characters: Annotated[int, Gt(0)] = 100_000
     """Longest text of one request."""
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0
-    """The seconds that a stream of live speech may hold its place without anything to do."""
+    """The seconds that a stream of live speech may hold its place without anything to do, and an upload its
+    memory while nothing comes.
+    """
     max_audio_bytes: Annotated[int, Gt(0)] = 64 << 20
     """Largest upload of one request."""
     max_audio_seconds: Annotated[float, Gt(0)] = 3600.0
@@ -199,18 +210,24 @@ class Settings(BaseSettings):
     max_voice_sample_bytes: Annotated[int, Gt(0)] = 10 << 20
     """Largest sample to make a voice of."""
     max_voices: Annotated[int, Gt(0)] = 1000
-    """The most custom voices that a key may have; without keys, all callers together."""
+    """The most custom voices that a key may have; without keys, all callers together. Beyond:
+    TOO_MANY_VOICES.
+    """
     database_url: str | None = None
-    """The database of jobs and history: sqlite:///FILE, or postgresql://... for servers on several machines.
-    None: the user's own file.
+    """The database of jobs and history: a file, such as sqlite:////var/lib/audio-grpc/jobs.db, or
+    postgresql://user@host/name for servers on several machines (needs the extra ``[postgresql]``). Such
+    servers also tell of each other's activities. A server that starts brings its tables up to date; one of an
+    earlier version does not use it any more. None: the user's own file.
     """
     results_url: str | None = None
-    """Folder of the sound of jobs and of the history, or a URL that fsspec knows; servers on one database
-    share it. None: the user's."""
+    """Folder of the sound of jobs and of the history, or a URL that fsspec knows, such as s3://bucket/folder
+    (needs the extra ``[fsspec]``); servers on one database share it. None: the user's."""
     max_job_characters: Annotated[int, Gt(0)] = 2_000_000
     """Longest text of one job."""
     max_waiting_jobs: Annotated[int, Gt(0)] = 100
-    """The most jobs that have not ended that a key may have; without keys, all callers together."""
+    """The most jobs that have not ended that a key may have; without keys, all callers together. Beyond this
+    and the next two: TOO_MANY_JOBS.
+    """
     max_waiting_job_characters: Annotated[int, Gt(0)] = 20_000_000
     """The most characters of all the texts of a key's jobs that are not completed."""
     max_kept_jobs: Annotated[int, Gt(0)] = 10_000

@@ -37,6 +37,7 @@ class SttSpec(_Spec):
     streaming: bool = True
     """True to send hypotheses while the caller speaks."""
     vad: VadSpec = VadSpec()
+    """The end of an utterance."""
 
 
 class LlmSpec(_Spec):
@@ -51,15 +52,19 @@ class LlmSpec(_Spec):
     model: str = ""
     """The endpoint's name for the model; empty for an endpoint that has only one."""
     system_prompt: str = "You are a helpful voice assistant. Answer in one or two short sentences."
+    """What the model is told before the conversation."""
     max_tokens: Tokens = 100
     """The longest reply."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The endpoint's name for that field; OpenAI's newer models want the second."""
     temperature: Annotated[float, Ge(0), Le(2)] | None = None
+    """The variation of replies; None: the endpoint's own."""
     history_tokens: Annotated[int, Ge(1)] = 1500
     """The most tokens of a conversation in one request, estimated at four characters a token."""
     connect_seconds: Seconds = 5.0
+    """The seconds that connecting may take."""
     first_token_seconds: Seconds = 30.0
+    """The seconds until the first token has to come."""
     idle_seconds: Seconds = 15.0
     """The longest pause between two tokens."""
 

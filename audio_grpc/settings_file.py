@@ -47,5 +47,5 @@ def _problem(place: tuple[int | str, ...], kind: str, said: str, known: list[str
         return f"{where}: {said}" if where else said
     meant = get_close_matches(str(place[-1]), known, n=1)
     return (
-        f"{where} is no setting; {f'did you mean {meant[0]}?' if meant else 'see README.md for all of them'}"
+        f"{where} is no setting; {f'did you mean {meant[0]}?' if meant else 'see docs/guides/configure.md'}"
     )

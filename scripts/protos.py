@@ -26,8 +26,8 @@ def generate(into: Path) -> None:
     )
 
 
-def run_protoc(into: Path, sources: list[Path], *kinds: str) -> None:
-    """Let each plugin in ``kinds`` write its files for ``sources``."""
+def run_protoc(into: Path, sources: list[Path], *kinds: str, flags: tuple[str, ...] = ()) -> None:
+    """Let each plugin in ``kinds`` write its files for ``sources``; ``flags`` go to protoc itself."""
     outputs = [f"--{kind}_out={'quiet:' if kind.startswith('mypy') else ''}{into}" for kind in kinds]
     well_known = files("grpc_tools") / "_proto"
     # protoc finds its plugins beside the interpreter, whatever PATH says.
@@ -37,7 +37,7 @@ def run_protoc(into: Path, sources: list[Path], *kinds: str) -> None:
         if kind.startswith("mypy")
     ]
     folders = [f"-I{folder}" for folder in (PROTOS, THIRD_PARTY, well_known)]
-    if protoc.main(["protoc", *folders, *plugins, *outputs, *map(str, sources)]):
+    if protoc.main(["protoc", *flags, *folders, *plugins, *outputs, *map(str, sources)]):
         sys.exit("protoc failed; its message is above")
 
 

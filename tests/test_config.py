@@ -153,7 +153,7 @@ class TestTheFile:
     ("written", "said"),
     [
         ('backends = "tone"', r"synthesizers\.mine\.backends is no setting; did you mean backend\?"),
-        ('backend = "tone"\nzzz = 1', r"synthesizers\.mine\.zzz is no setting; see README"),
+        ('backend = "tone"\nzzz = 1', r"synthesizers\.mine\.zzz is no setting; see docs/guides/configure"),
     ],
 )
 def test_a_mistyped_name_of_a_model_tells_which_is_meant(elsewhere: Path, written: str, said: str) -> None:

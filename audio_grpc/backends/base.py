@@ -51,11 +51,11 @@ class ModelSpec:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     backend: str
-    """Name of the entry point."""
+    """Name of the entry point of its adapter; `audio-grpc doctor` lists what is installed."""
     path: str | None = None
     """The location of the weights, as the backend takes it (a folder, a hub name). None: its own default."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """auto (a GPU if there is one that the backend can use), cpu, cuda or cuda:N."""
     compute_type: str = "auto"
     """auto, or a type of the backend's, such as int8, float16 or bfloat16."""
     resident: bool = False

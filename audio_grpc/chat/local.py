@@ -20,7 +20,7 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HOST = "127.0.0.1"
 ERRORS = 1
 """The level of errors in llama.cpp's logging."""
-HOW_TO = "`make local-llm` installs both, or see the part on conversations in README.md"
+HOW_TO = "`make local-llm` installs both, or see docs/guides/conversations.md"
 
 
 def embedded_model() -> Path:

@@ -41,8 +41,11 @@ class Settings(BaseSettings):
     allow_open: bool = False
     """True to listen where others can reach the gateway, which has neither TLS nor keys of its own."""
     origins: tuple[str, ...] = ()
-    """The origins of pages that may call beside its own and this machine's; "*" allows all pages."""
+    """The origins of pages that may open WebSockets and send anything, beside its own and this machine's,
+    such as https://app.example.com; "*" allows all. `audio-grpc up` sets it to Envoy's ``cors_origins``.
+    """
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe lines that are written."""
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object each for programs."""
     otlp_endpoint: Annotated[str, Field(pattern="^https?://.")] | None = None
@@ -50,9 +53,11 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: Annotated[int, Ge(0)] = 30
     """The seconds for which running requests may go on after SIGTERM or Ctrl-C."""
     max_file_bytes: Annotated[int, Gt(0)] = 25 << 20
-    """Largest recording of one request."""
+    """Largest recording of one request; other bodies may have 1 MiB, long texts 12 MiB."""
     max_body_bytes_in_flight: Annotated[int, Gt(0)] = 128 << 20
-    """The most that the bodies of all requests may hold that cannot be passed on piece by piece."""
+    """The most that the bodies of all requests may hold that cannot be passed on piece by piece; beyond it,
+    large ones get 429.
+    """
     max_idle_seconds: Annotated[float, Gt(0)] = 60.0
     """The longest silence of a body, or of a WebSocket that has not asked the service for anything yet.
 

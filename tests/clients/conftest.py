@@ -13,8 +13,8 @@ import pytest
 
 from audio_grpc.audio import decode_blocks
 from tests.conftest import DATA
+from tests.snippets import ROOT
 from tests.supervisor.house import House
-from tests.test_documents import ROOT
 from tests.test_live_recognition import pcm
 
 RATE_HERTZ = 24000

@@ -276,7 +276,7 @@ def test_an_early_end_is_told_to_vllm() -> None:
 def test_the_generator_of_text_wants_much_text_for_a_recorded_voice(
     backend: CosyVoice, version: int, is_recorded: bool
 ) -> None:
-    """Which is why live speech gives the library sentences instead, see docs/cosyvoice.md."""
+    """Which is why live speech gives the library sentences instead, see docs/guides/cosyvoice.md."""
     if version == 1:
         pytest.skip("version 1 has no generator of text")
     import torch

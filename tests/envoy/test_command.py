@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from audio_grpc.envoy.files import binary
+from tests.snippets import ROOT
 from tests.test_cli import run
-from tests.test_documents import ROOT
 
 
 def test_the_file_in_the_repository_is_valid_by_itself() -> None:

@@ -20,7 +20,7 @@ from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat, TranscribeRequest
 from tests.conftest import COMMAND, PATIENCE_SECONDS
 from tests.envoy.conftest import Gate
 from tests.envoy.front import Front, ask, free_ports
-from tests.test_documents import ROOT
+from tests.snippets import ROOT
 
 BUF = str(Path(COMMAND).with_name("buf"))
 SYNTHESIZE = "audio_grpc.v1.TextToSpeechService/Synthesize"

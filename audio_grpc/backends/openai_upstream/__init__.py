@@ -1,4 +1,4 @@
-"""Models of other providers, over OpenAI's HTTP API. docs/upstream.md says how to set them up."""
+"""Models of other providers, over OpenAI's HTTP API. docs/guides/upstream.md says how to set them up."""
 
 from audio_grpc.backends.openai_upstream.listener import UpstreamListener
 from audio_grpc.backends.openai_upstream.speaker import UpstreamSpeaker

@@ -1,4 +1,4 @@
-"""Options of a model that is served elsewhere. docs/upstream.md has the table."""
+"""Options of a model that is served elsewhere. docs/guides/upstream.md has the table."""
 
 import os
 from dataclasses import dataclass
