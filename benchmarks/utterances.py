@@ -22,7 +22,8 @@ from platformdirs import user_cache_path
 from audio_grpc.audio import decode, resample
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.backends.hibari import Hibari
-from audio_grpc.types import Samples, SynthesisOptions
+from audio_grpc.samples import Samples
+from audio_grpc.types import SynthesisOptions
 from benchmarks.workload import CLIPS
 
 RATE_HERTZ = 16_000

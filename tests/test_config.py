@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from audio_gateway import config as gateway_config
-from audio_grpc import config
+from audio_grpc import config, settings_file
+from audio_grpc.addresses import target
 from audio_grpc.errors import ConfigurationError
 
 
@@ -92,6 +93,32 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AUDIO_GRPC_PROT", "1")
     with pytest.raises(ConfigurationError, match=r"AUDIO_GRPC_PROT is no setting; there are: .*_PORT"):
         config.load()
+
+
+@pytest.mark.parametrize(
+    ("toml", "variables", "address"),
+    [
+        ("", {}, "127.0.0.1:50051"),
+        ('host = "::1"\nport = 1\n', {}, "[::1]:1"),
+        ('host = "file"\nport = 1\n', {"AUDIO_GRPC_PORT": "2"}, "file:2"),
+        ('host = "file"\n', {"AUDIO_GRPC_HOST": "unix:/run/speech"}, "unix:/run/speech"),
+    ],
+)
+def test_a_client_finds_the_server_where_it_is_configured(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, toml: str, variables: dict[str, str], address: str
+) -> None:
+    (elsewhere / "audio-grpc.toml").write_text(toml)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = config.load()
+    assert settings_file.server_address() == target(settings.host, settings.port) == address
+
+
+@pytest.mark.parametrize("toml", ["port = 'x'", "host = 1", "port = 1.5", "port = "])
+def test_a_client_is_told_of_an_address_that_is_none(elsewhere: Path, toml: str) -> None:
+    (elsewhere / "audio-grpc.toml").write_text(toml)
+    with pytest.raises(ConfigurationError, match=r"no address of a server|not TOML"):
+        settings_file.server_address()
 
 
 def test_settings_do_not_change() -> None:

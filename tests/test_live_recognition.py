@@ -17,7 +17,7 @@ from audio_grpc.client import (
     SpeechStopped,
     UtteranceTranscript,
 )
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
 from tests.conftest import DATA
 from tests.test_live_hearing import following, write

@@ -10,7 +10,8 @@ from audio_grpc.audio.container import container_seconds
 from audio_grpc.audio.decode import decode_stream, too_long
 from audio_grpc.audio.raw import RawFormat
 from audio_grpc.giving_way import give_way
-from audio_grpc.types import Audio, Samples
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio
 
 BLOCK_SECONDS = 300.0
 _SEARCHED_SECONDS = 30.0

@@ -11,7 +11,8 @@ from av.container import OutputContainer
 
 from audio_grpc.audio.codecs import CODECS, Codec, Muxer, choose_rate
 from audio_grpc.audio.resample import Resampler, resample
-from audio_grpc.types import Audio, Encoding, Samples
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio, Encoding
 
 Pcm = npt.NDArray[np.int16]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 MULAW_BIAS = 0x84
 """Added to 16-bit samples before they are coded, so that every segment begins with a power of two."""

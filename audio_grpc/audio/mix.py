@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 _WINDOW_SECONDS = 0.05
 _FADE_SECONDS = 0.01

@@ -6,7 +6,8 @@ import numpy as np
 
 from audio_grpc.audio.mix import Mixer
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.types import Audio, Samples
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio
 
 MIN_RAW_RATE_HERTZ = 1_000
 MAX_RAW_RATE_HERTZ = 192_000

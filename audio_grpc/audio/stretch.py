@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from audio_grpc.audio.resample import frame_of
-from audio_grpc.types import Audio, Samples
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio
 
 _STEP_SECONDS = 0.02
 """The filter gives its output in frames that last as long as those that it takes: small ones do not wait."""

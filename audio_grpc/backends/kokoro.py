@@ -26,7 +26,8 @@ from audio_grpc.backends.kokoro_pieces import Pace, conjunctions, piece_end
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.extras import needs
 from audio_grpc.machine import cpus
-from audio_grpc.types import Audio, Samples, Speech, SynthesisOptions, Voice
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio, Speech, SynthesisOptions, Voice
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -11,7 +11,7 @@ import numpy as np
 from audio_grpc.errors import ModelLoadFailed
 from audio_grpc.extras import install
 from audio_grpc.live import FRAME_SAMPLES
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 CONTEXT_SAMPLES = 64
 """The samples of the preceding frame that the model needs with each frame."""

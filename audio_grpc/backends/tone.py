@@ -25,10 +25,10 @@ from audio_grpc.backends.base import (
     read_options,
 )
 from audio_grpc.backends.progress import report_progress
+from audio_grpc.samples import Samples
 from audio_grpc.types import (
     Audio,
     Language,
-    Samples,
     Segment,
     Speech,
     SynthesisOptions,

@@ -15,7 +15,7 @@ from audio_grpc.backends.whisper_engine import Encoded, Engine, Session
 from audio_grpc.backends.whisper_repetition import repeats
 from audio_grpc.backends.whisper_speech import Source
 from audio_grpc.backends.whisper_times import extend
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 WINDOW_FRAMES = 3000
 """The frames, of 10 ms, of a window."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from audio_grpc.backends.silero import voice_detector
 from audio_grpc.backends.whisper_arguments import voice_activity
-from audio_grpc.types import Samples, TimeRange, TranscriptionOptions
+from audio_grpc.samples import Samples
+from audio_grpc.types import TimeRange, TranscriptionOptions
 
 RATE_HERTZ = 16_000
 WINDOW_SECONDS = 30.0

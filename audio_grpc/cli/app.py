@@ -11,6 +11,7 @@ from audio_grpc import __version__
 from audio_grpc.cli.console import fail
 from audio_grpc.client import ServiceError
 from audio_grpc.errors import ConfigurationError, ModelLoadFailed
+from audio_grpc.extras import needs
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
@@ -23,7 +24,10 @@ SUBCOMMANDS = (
 
 
 class Subcommands(TyperGroup):
-    """Each in the module of its name, which is imported when it is asked for: all together take a second."""
+    """Each in the module of its name, which is imported when it is asked for: all together take a second.
+
+    Those that run or configure a server need its packages; without them, they say so.
+    """
 
     def list_commands(self, ctx: "Context") -> list[str]:
         """Their names, in the order of the help."""
@@ -33,7 +37,24 @@ class Subcommands(TyperGroup):
         """Returns the command of that name; None if there is none."""
         if cmd_name not in SUBCOMMANDS:
             return None
-        return typer.main.get_command(import_module(f"audio_grpc.cli.{cmd_name}").app)
+        try:
+            found = import_module(f"audio_grpc.cli.{cmd_name}").app
+        except ModuleNotFoundError as error:
+            found = _uninstalled(cmd_name, error)
+        return typer.main.get_command(found)
+
+
+def _uninstalled(name: str, error: ModuleNotFoundError) -> typer.Typer:
+    """A command that raises ConfigurationError with what to install, whatever its arguments."""
+    absent = typer.Typer(add_completion=False)
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+    @absent.command(name, context_settings=anything, help="Needs the extra \\[server].")
+    def uninstalled() -> None:
+        with needs("server"):
+            raise error
+
+    return absent
 
 
 app = typer.Typer(

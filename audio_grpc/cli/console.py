@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from audio_grpc import config
-from audio_grpc.addresses import target
+from audio_grpc import settings_file
 from audio_grpc.client import Client, ServiceError, Tls
 
 PIPE_WIDTH = 160
@@ -31,7 +30,7 @@ KeyOption = Annotated[
     typer.Option(
         "--key",
         metavar="KEY",
-        envvar=config.API_KEY_VARIABLE,
+        envvar=settings_file.API_KEY_VARIABLE,
         help="API key, if the server wants one; safer in the environment, where no list of processes has it.",
     ),
 ]
@@ -82,10 +81,7 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 def server_address(server: str | None) -> str:
     """The address that was named, or the configured one."""
-    if server:
-        return server
-    settings = config.load()
-    return target(settings.host, settings.port)
+    return server or settings_file.server_address()
 
 
 def tls(ca: Path | None) -> Tls | None:
@@ -113,7 +109,7 @@ def explained(address: str) -> Iterator[None]:
                 "or name the authority of one that speaks TLS with --tls-ca"
             )
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
-            fail(f"{error}. Give the key with --key, or in {config.API_KEY_VARIABLE}")
+            fail(f"{error}. Give the key with --key, or in {settings_file.API_KEY_VARIABLE}")
         raise
 
 

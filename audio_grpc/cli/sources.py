@@ -8,12 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from audio_grpc.audio import decode_blocks
 from audio_grpc.cli.console import fail
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.extras import install
+from audio_grpc.extras import install, needs
 
 PIECE_SECONDS = 0.1
 SAMPLE_BYTES = 2
@@ -21,11 +18,20 @@ DAY_SECONDS = 86400.0
 
 
 def file_samples(path: Path, rate: int) -> Iterator[bytes]:
-    """A sound or video file as fast as it sounds, at ``rate`` hertz. Raises OSError if it cannot be read."""
+    """A sound or video file as fast as it sounds, at ``rate`` hertz. Raises OSError if it cannot be read.
+
+    Raises ConfigurationError without the server's packages, which decode it.
+    """
+    with needs("server"):
+        import audio_grpc.audio  # noqa: F401 - here, so that it fails before the call begins
     return _in_real_time(path, path.read_bytes(), rate)
 
 
 def _in_real_time(path: Path, data: bytes, rate: int) -> Iterator[bytes]:
+    import numpy as np
+
+    from audio_grpc.audio import decode_blocks
+
     due = time.monotonic()
     size = round(PIECE_SECONDS * rate)
     try:

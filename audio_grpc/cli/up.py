@@ -36,6 +36,7 @@ from audio_grpc.config import Settings
 from audio_grpc.envoy import scratch
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
+from audio_grpc.settings_file import API_KEY_VARIABLE
 from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
 
 EXAMPLES = """
@@ -122,7 +123,7 @@ async def _check(settings: Settings, key: str | None) -> None:
                 await self_check(_public(settings), key=usable, http=_public(settings))
     except NoTemporaryKey as error:
         console.print(
-            f"No self-check: {error}; give it a key with --key, or in {config.API_KEY_VARIABLE}.",
+            f"No self-check: {error}; give it a key with --key, or in {API_KEY_VARIABLE}.",
             markup=False,
         )
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 RATE_HERTZ = 16_000
 FRAME_SAMPLES = 512

@@ -8,7 +8,8 @@ import numpy as np
 
 from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, VoiceDetector
 from audio_grpc.live.endpointer import Boundary, Endpointer, Endpointing, SpeechOnset
-from audio_grpc.types import Audio, EndCause, Samples, SpeechStarted, SpeechStopped, UtteranceDiscarded
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio, EndCause, SpeechStarted, SpeechStopped, UtteranceDiscarded
 
 FRAME_SECONDS = FRAME_SAMPLES / RATE_HERTZ
 

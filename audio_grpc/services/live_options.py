@@ -9,10 +9,11 @@ from audio_grpc.audio import Mixer, RawFormat, from_alaw, from_mulaw, from_s16le
 from audio_grpc.convert import TO_TASK
 from audio_grpc.errors import InvalidRequest, MessageTooLarge
 from audio_grpc.live import Endpointing
+from audio_grpc.samples import Samples
 from audio_grpc.services.fields import given, known, seconds, short, within
 from audio_grpc.services.listening import MAX_PROMPT_CHARACTERS, read_hotwords, read_languages
 from audio_grpc.services.requests import MEBIBYTE
-from audio_grpc.types import Audio, Samples, Task, TranscriptionOptions
+from audio_grpc.types import Audio, Task, TranscriptionOptions
 from audio_grpc.v1 import speech_to_text_pb2 as pb
 
 MAX_AUDIO_BYTES = MEBIBYTE

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from audio_grpc.config import PREFIX
+from audio_grpc.settings_file import PREFIX
 from audio_grpc.supervisor import tether
 from audio_grpc.tuning.measuring import Figures, Task
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audio_grpc.audio import from_alaw, from_mulaw
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 CODES = bytes(range(256))
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio_grpc.audio import stretch
-from audio_grpc.types import Audio, Samples
+from audio_grpc.samples import Samples
+from audio_grpc.types import Audio
 
 RATE = 24_000
 SPEEDS = [0.25, 0.4, 0.5, 0.8, 1.25, 1.9, 2.0, 3.0, 4.0]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ServerProcess
+
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -33,11 +35,21 @@ def run(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
 def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The commands of one with what is installed alone."""
-    folder = tmp_path_factory.mktemp("environment")
+    return installed(tmp_path_factory.mktemp("environment"), "[gateway,envoy]", built(request.param))
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of the wheel without any extra."""
+    return installed(tmp_path_factory.mktemp("light"), "", built("*.whl"))
+
+
+def installed(folder: Path, extras: str, file: Path) -> Path:
+    """Installs the file into a new environment, and returns the folder of its commands."""
     run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    extras = f"audio-grpc[gateway,envoy] @ {built(request.param).as_uri()}"
-    run(UV, "pip", "install", "--quiet", "--python", python, extras, cwd=folder)
+    package = f"audio-grpc{extras} @ {file.as_uri()}"
+    run(UV, "pip", "install", "--quiet", "--python", python, package, cwd=folder)
     return python.parent
 
 
@@ -91,3 +103,25 @@ def test_an_absent_extra_is_named_with_a_command_that_works(environment: Path, t
     )
     assert done.returncode == 1
     assert "pip install '.[embedded]'" in " ".join(done.stdout.split())
+
+
+def test_the_light_client_calls_a_server(environment: Path, light: Path, tmp_path: Path) -> None:
+    tone = '[synthesizers.speaker]\nbackend = "tone"\n[transcribers.listener]\nbackend = "tone"\n'
+    (tmp_path / "audio-grpc.toml").write_text(tone)
+    server = ServerProcess(command=(str(environment / "audio-grpc"), "serve"), cwd=tmp_path)
+    call = (
+        "import sys; from audio_grpc.client import Client; client = Client(sys.argv[1]); "
+        "print(*(one.text for one in client.transcribe(b''.join(client.synthesize('abc')))))"
+    )
+    try:
+        assert "abc" in run(light / "python", "-c", call, server.address, cwd=tmp_path)
+    finally:
+        assert server.stop() == 0
+
+
+def test_the_light_client_has_no_package_of_the_server(light: Path, tmp_path: Path) -> None:
+    names = "from importlib.metadata import distributions; print(*(one.name for one in distributions()))"
+    packages = set(run(light / "python", "-c", names, cwd=tmp_path).split())
+    assert {"audio-grpc", "grpcio", "protobuf"} <= packages
+    assert not packages & {"av", "numpy", "pydantic", "rich", "SQLAlchemy", "typer"}
+    assert (light / "audio-grpc").is_file()

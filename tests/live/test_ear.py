@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from audio_grpc.live import RATE_HERTZ, Ear, Endpointing, Heard, Loudness, Recording
-from audio_grpc.types import EndCause, Samples, SpeechStarted, SpeechStopped, UtteranceDiscarded
+from audio_grpc.samples import Samples
+from audio_grpc.types import EndCause, SpeechStarted, SpeechStopped, UtteranceDiscarded
 
 LOUD = Endpointing(threshold=0.2, padding_seconds=0.2)
 

@@ -19,8 +19,9 @@ from audio_grpc.backends.base import ModelSpec, Transcript
 from audio_grpc.backends.tone import ToneListener
 from audio_grpc.client import AsyncClient, Encoding
 from audio_grpc.runtime.admission import Admission
+from audio_grpc.samples import Samples
 from audio_grpc.server import Server
-from audio_grpc.types import Audio, Language, Samples, Segment, TranscriptionOptions
+from audio_grpc.types import Audio, Language, Segment, TranscriptionOptions
 from tests.conftest import PATIENCE_SECONDS, tone_settings
 from tests.envoy.conftest import Gate
 from tests.envoy.test_browser import CHROMIUM, needs_chromium

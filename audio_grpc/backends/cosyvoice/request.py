@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_grpc.types import Samples
+from audio_grpc.samples import Samples
 
 PER_REQUEST = (
     *("tts_speech_token_dict", "llm_end_dict"),
