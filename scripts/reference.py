@@ -149,19 +149,19 @@ class ContractPage:
     def _method(self, service: str, method: descriptor_pb2.MethodDescriptorProto, comment: str) -> list[str]:
         policy = POLICIES[service][method.name]
         key = (
-            "none"
+            "none; no key is needed"
             if policy.is_public
             else ", ".join(f"`{one}`" for one in sorted(policy.scopes)) or "any key"
         )
         rule = method.options.Extensions[annotations_pb2.http]
         verb = rule.WhichOneof("pattern")
-        rows = [
-            ("request", "stream of " * method.client_streaming + self._link(method.input_type)),
-            ("answer", "stream of " * method.server_streaming + self._link(method.output_type)),
-            ("scopes of the key", key),
-            *([("REST", f"`{verb.upper()} {getattr(rule, verb)}`")] if verb else []),
+        facts = [
+            f"- Request: {'stream of ' * method.client_streaming}{self._link(method.input_type)}",
+            f"- Answer: {'stream of ' * method.server_streaming}{self._link(method.output_type)}",
+            f"- Scopes of the key: {key}",
+            *([f"- REST: `{verb.upper()} {getattr(rule, verb)}`"] if verb else []),
         ]
-        return [f"### {method.name}", prose(comment), table(("", ""), rows)]
+        return [f"### {method.name}", prose(comment), "\n".join(facts)]
 
     def _type(self, field: descriptor_pb2.FieldDescriptorProto) -> str:
         named = field.type_name and self._link(field.type_name)
@@ -184,7 +184,10 @@ def settings() -> str:
     """Return the page of all settings."""
     parts = ["# Settings", ORDER]
     for title, (kind, where) in SETTINGS.items():
-        described = {name: text.replace("None:", "Unset:") for name, text in docstrings(kind).items()}
+        described = {
+            name: re.sub(r"(; )?None:", lambda found: "; unset:" if found[1] else "Unset:", text)
+            for name, text in docstrings(kind).items()
+        }
         schema = TypeAdapter(kind).json_schema()
         rows = [(*row[:3], cell(described.get(name, ""))) for name, row in properties(schema).items()]
         parts += [f"## {title}", where, table(("setting", "type", "default", ""), rows)]
@@ -218,7 +221,7 @@ def http() -> str:
     for name, schema in document["components"]["schemas"].items():
         if "properties" in schema:
             parts += [
-                f"### {schema['title']} {{ #{name.lower()} }}",
+                f"### {short(name)} {{ #{name.lower()} }}",
                 prose(schema.get("description", "")),
                 fields(schema),
             ]
@@ -267,9 +270,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     """Return a schema in words, such as "integer, 1 to 64"."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return (
-            f"[{name.rpartition('__')[2]}](#{name.lower()})" if schema["$ref"].startswith("#/comp") else name
-        )
+        return f"[{short(name)}](#{name.lower()})" if schema["$ref"].startswith("#/components/") else "table"
     if either := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
         return " or ".join(dict.fromkeys(kind_of(one) for one in either if one.get("type") != "null"))
     if values := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
@@ -277,10 +278,16 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {kind_of(schema.get('items', {}))}"
     if schema.get("type") == "object" and isinstance(inner := schema.get("additionalProperties"), dict):
-        return f"table of {kind_of(inner)}"
+        return f"{kind_of(inner)}s by name"
     kind = schema.get("format") or schema.get("type") or "any"
     bounds = [text.format(schema[key]) for key, text in BOUNDS.items() if key in schema]
-    return ", ".join([kind, *bounds])
+    return ", ".join(filter(None, [kind, " ".join(bounds)]))
+
+
+def short(name: str) -> str:
+    """Return the name of a schema; of two that have one, the dialects' are put behind."""
+    *places, last = name.split("__")
+    return f"{last} ({places[2]})" if places else last
 
 
 def default_of(name: str, schema: Mapping[str, Any]) -> str:
@@ -290,6 +297,8 @@ def default_of(name: str, schema: Mapping[str, Any]) -> str:
         return ""
     if isinstance(value, dict):
         return ", ".join(f"`{key}`" for key in value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if "bytes" in name and value and value % (1 << 20) == 0:
         return f"{value >> 20} MiB"
     return f"`{json.dumps(value)}`".replace('"', "")

@@ -137,7 +137,7 @@ def test_every_method_and_message_is_in_the_reference(reference: Path) -> None:
     for path in (ROOT / "protos").rglob("*.proto"):
         for kind, name in re.findall(r"^ *(service|rpc|message|enum) (\w+)", path.read_text(), re.MULTILINE):
             assert re.search(f"^##+ {name}$", pages, re.MULTILINE), (kind, name)
-    assert "| REST | `POST /api/v1/synthesize` |" in pages
+    assert "- REST: `POST /api/v1/synthesize`" in pages
     assert "INVALID_ARGUMENT (TEXT_EMPTY, TEXT_TOO_LONG)" in pages, "comments"
 
 

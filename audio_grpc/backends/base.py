@@ -63,8 +63,8 @@ class ModelSpec:
     idle_unload_seconds: Annotated[float, Ge(0)] | None = 600.0
     """Unloaded after so long without a call; None: never."""
     threads: AtLeastOne | None = None
-    """The steps of the model that run at the same time; more, if the model is better used so. None, here and
-    in the next two: chosen from what the machine has (``choosing.py``)."""
+    """The steps of the model that run at the same time; more, if the model is better used so. None: chosen,
+    as are the next two, from what the machine has (``choosing.py``)."""
     concurrency: AtLeastOne | None = None
     """The number of calls in progress at the same time; they take turns on the threads."""
     queue: NotNegative | None = None
@@ -78,7 +78,7 @@ class ModelSpec:
     voice_aliases: Mapping[str, str] | None = None
     """Other names that requests can use for its voices; None: OpenAI's names and the personas."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Options that only this backend has; it documents them as a dataclass."""
+    """Options that only this backend has: the fields of a dataclass of its own."""
 
     @property
     def sizes(self) -> Sizes:
