@@ -97,6 +97,11 @@ def from_moment(seconds: float) -> Timestamp:
     return moment
 
 
+def to_moment(moment: Timestamp) -> float:
+    """Returns a moment in seconds since 1970."""
+    return moment.seconds + moment.nanos / 1e9
+
+
 def from_voice(
     voice: Voice, *, model: str, aliases: list[str], custom: bool = False
 ) -> text_to_speech_pb2.Voice:

@@ -15,8 +15,8 @@ from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import HearingStage
 from audio_grpc.services.pipeline import TranscriptFinished, TranscriptStarted, recognise
 from audio_grpc.services.requests import Limits, collect_upload, read_transcription
-from audio_grpc.services.timing import timing
 from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.timing import timing
 from audio_grpc.types import Segment
 from audio_grpc.v1 import speech_to_text_pb2 as pb
 from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceServicer

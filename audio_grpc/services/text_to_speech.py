@@ -19,9 +19,9 @@ from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
 from audio_grpc.services.pages import part
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis, spoken_by
-from audio_grpc.services.timing import timing
 from audio_grpc.storage.voices import VoiceStore
 from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.timing import timing
 from audio_grpc.types import CustomVoice, SpeechCancelled, SpokenAudio, Voice
 from audio_grpc.v1 import text_to_speech_pb2 as pb
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer

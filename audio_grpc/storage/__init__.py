@@ -7,7 +7,7 @@ from audio_grpc.storage.database import Database
 from audio_grpc.storage.jobs import JobStorage, JobStore, NewJob
 from audio_grpc.storage.leases import Leases, Piece, Sound
 from audio_grpc.storage.pages import PAGE_BYTES, Page, Position
-from audio_grpc.storage.past_requests import PastRequest, PastRequests, Selection, new_id
+from audio_grpc.storage.past_requests import PastRequests, Selection, new_id
 
 __all__ = [
     "PAGE_BYTES",
@@ -22,7 +22,6 @@ __all__ = [
     "Leases",
     "NewJob",
     "Page",
-    "PastRequest",
     "PastRequests",
     "Piece",
     "Position",

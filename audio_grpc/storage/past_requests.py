@@ -1,18 +1,23 @@
-"""The rows of requests that have ended, and the sound of some of them."""
+"""The records of requests that have ended, and the sound of some of them.
+
+A record is the message that callers are told, beside the columns by which it is looked for.
+"""
 
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select
 
+from audio_grpc.convert import to_moment
 from audio_grpc.errors import RequestNotFound, quoted
 from audio_grpc.storage.blobs import Blobs
 from audio_grpc.storage.database import Database
 from audio_grpc.storage.pages import Listing, Page, Position
 from audio_grpc.storage.tables import PAST_REQUESTS
+from audio_grpc.v1.history_pb2 import PastRequest
 
 ID = re.compile(r"req_[0-9a-f]{16}")
 AUDIO = "audio"
@@ -21,49 +26,7 @@ BATCH = 500
 """Requests that one transaction forgets."""
 
 ROWS = PAST_REQUESTS.c
-BYTES_OF_CHARACTER = 4
-LISTING = Listing(
-    ROWS.id,
-    ROWS.started,
-    func.length(ROWS.text) * BYTES_OF_CHARACTER + func.coalesce(func.length(ROWS.options), 0),
-    tuple(ROWS),
-)
-
-
-@dataclass(frozen=True)
-class PastRequest:
-    """A request that has ended; protos/audio_grpc/v1/history.proto says what each is."""
-
-    id: str
-    request_id: str
-    key: str
-    key_id: str
-    method: str
-    model: str
-    voice: str
-    options: bytes | None
-    """The message of options that the method has."""
-    status: str
-    reason: str
-    field: str
-    started: float
-    """The start in seconds since 1970."""
-    seconds: float
-    queued_seconds: float | None
-    first_result_seconds: float | None
-    total_seconds: float
-    characters: int
-    audio_seconds_in: float
-    audio_seconds_out: float
-    input_tokens: int
-    output_tokens: int
-    text: str
-    is_whole_text: bool
-    audio_format: bytes
-    """A serialised AudioFormat."""
-    audio_bytes: int
-    """0: no sound is kept."""
-    audio_problem: str
+LISTING = Listing(ROWS.id, ROWS.started, func.length(ROWS.record), (ROWS.record,))
 
 
 @dataclass(frozen=True)
@@ -108,13 +71,22 @@ class PastRequests:
 
     async def add(self, request: PastRequest) -> None:
         """Keep a request; if that fails, its sound goes as well."""
-        row = {name: _storable(value) for name, value in asdict(request).items()}
+        row = {
+            "id": request.id,
+            "key_id": request.key_id,
+            "method": request.method,
+            "model": request.model,
+            "status": request.status,
+            "started": to_moment(request.start_time),
+            "audio_bytes": request.audio.size_bytes,
+            "record": request.SerializeToString(),
+        }
         try:
             await self._database.run(
                 "keep the request", lambda connection: connection.execute(insert(PAST_REQUESTS).values(row))
             )
         except BaseException:
-            if request.audio_bytes:
+            if request.HasField("audio"):
                 await self._blobs.clear(request.id)
             raise
 
@@ -130,7 +102,7 @@ class PastRequests:
     async def find(self, past_id: str, key_id: str | None) -> PastRequest:
         """Returns the past request of this id if the key sees it. Raises RequestNotFound."""
         which = Selection(key_id, [past_id])
-        if found := await self._read(select(PAST_REQUESTS).where(*which.clauses)):
+        if found := await self._read(select(ROWS.record).where(*which.clauses)):
             return _past(found[0])
         raise RequestNotFound(
             f"there is no past request {quoted(past_id)}; ListPastRequests lists them",
@@ -168,7 +140,7 @@ class PastRequests:
 
 
 def _past(row: Row[Any]) -> PastRequest:
-    return PastRequest(**row._mapping)
+    return PastRequest.FromString(row.record)
 
 
 def new_id() -> str:
@@ -176,6 +148,6 @@ def new_id() -> str:
     return f"req_{secrets.token_hex(8)}"
 
 
-def _storable(value: Any) -> Any:
+def _storable(text: str) -> str:
     """PostgreSQL has no NUL in a text: https://www.postgresql.org/docs/current/datatype-character.html."""
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

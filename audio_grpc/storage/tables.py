@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -89,33 +88,15 @@ PAST_REQUESTS = Table(
     "past_requests",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("request_id", Text, nullable=False),
-    Column("key", Text, nullable=False),
     Column("key_id", String(64), nullable=False),
     Column("method", Text, nullable=False),
     Column("model", Text, nullable=False),
-    Column("voice", Text, nullable=False),
-    # The message of options that the method has; none if the request was refused before it was read.
-    Column("options", LargeBinary),
     Column("status", String(32), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("field", Text, nullable=False),
     Column("started", Double, nullable=False),
-    Column("seconds", Double, nullable=False),
-    Column("queued_seconds", Double),
-    Column("first_result_seconds", Double),
-    Column("total_seconds", Double, nullable=False),
-    Column("characters", BigInteger, nullable=False),
-    Column("audio_seconds_in", Double, nullable=False),
-    Column("audio_seconds_out", Double, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("is_whole_text", Boolean, nullable=False),
-    # An AudioFormat, and how many bytes it describes; 0: no sound is kept.
-    Column("audio_format", LargeBinary, nullable=False),
+    # How many bytes of sound are kept.
     Column("audio_bytes", BigInteger, nullable=False),
-    Column("audio_problem", String(32), nullable=False),
+    # A PastRequest; the columns above are what it is looked for by.
+    Column("record", LargeBinary, nullable=False),
     Index("past_requests_newest", "started", "id"),
     Index("past_requests_of_key", "key_id", "started", "id"),
 )

@@ -137,6 +137,18 @@ async def test_sound_that_waits_is_bounded_as_well(keeping: Start, monkeypatch: 
     assert [past.text for past in await kept(client)] == ["x"]
 
 
+async def test_what_was_written_leaves_the_bound_as_it_was(
+    keeping: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LARGEST_QUEUE_BYTES", 5_000)
+    server, client = await keeping(metrics_port=0, history_audio="none")
+    for number in range(3):
+        await speak(client, "x" * 1000)
+        await kept(client, number + 1)
+    await speak(client, "x" * 1300)
+    await lost(server, "record", "queue_full")
+
+
 async def test_the_end_of_the_server_does_not_wait_for_ever(
     keeping: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToJson
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
 
 from audio_grpc.errors import StorageFailed
@@ -23,10 +25,12 @@ from audio_grpc.storage import Database
 from audio_grpc.storage.migrations import FOLDER, REVISION
 from audio_grpc.storage.tables import METADATA
 from audio_grpc.v1 import job_pb2
+from audio_grpc.v1.speech_to_text_pb2 import TimeRange, TranscribeRequest
 from tests.conftest import Start
 from tests.jobs.conftest import ended
 
 DATA = Path(__file__).parent / "data"
+IMPOSSIBLE = TranscribeRequest(clip_timestamps=[TimeRange(start=Duration(seconds=10**15))])
 EVERYTHING_IS_KEPT = {"history_days": 0, "job_retention_days": 0}
 
 
@@ -144,6 +148,20 @@ async def test_a_server_tells_of_the_requests_in_an_old_database(start: Start, o
         refused.id
     ]
     assert await client.delete_past_requests([heard.id]) == 1
+
+
+@pytest.mark.parametrize("options", [b"\xff", IMPOSSIBLE.SerializeToString()], ids=["no message", "no time"])
+async def test_options_that_cannot_be_told_are_left_out_of_what_was_kept(
+    start: Start, old: str, options: bytes
+) -> None:
+    """Versions long ago kept whatever callers had sent."""
+    with connected(old) as connection:
+        changed = text("UPDATE past_requests SET options = :options WHERE method = 'Transcribe'")
+        connection.execute(changed, {"options": options})
+    _, client = await start(database_url=old, **EVERYTHING_IS_KEPT)
+    _, heard, spoken = (await client.list_past_requests()).requests
+    assert (heard.text, heard.WhichOneof("options")) == (spoken.text, None)
+    assert MessageToJson(heard)
 
 
 async def start_at_once(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,9 +26,9 @@ from audio_grpc.services.pages import page_token, read_page
 from audio_grpc.services.pipeline import settled
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import spoken_by
-from audio_grpc.services.timing import timing
 from audio_grpc.storage import JobBounds, JobStorage, NewJob
 from audio_grpc.telemetry.call import Call, current_call
+from audio_grpc.telemetry.timing import timing
 from audio_grpc.types import Encoding, Job, JobState
 from audio_grpc.v1 import job_pb2 as pb
 from audio_grpc.v1.audio_pb2 import AudioFormat

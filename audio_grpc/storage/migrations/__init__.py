@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from audio_grpc.errors import StorageFailed
 
-REVISION = "0001"
+REVISION = "0002"
 """The revision that ``tables.py`` describes."""
 
 LEDGER = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

@@ -9,15 +9,18 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
 
+from audio_grpc.convert import from_moment, from_seconds
 from audio_grpc.errors import StorageFailed
-from audio_grpc.storage import Database, PastRequest, PastRequests, Selection, new_id
+from audio_grpc.storage import Database, PastRequests, Selection, new_id
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.history.messages import METHODS
 from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, AudioKept, Recording
+from audio_grpc.telemetry.timing import timing
+from audio_grpc.v1.history_pb2 import PastAudio, PastRequest
 
 LONGEST_QUEUE = 1000
 LARGEST_QUEUE_BYTES = 256 << 20
@@ -58,7 +61,7 @@ class History:
         self._database = database
         self._requests = requests
         self._recordings: dict[int, Recording] = {}
-        self._queue: asyncio.Queue[tuple[PastRequest, Recording]] = asyncio.Queue(LONGEST_QUEUE)
+        self._queue: asyncio.Queue[tuple[PastRequest, Recording, int]] = asyncio.Queue(LONGEST_QUEUE)
         self._queued_bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._lost = Counter(
@@ -84,7 +87,7 @@ class History:
             self._lose("record", "queue_full", call.request_id)
             return
         self._queued_bytes += size
-        self._queue.put_nowait((_past(call, recording), recording))
+        self._queue.put_nowait((_ended(call, recording), recording, size))
 
     def start(self) -> None:
         """Starts to write requests, and to delete old ones."""
@@ -100,7 +103,7 @@ class History:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         while not self._queue.empty():
-            past, _ = self._queue.get_nowait()
+            past, *_ = self._queue.get_nowait()
             self._lose("record", "stopping", past.request_id)
 
     def _recording(self) -> Recording:
@@ -114,8 +117,7 @@ class History:
 
     async def _write_all(self) -> None:
         while True:
-            past, recording = await self._queue.get()
-            size = recording.size_bytes
+            past, recording, size = await self._queue.get()
             try:
                 await self._write_once_possible(past, recording)
             except asyncio.CancelledError:
@@ -142,17 +144,16 @@ class History:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _write(self, past: PastRequest, recording: Recording) -> None:
-        if recording.audio_problem == TOO_LARGE:
+        if past.audio_problem == TOO_LARGE:
             self._lose("audio", "too_large", past.request_id)
         data, audio_format = await asyncio.to_thread(recording.sound)
         if data:
             try:
                 await self._requests.add_audio(past.id, data)
-                described = audio_format.SerializeToString()
-                past = replace(past, audio_format=described, audio_bytes=len(data))
+                past.audio.CopyFrom(PastAudio(format=audio_format, size_bytes=len(data)))
             except StorageFailed:
                 self._lose("audio", "storage_failed", past.request_id)
-                past = replace(past, audio_problem=STORAGE_FAILED)
+                past.audio_problem = STORAGE_FAILED
         await self._requests.add(past)
 
     async def _tidy(self) -> None:
@@ -165,36 +166,31 @@ class History:
             await asyncio.sleep(TIDY_SECONDS)
 
 
-def _past(call: Call, recording: Recording) -> PastRequest:
-    """Returns the record of a call; its sound is added once that is written."""
-    assert call.ended is not None, "a call is kept when it has ended"
+def _ended(call: Call, recording: Recording) -> PastRequest:
+    """Completes the record of a call that has ended; its sound is added once that is written."""
     text = recording.text or call.preview
     refused = call.began is None and call.code in REFUSALS
-    return PastRequest(
-        id=new_id(),
-        request_id=call.request_id,
-        key=call.key,
-        key_id=call.key_id,
-        method=call.method,
-        model=call.model,
-        voice=call.voice,
-        options=recording.options,
-        status=call.code,
-        reason=call.reason,
-        field=call.wrong_field,
-        started=round(time.time() - call.seconds, 6),  # as exact as callers are told it
-        seconds=call.seconds,
-        queued_seconds=call.queued_seconds,
-        first_result_seconds=call.first_result_seconds,
-        total_seconds=call.ended - call.arrived,
-        characters=call.characters,
-        audio_seconds_in=call.audio_seconds_in,
-        audio_seconds_out=call.audio_seconds_out,
-        input_tokens=recording.input_tokens,
-        output_tokens=recording.output_tokens,
-        text=text[:REFUSED_CHARACTERS] if refused else text,
-        is_whole_text=recording.is_whole_text and not (refused and len(text) > REFUSED_CHARACTERS),
-        audio_format=b"",
-        audio_bytes=0,
-        audio_problem=recording.audio_problem,
+    record = recording.record
+    record.MergeFrom(
+        PastRequest(
+            id=new_id(),
+            request_id=call.request_id,
+            key=call.key,
+            key_id=call.key_id,
+            method=call.method,
+            model=call.model,
+            voice=call.voice,
+            status=call.code,
+            reason=call.reason,
+            field=call.wrong_field,
+            start_time=from_moment(time.time() - call.seconds),
+            duration=from_seconds(call.seconds),
+            timing=None if call.began is None else timing(call),
+            characters=call.characters,
+            audio_in=from_seconds(call.audio_seconds_in),
+            audio_out=from_seconds(call.audio_seconds_out),
+            text=text[:REFUSED_CHARACTERS] if refused else text,
+            is_whole_text=recording.is_whole_text and not (refused and len(text) > REFUSED_CHARACTERS),
+        )
     )
+    return record

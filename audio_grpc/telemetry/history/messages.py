@@ -49,7 +49,7 @@ def _speech(recording: Recording, response: SynthesizeResponse) -> None:
         case "audio":
             recording.speak(response)
         case "finished":
-            recording.input_tokens = response.finished.usage.input_tokens
+            recording.record.input_tokens = response.finished.usage.input_tokens
 
 
 def _write(recording: Recording, request: StreamingSynthesizeRequest) -> None:
@@ -67,7 +67,7 @@ def _live_speech(recording: Recording, response: StreamingSynthesizeResponse) ->
         case "audio":
             recording.speak(response.audio, "data")
         case "finished":
-            recording.input_tokens = response.finished.usage.input_tokens
+            recording.record.input_tokens = response.finished.usage.input_tokens
 
 
 def _transcribe(recording: Recording, request: TranscribeRequest) -> None:
@@ -96,7 +96,7 @@ def _transcript(recording: Recording, response: TranscribeResponse | TranscribeU
         case "segment":
             recording.write(response.segment.text)
         case "finished":
-            recording.output_tokens = response.finished.usage.output_tokens
+            recording.record.output_tokens = response.finished.usage.output_tokens
 
 
 def _say(recording: Recording, request: StreamingTranscribeRequest) -> None:
@@ -116,7 +116,7 @@ def _live_transcript(recording: Recording, response: StreamingTranscribeResponse
         case "transcript":
             recording.write(response.transcript.text)
         case "finished":
-            recording.output_tokens = response.finished.usage.output_tokens
+            recording.record.output_tokens = response.finished.usage.output_tokens
 
 
 def _converse(recording: Recording, request: ConverseRequest) -> None:
@@ -138,8 +138,8 @@ def _conversation(recording: Recording, response: ConverseResponse) -> None:
         case "reply_done":
             recording.write(f"{response.reply_done.text.strip()}\n")
         case "finished":
-            recording.input_tokens = response.finished.speaking.input_tokens
-            recording.output_tokens = response.finished.hearing.output_tokens
+            recording.record.input_tokens = response.finished.speaking.input_tokens
+            recording.record.output_tokens = response.finished.hearing.output_tokens
 
 
 METHODS: Mapping[str, Reader] = {

@@ -1,12 +1,13 @@
-"""The recording of one call: the texts and the sound of both sides, as far as they are to be kept."""
+"""The recording of one call: its record, and what is to be kept of the texts and the sound of both sides."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from audio_grpc.audio import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ, wave_header
 from audio_grpc.telemetry.history.sound import WAV, WAVE_CODES, media_type_of
 from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV, AudioFormat
+from audio_grpc.v1.history_pb2 import PastRequest
 
 TOO_LARGE, STORAGE_FAILED = "TOO_LARGE", "STORAGE_FAILED"
 ENVELOPE_BYTES = 1 << 16
@@ -16,6 +17,10 @@ LONGEST_TEXT = 1_000_000
 """Characters of a text that are kept; live streams can last for days."""
 
 BYTES_OF_CHARACTER = 4
+# The field of a record that has the options of a method, by the type of their message.
+FIELDS: Mapping[Any, str] = {
+    field.message_type: field.name for field in PastRequest.DESCRIPTOR.oneofs_by_name["options"].fields
+}
 
 AudioKept = Literal["none", "speech", "all"]
 
@@ -36,7 +41,10 @@ class Samples:
 
 
 class Recording:
-    """Collects what is known of one call. Everything happens on the event loop, and nothing takes long."""
+    """Collects what is known of one call. Everything happens on the event loop, and nothing takes long.
+
+    ``record`` is what is kept of the call, and what callers are told: it is filled in as the call goes on.
+    """
 
     def __init__(self, audio_kept: AudioKept, max_audio_bytes: int, *, keeps_texts: bool) -> None:
         self._audio_kept = audio_kept
@@ -47,10 +55,7 @@ class Recording:
         self._text_room = LONGEST_TEXT
         self._samples: Samples | None = None
         self._format = AudioFormat()
-        self.options: bytes | None = None
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.audio_problem = ""
+        self.record = PastRequest()
 
     def ask(self, message: Any, never: Collection[str], texts: Collection[str]) -> None:
         """Keeps what was asked, without the fields ``never``, and without ``texts`` if those are not kept.
@@ -58,11 +63,13 @@ class Recording:
         What is too long to be options that are accepted is kept without its texts, or not at all.
         """
         kept = {*never, *(() if self._keeps_texts else texts)}
-        self.options = None
+        self.record.ClearField("options")
         for without in (kept, {*kept, *texts}):
-            options = _without(message, without).SerializeToString()
-            if len(options) <= LARGEST_OPTIONS_BYTES:
-                self.options = options
+            options = _without(message, without)
+            if options.ByteSize() <= LARGEST_OPTIONS_BYTES:
+                asked = getattr(self.record, FIELDS[message.DESCRIPTOR])
+                asked.SetInParent()  # also if there is nothing in them
+                asked.CopyFrom(options)
                 return
 
     def speak(self, message: Any, name: str = "audio") -> None:
@@ -98,7 +105,7 @@ class Recording:
     def size_bytes(self) -> int:
         """The bytes of memory that it takes in all, at most."""
         texts = BYTES_OF_CHARACTER * sum(map(len, self._texts))
-        return self.audio_bytes + texts + len(self.options or b"")
+        return self.audio_bytes + texts + self.record.ByteSize()
 
     @property
     def text(self) -> str:
@@ -129,7 +136,7 @@ class Recording:
         return wave_header(*WAVE_CODES[samples.format], channels, rate, len(data)) + data, described
 
     def _add(self, message: Any, name: str) -> None:
-        if self.audio_problem:
+        if self.record.audio_problem:
             return
         # Asked first, as taking the audio out of the message copies it.
         if message.ByteSize() <= self._room + ENVELOPE_BYTES:
@@ -140,7 +147,7 @@ class Recording:
             self._room = -1
         if self._room < 0:
             self._audio.clear()
-            self.audio_problem = TOO_LARGE
+            self.record.audio_problem = TOO_LARGE
 
 
 def _without(message: Any, names: Collection[str]) -> Any:

@@ -8,8 +8,8 @@ from audio_grpc.v1.timing_pb2 import Timing
 
 
 def timing(call: Call) -> Timing:
-    """Returns the seconds of each step since the arrival of the request, as if the call ended now."""
-    total = time.perf_counter() - call.arrived
+    """Returns the seconds of each step since the arrival of the request; a call that runs ends now."""
+    total = (call.ended or time.perf_counter()) - call.arrived
     queued, first = call.queued_seconds, call.first_result_seconds
     return Timing(
         queued=from_seconds(total if queued is None else queued),
