@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
 from audio_grpc.audio import decode
@@ -59,6 +60,11 @@ def shapes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shapes]:
 
     monkeypatch.setattr(whisper_engine.Engine, "_call", noted)
     return taken
+
+
+def wav(samples: Any) -> bytes:
+    data: bytes = (samples * 32767).astype("<i2").tobytes()
+    return wav_header(RATE_HERTZ, len(samples)) + data
 
 
 async def heard(client: AsyncClient, audio: bytes, **options: Any) -> list[Segment]:
@@ -121,22 +127,23 @@ async def test_short_windows_are_not_filled_up_on_a_cpu(shapes: Callable[[], Sha
 async def test_a_short_window_with_a_word_that_goes_on_as_no_word_does_is_heard_again_in_full(
     shapes: Callable[[], Shapes], batched: bool
 ) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 10 * RATE_HERTZ)
+    clip = decode(CLIPS[2], max_seconds=60).samples
+    noisy = wav(clip + noise[: len(clip)])
     async with whisper() as client:
         shapes()
-        segments = await heard(client, CLIPS[1], language_code="en", batched=batched)
+        segments = await heard(client, noisy, language_code="en", batched=batched)
         short, full = shapes()["encode"]
     assert short[-1] < full[-1] == FULL_FRAMES
-    assert "ill-disposed" in segments[0].text, "shortened, it is ill-sposed"
     async with whisper(short_context=False) as client:
-        expected = await heard(client, CLIPS[1], language_code="en", batched=batched)
+        expected = await heard(client, noisy, language_code="en", batched=batched)
     assert [segment.tokens for segment in segments] == [segment.tokens for segment in expected]
 
 
 async def test_a_language_that_is_not_certain_is_detected_in_the_full_window(
     shapes: Callable[[], Shapes],
 ) -> None:
-    samples = decode(CLIPS[0], max_seconds=60).samples[: RATE_HERTZ * 6 // 10]
-    word = wav_header(RATE_HERTZ, len(samples)) + (samples * 32767).astype("<i2").tobytes()
+    word = wav(decode(CLIPS[0], max_seconds=60).samples[: RATE_HERTZ * 6 // 10])
     async with whisper() as client:
         shapes()
         await heard(client, word)

@@ -24,11 +24,12 @@ MOST_TOKENS_A_SECOND = 12
 """The most tokens in a second of speech; a text with more repeats itself."""
 TOKENS_TO_SPARE = 15
 LOG_PROB_THRESHOLD = -1.0
-SHORTENED_LOG_PROB_THRESHOLD = -0.8
-"""The least mean log probability of a shortened window: the same words are mostly surer in full."""
-REST_OF_WORD = 0.75
+SHORT_ANSWER_SECONDS, SHORT_ANSWER_LOG_PROB_THRESHOLD = 1.0, -0.8
+"""The least mean log probability of a shortened window with less sound than that: it may be a single word."""
+REST_OF_WORD = 0.7
 """The least probability of what follows in a word of a shortened window: most words follow from how they
-begin, and what is misheard there seldom does."""
+begin, and what is misheard there seldom does. What a hyphen joins are words."""
+HYPHEN = "-"
 NO_SPEECH_THRESHOLD = 0.6
 
 
@@ -102,7 +103,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             tokens = result[0].sequences_ids[0]
             if (
                 len(tokens) < longest
-                and _looks_right(result, tokenizer, options)
+                and _looks_right(encoder_output, result, tokenizer, options)
                 and self._has_words(encoder_output, tokens, tokenizer)
             ):
                 return result
@@ -114,14 +115,19 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         text = [token for token in tokens if token < tokenizer.eot]
         if not text:
             return False
-        words = tokenizer.split_to_word_tokens(text)[1]
-        if all(len(parts) == 1 for parts in words):
+        words, parts = tokenizer.split_to_word_tokens(text)
+        begins = [2 if word.startswith(HYPHEN) else 1 for word in words]
+        if all(len(tokens) <= first for first, tokens in zip(begins, parts, strict=True)):
             return True
         frames = 2 * encoded.rows.shape[1]
         (aligned,) = self.model.align(encoded, tokenizer.sot_sequence, [text], frames)
         each = iter(aligned.text_token_probs)
-        probabilities = [list(islice(each, len(parts))) for parts in words]
-        return all(probability >= REST_OF_WORD for word in probabilities for probability in word[1:])
+        probabilities = [list(islice(each, len(tokens))) for tokens in parts]
+        return all(
+            probability >= REST_OF_WORD
+            for first, word in zip(begins, probabilities, strict=True)
+            for probability in word[first:]
+        )
 
     def get_prompt(
         self,
@@ -195,12 +201,12 @@ def _most_tokens(seconds: float) -> int:
     return TOKENS_TO_SPARE + round(MOST_TOKENS_A_SECOND * seconds)
 
 
-def _looks_right(result: Any, tokenizer: Any, options: Any) -> bool:
+def _looks_right(encoded: Encoded, result: Any, tokenizer: Any, options: Any) -> bool:
     """Tells if the text of a shortened window may stay: by what the caller asks, and in any case by this."""
     generated, avg_logprob, _, compression_ratio = result
     least, most = options.log_prob_threshold, options.compression_ratio_threshold
     return bool(
-        avg_logprob >= SHORTENED_LOG_PROB_THRESHOLD
+        (avg_logprob >= SHORT_ANSWER_LOG_PROB_THRESHOLD or encoded.seconds >= SHORT_ANSWER_SECONDS)
         and (least is None or avg_logprob >= least)
         and (most is None or compression_ratio <= most)
         and generated.no_speech_prob <= NO_SPEECH_THRESHOLD
