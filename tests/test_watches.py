@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, H
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
+from audio_grpc.services.health import EVERYTHING, Health
 from audio_grpc.v1.activity_pb2 import WatchActivitiesRequest
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.job_pb2 import DownloadSpeechJobRequest, WatchSpeechJobRequest
@@ -103,6 +104,15 @@ async def test_when_the_door_closes_watches_end_and_calls_are_served(start: Star
         late = stub.Watch(HealthCheckRequest())
         assert (await late.read()).status == NOT_SERVING
         assert await late.read() is grpc.aio.EOF
+
+
+async def test_a_watch_that_is_ended_while_its_answer_is_on_its_way_still_tells_so() -> None:
+    health = Health()
+    health.set(EVERYTHING, SERVING)
+    watch = health.Watch(HealthCheckRequest(), cast(Any, None))
+    assert (await anext(watch)).status == SERVING
+    health.end_watches()
+    assert [answer.status async for answer in watch] == [NOT_SERVING]
 
 
 async def test_who_waits_for_a_model_to_load_does_not_hold_up_the_end(start: Start) -> None:

@@ -31,7 +31,7 @@ class Health(HealthServicer):  # type: ignore[misc]
         self._states: dict[str, Any] = {}
         self._news = asyncio.Event()
         self._draining = False
-        self._ended = asyncio.Event()
+        self._ended = False
 
     def set(self, service: str, state: Any) -> None:
         """Tell all who watch; nothing is serving any more in a server that drains."""
@@ -45,7 +45,7 @@ class Health(HealthServicer):  # type: ignore[misc]
 
     def end_watches(self) -> None:
         """Tell those who watch that nothing is serving, as far as they are concerned, and let them go."""
-        self._ended.set()
+        self._ended = True
         self._tell()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
@@ -67,15 +67,16 @@ class Health(HealthServicer):  # type: ignore[misc]
         self, request: HealthCheckRequest, context: Context
     ) -> AsyncIterator[HealthCheckResponse]:
         """Tells how a service is, whenever that changes."""
-        came_late = self._ended.is_set()
+        came_late = self._ended
         told: Any = None
         while True:
-            news = self._news
-            state = NOT_SERVING if self._ended.is_set() else self._state(request.service)
+            # Read together, as the watch may be ended while the answer is on its way.
+            news, ended = self._news, self._ended
+            state = NOT_SERVING if ended else self._state(request.service)
             if state != told:
                 yield HealthCheckResponse(status=state)
                 told = state
-            if self._ended.is_set():
+            if ended:
                 break
             await news.wait()
         if came_late:
