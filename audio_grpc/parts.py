@@ -31,6 +31,7 @@ from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
 from audio_grpc.services.key import KeyReports
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.model import ModelDirectory
+from audio_grpc.services.model_admin import ModelAdmin
 from audio_grpc.services.neighbours import Neighbours
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.speech_to_text import SpeechToText
@@ -50,6 +51,7 @@ from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_
 from audio_grpc.v1.history_pb2_grpc import add_HistoryServiceServicer_to_server
 from audio_grpc.v1.job_pb2_grpc import add_JobServiceServicer_to_server
 from audio_grpc.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
+from audio_grpc.v1.model_admin_pb2_grpc import add_ModelAdminServiceServicer_to_server
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
@@ -115,7 +117,8 @@ class Parts:
         add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
         add_SpeechToTextServiceServicer_to_server(SpeechToText(models, limits, hearing), server)
         add_ConversationServiceServicer_to_server(conversations, server)
-        add_ModelServiceServicer_to_server(ModelDirectory(models, self.watches_ended), server)
+        add_ModelServiceServicer_to_server(ModelDirectory(models), server)
+        add_ModelAdminServiceServicer_to_server(ModelAdmin(models, self.watches_ended), server)
         add_VoiceServiceServicer_to_server(CustomVoices(models, limits, self._voices), server)
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)

@@ -35,6 +35,7 @@ from audio_grpc.v1 import (
     history_pb2,
     job_pb2,
     key_pb2,
+    model_admin_pb2,
     model_pb2,
     speech_to_text_pb2,
     text_to_speech_pb2,
@@ -47,7 +48,10 @@ MODEL_SERVICES = (TEXT_TO_SPEECH, SPEECH_TO_TEXT)
 """The services that report serving once the resident models of their kind are loaded."""
 ALWAYS_SERVING = tuple(
     service.full_name
-    for file in (conversation_pb2, model_pb2, voice_pb2, job_pb2, activity_pb2, history_pb2, key_pb2)
+    for file in (
+        *(conversation_pb2, model_pb2, model_admin_pb2, voice_pb2, job_pb2),
+        *(activity_pb2, history_pb2, key_pb2),
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name

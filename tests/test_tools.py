@@ -23,7 +23,7 @@ def test_reflection_lists_every_method(embedded: str) -> None:
     methods = run("--list-methods", f"http://{embedded}").stdout.split()
     assert "audio_grpc.v1.TextToSpeechService/Synthesize" in methods
     assert "audio_grpc.v1.SpeechToTextService/Transcribe" in methods
-    assert "audio_grpc.v1.ModelService/LoadModel" in methods
+    assert "audio_grpc.v1.ModelAdminService/LoadModel" in methods
     assert "audio_grpc.v1.VoiceService/CreateCustomVoice" in methods
     assert "audio_grpc.v1.JobService/CreateSpeechJob" in methods
     assert "grpc.health.v1.Health/Watch" in methods

@@ -16,8 +16,8 @@ from audio_grpc.v1.activity_pb2 import WatchActivitiesRequest
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
 from audio_grpc.v1.job_pb2 import DownloadSpeechJobRequest, WatchSpeechJobRequest
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
-from audio_grpc.v1.model_pb2 import LoadModelRequest
-from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
+from audio_grpc.v1.model_admin_pb2 import LoadModelRequest
+from audio_grpc.v1.model_admin_pb2_grpc import ModelAdminServiceStub
 from tests.conftest import PATIENCE_SECONDS, Start
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
@@ -118,7 +118,7 @@ async def test_a_watch_that_is_ended_while_its_answer_is_on_its_way_still_tells_
 async def test_who_waits_for_a_model_to_load_does_not_hold_up_the_end(start: Start) -> None:
     server, _ = await start(options={"load_seconds": 2.0})
     async with grpc.aio.insecure_channel(server.address) as channel:
-        call = ModelServiceStub(channel).LoadModel(LoadModelRequest(name="speaker"))
+        call = ModelAdminServiceStub(channel).LoadModel(LoadModelRequest(name="speaker"))
         await call.read()
         await server.end_watches()
         assert await ended(call) is grpc.StatusCode.UNAVAILABLE

@@ -121,9 +121,11 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {
     "ModelService": {
         "ListModels": ANY_KEY,
         "GetModel": ANY_KEY,
+    },
+    "ModelAdminService": {
         "LoadModel": OPERATORS,
         "UnloadModel": OPERATORS,
-        "GetMemory": ANY_KEY,
+        "GetMemory": OPERATORS,
         "FreeMemory": OPERATORS,
     },
     "VoiceService": {

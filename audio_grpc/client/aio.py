@@ -51,17 +51,16 @@ from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.key_pb2 import GetKeyRequest, Key
 from audio_grpc.v1.key_pb2_grpc import KeyServiceStub
-from audio_grpc.v1.model_pb2 import (
+from audio_grpc.v1.model_admin_pb2 import (
     FreeMemoryRequest,
     FreeMemoryResponse,
     GetMemoryRequest,
-    GetModelRequest,
-    ListModelsRequest,
     LoadModelRequest,
     Memory,
-    Model,
     UnloadModelRequest,
 )
+from audio_grpc.v1.model_admin_pb2_grpc import ModelAdminServiceStub
+from audio_grpc.v1.model_pb2 import GetModelRequest, ListModelsRequest, Model
 from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
@@ -100,6 +99,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._conversations = ConversationServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._model_admin = ModelAdminServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
@@ -191,7 +191,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
     async def load_model(self, name: str) -> AsyncIterator[Model]:
         """The model whenever its state or its progress changes, until it is ready."""
         try:
-            async for response in self._models.LoadModel(
+            async for response in self._model_admin.LoadModel(
                 LoadModelRequest(name=name), metadata=self._metadata
             ):
                 yield response.model
@@ -200,15 +200,15 @@ class AsyncClient(AsyncJobs, AsyncHistory):
 
     async def unload_model(self, name: str) -> Model:
         """Unloads a model; returns it once its memory is free."""
-        return (await self._unary(self._models.UnloadModel, UnloadModelRequest(name=name))).model
+        return (await self._unary(self._model_admin.UnloadModel, UnloadModelRequest(name=name))).model
 
     async def get_memory(self) -> Memory:
         """Returns the memory that the server uses, and that is left."""
-        return (await self._unary(self._models.GetMemory, GetMemoryRequest())).memory
+        return (await self._unary(self._model_admin.GetMemory, GetMemoryRequest())).memory
 
     async def free_memory(self) -> FreeMemoryResponse:
         """Have idle models unloaded that are not resident, and unused memory given back."""
-        return await self._unary(self._models.FreeMemory, FreeMemoryRequest())
+        return await self._unary(self._model_admin.FreeMemory, FreeMemoryRequest())
 
     async def create_voice(
         self, name: str, sample: bytes, *, transcript: str = "", language_code: str = "", consent: str = ""

@@ -39,17 +39,16 @@ from audio_grpc.v1.history_pb2_grpc import HistoryServiceStub
 from audio_grpc.v1.job_pb2_grpc import JobServiceStub
 from audio_grpc.v1.key_pb2 import GetKeyRequest, Key
 from audio_grpc.v1.key_pb2_grpc import KeyServiceStub
-from audio_grpc.v1.model_pb2 import (
+from audio_grpc.v1.model_admin_pb2 import (
     FreeMemoryRequest,
     FreeMemoryResponse,
     GetMemoryRequest,
-    GetModelRequest,
-    ListModelsRequest,
     LoadModelRequest,
     Memory,
-    Model,
     UnloadModelRequest,
 )
+from audio_grpc.v1.model_admin_pb2_grpc import ModelAdminServiceStub
+from audio_grpc.v1.model_pb2 import GetModelRequest, ListModelsRequest, Model
 from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
@@ -87,6 +86,7 @@ class Client(Jobs, History):
         self._text_to_speech = TextToSpeechServiceStub(self._channel)
         self._speech_to_text = SpeechToTextServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._model_admin = ModelAdminServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
@@ -152,22 +152,22 @@ class Client(Jobs, History):
     def load_model(self, name: str) -> Iterator[Model]:
         """The model whenever its state or its progress changes, until it is ready."""
         try:
-            for response in self._models.LoadModel(LoadModelRequest(name=name), metadata=self._metadata):
+            for response in self._model_admin.LoadModel(LoadModelRequest(name=name), metadata=self._metadata):
                 yield response.model
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
 
     def unload_model(self, name: str) -> Model:
         """Unloads a model; returns it once its memory is free."""
-        return self._unary(self._models.UnloadModel, UnloadModelRequest(name=name)).model
+        return self._unary(self._model_admin.UnloadModel, UnloadModelRequest(name=name)).model
 
     def get_memory(self) -> Memory:
         """Returns the memory that the server uses, and that is left."""
-        return self._unary(self._models.GetMemory, GetMemoryRequest()).memory
+        return self._unary(self._model_admin.GetMemory, GetMemoryRequest()).memory
 
     def free_memory(self) -> FreeMemoryResponse:
         """Have idle models unloaded that are not resident, and unused memory given back."""
-        return self._unary(self._models.FreeMemory, FreeMemoryRequest())
+        return self._unary(self._model_admin.FreeMemory, FreeMemoryRequest())
 
     def create_voice(
         self, name: str, sample: bytes, *, transcript: str = "", language_code: str = "", consent: str = ""

@@ -1,8 +1,5 @@
 """ModelService."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -10,7 +7,6 @@ from grpc.aio import ServicerContext
 from audio_grpc.backends.base import SynthesizerInfo
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import AnyModel, Models
-from audio_grpc.services.tasks import until
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import model_pb2 as pb
 from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer
@@ -26,11 +22,10 @@ STATES = {
 
 
 class ModelDirectory(ModelServiceServicer):
-    """Tells about the configured models, and loads and unloads them."""
+    """Tells about the configured models."""
 
-    def __init__(self, models: Models, watches_ended: asyncio.Event) -> None:
+    def __init__(self, models: Models) -> None:
         self._models = models
-        self._watches_ended = watches_ended
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """Returns all models."""
@@ -38,53 +33,14 @@ class ModelDirectory(ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Returns the model of this name or alias. Raises ModelNotFound."""
-        return pb.GetModelResponse(model=describe(self._find(request.name)))
+        return pb.GetModelResponse(model=describe(find_model(self._models, request.name)))
 
-    async def LoadModel(
-        self, request: pb.LoadModelRequest, context: Context
-    ) -> AsyncIterator[pb.LoadModelResponse]:
-        """Loads the model; yields its states and progress until it is ready. Raises ServerStopping."""
-        model = self._find(request.name)
-        async with aclosing(until(self._watches_ended, model.load_with_progress())) as changes:
-            async for _ in changes:
-                yield pb.LoadModelResponse(model=describe(model))
 
-    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
-        """Unloads the model; returns its state once the memory is free."""
-        model = self._find(request.name)
-        await model.unload()
-        return pb.UnloadModelResponse(model=describe(model))
-
-    async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.GetMemoryResponse:
-        """Returns the memory of this server."""
-        return pb.GetMemoryResponse(memory=await self._memory())
-
-    async def FreeMemory(self, request: pb.FreeMemoryRequest, context: Context) -> pb.FreeMemoryResponse:
-        """Unloads idle models; returns the memory before and after, and the names of the models."""
-        before = await self._memory()
-        unloaded = await self._models.room.clear()
-        return pb.FreeMemoryResponse(before=before, after=await self._memory(), unloaded_models=unloaded)
-
-    async def _memory(self) -> pb.Memory:
-        used, free = await self._models.room.measure()
-        gpus = sorted(device for device in free if device is not None)
-        return pb.Memory(
-            used_bytes=used,
-            free_bytes=free[None],
-            devices=[pb.DeviceMemory(device=f"cuda:{gpu}", free_bytes=free[gpu]) for gpu in gpus],
-            models=[
-                pb.ModelMemory(
-                    model=model.name, host_bytes=model.footprint.host, device_bytes=model.footprint.device
-                )
-                for model in self._models.all
-                if model.state is State.READY
-            ],
-        )
-
-    def _find(self, name: str) -> AnyModel:
-        model = self._models.any(name)
-        current_call.get().model = model.name
-        return model
+def find_model(models: Models, name: str) -> AnyModel:
+    """Returns the model of this name or alias, and notes that the call is about it. Raises ModelNotFound."""
+    model = models.any(name)
+    current_call.get().model = model.name
+    return model
 
 
 def describe(model: AnyModel) -> pb.Model:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Tells what the configured models can do, and brings them into memory and out of it.
+    """Tells what the configured models can do, and where they are in their lives.
     """
 
     def __init__(self, channel):
@@ -45,30 +45,10 @@ class ModelServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetModelResponse.FromString,
                 _registered_method=True)
-        self.LoadModel = channel.unary_stream(
-                '/audio_grpc.v1.ModelService/LoadModel',
-                request_serializer=audio__grpc_dot_v1_dot_model__pb2.LoadModelRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.LoadModelResponse.FromString,
-                _registered_method=True)
-        self.UnloadModel = channel.unary_unary(
-                '/audio_grpc.v1.ModelService/UnloadModel',
-                request_serializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.FromString,
-                _registered_method=True)
-        self.GetMemory = channel.unary_unary(
-                '/audio_grpc.v1.ModelService/GetMemory',
-                request_serializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.FromString,
-                _registered_method=True)
-        self.FreeMemory = channel.unary_unary(
-                '/audio_grpc.v1.ModelService/FreeMemory',
-                request_serializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.FromString,
-                _registered_method=True)
 
 
 class ModelServiceServicer:
-    """Tells what the configured models can do, and brings them into memory and out of it.
+    """Tells what the configured models can do, and where they are in their lives.
     """
 
     def ListModels(self, request, context):
@@ -80,39 +60,6 @@ class ModelServiceServicer:
 
     def GetModel(self, request, context):
         """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def LoadModel(self, request, context):
-        """Brings a model into memory, where it stays until it has been idle for as long as its
-        configuration says, or until it is idle and memory is short. Callers at the same moment share one
-        loading; models are loaded one after the other. A load that fails is
-        FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UnloadModel(self, request, context):
-        """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
-        the memory is free; a new call loads the model again.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetMemory(self, request, context):
-        """What the server takes of the memory, what is left, and what of it are models.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def FreeMemory(self, request, context):
-        """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
-        uses any more. Calls that are running are not disturbed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,26 +78,6 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetModelRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_model__pb2.GetModelResponse.SerializeToString,
             ),
-            'LoadModel': grpc.unary_stream_rpc_method_handler(
-                    servicer.LoadModel,
-                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.LoadModelRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.LoadModelResponse.SerializeToString,
-            ),
-            'UnloadModel': grpc.unary_unary_rpc_method_handler(
-                    servicer.UnloadModel,
-                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.SerializeToString,
-            ),
-            'GetMemory': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetMemory,
-                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.SerializeToString,
-            ),
-            'FreeMemory': grpc.unary_unary_rpc_method_handler(
-                    servicer.FreeMemory,
-                    request_deserializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'audio_grpc.v1.ModelService', rpc_method_handlers)
@@ -160,7 +87,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Tells what the configured models can do, and brings them into memory and out of it.
+    """Tells what the configured models can do, and where they are in their lives.
     """
 
     @staticmethod
@@ -207,114 +134,6 @@ class ModelService:
             '/audio_grpc.v1.ModelService/GetModel',
             audio__grpc_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
             audio__grpc_dot_v1_dot_model__pb2.GetModelResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def LoadModel(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/audio_grpc.v1.ModelService/LoadModel',
-            audio__grpc_dot_v1_dot_model__pb2.LoadModelRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_model__pb2.LoadModelResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UnloadModel(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.ModelService/UnloadModel',
-            audio__grpc_dot_v1_dot_model__pb2.UnloadModelRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_model__pb2.UnloadModelResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetMemory(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.ModelService/GetMemory',
-            audio__grpc_dot_v1_dot_model__pb2.GetMemoryRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_model__pb2.GetMemoryResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def FreeMemory(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.ModelService/FreeMemory',
-            audio__grpc_dot_v1_dot_model__pb2.FreeMemoryRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_model__pb2.FreeMemoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Tells what the configured models can do, and brings them into memory and out of it."""
+    """Tells what the configured models can do, and where they are in their lives."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,51 +37,19 @@ class ModelServiceStub:
     """Lists every configured model, loaded or not."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
     """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
-    LoadModel: _grpc.UnaryStreamMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]
-    """Brings a model into memory, where it stays until it has been idle for as long as its
-    configuration says, or until it is idle and memory is short. Callers at the same moment share one
-    loading; models are loaded one after the other. A load that fails is
-    FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
-    """
-    UnloadModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UnloadModelRequest, _model_pb2.UnloadModelResponse]
-    """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
-    the memory is free; a new call loads the model again.
-    """
-    GetMemory: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetMemoryRequest, _model_pb2.GetMemoryResponse]
-    """What the server takes of the memory, what is left, and what of it are models."""
-    FreeMemory: _grpc.UnaryUnaryMultiCallable[_model_pb2.FreeMemoryRequest, _model_pb2.FreeMemoryResponse]
-    """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
-    uses any more. Calls that are running are not disturbed.
-    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Tells what the configured models can do, and brings them into memory and out of it."""
+    """Tells what the configured models can do, and where they are in their lives."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists every configured model, loaded or not."""
     GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]  # type: ignore[assignment]
     """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
-    LoadModel: _aio.UnaryStreamMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]  # type: ignore[assignment]
-    """Brings a model into memory, where it stays until it has been idle for as long as its
-    configuration says, or until it is idle and memory is short. Callers at the same moment share one
-    loading; models are loaded one after the other. A load that fails is
-    FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
-    """
-    UnloadModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UnloadModelRequest, _model_pb2.UnloadModelResponse]  # type: ignore[assignment]
-    """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
-    the memory is free; a new call loads the model again.
-    """
-    GetMemory: _aio.UnaryUnaryMultiCallable[_model_pb2.GetMemoryRequest, _model_pb2.GetMemoryResponse]  # type: ignore[assignment]
-    """What the server takes of the memory, what is left, and what of it are models."""
-    FreeMemory: _aio.UnaryUnaryMultiCallable[_model_pb2.FreeMemoryRequest, _model_pb2.FreeMemoryResponse]  # type: ignore[assignment]
-    """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
-    uses any more. Calls that are running are not disturbed.
-    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells what the configured models can do, and brings them into memory and out of it."""
+    """Tells what the configured models can do, and where they are in their lives."""
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -98,45 +66,5 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.GetModelResponse, _abc.Awaitable[_model_pb2.GetModelResponse]]:
         """One model by name or alias. Unknown: NOT_FOUND (MODEL_NOT_FOUND)."""
-
-    @_abc_1.abstractmethod
-    def LoadModel(
-        self,
-        request: _model_pb2.LoadModelRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_model_pb2.LoadModelResponse], _abc.AsyncIterator[_model_pb2.LoadModelResponse]]:
-        """Brings a model into memory, where it stays until it has been idle for as long as its
-        configuration says, or until it is idle and memory is short. Callers at the same moment share one
-        loading; models are loaded one after the other. A load that fails is
-        FAILED_PRECONDITION (MODEL_LOAD_FAILED) with the cause.
-        """
-
-    @_abc_1.abstractmethod
-    def UnloadModel(
-        self,
-        request: _model_pb2.UnloadModelRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.UnloadModelResponse, _abc.Awaitable[_model_pb2.UnloadModelResponse]]:
-        """Takes a model out of memory. Calls that are running on it finish first, and the answer comes when
-        the memory is free; a new call loads the model again.
-        """
-
-    @_abc_1.abstractmethod
-    def GetMemory(
-        self,
-        request: _model_pb2.GetMemoryRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.GetMemoryResponse, _abc.Awaitable[_model_pb2.GetMemoryResponse]]:
-        """What the server takes of the memory, what is left, and what of it are models."""
-
-    @_abc_1.abstractmethod
-    def FreeMemory(
-        self,
-        request: _model_pb2.FreeMemoryRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.FreeMemoryResponse, _abc.Awaitable[_model_pb2.FreeMemoryResponse]]:
-        """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
-        uses any more. Calls that are running are not disturbed.
-        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

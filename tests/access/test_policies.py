@@ -91,6 +91,9 @@ def test_every_text_that_is_to_be_spoken_is_charged(method: MethodDescriptor) ->
 def test_what_concerns_everybody_is_for_operators() -> None:
     admin = {m for of in POLICIES.values() for m, policy in of.items() if Scope.ADMIN in policy.scopes}
     assert admin >= {"LoadModel", "UnloadModel", "FreeMemory", "SetDefaultVoice", "CleanUpCustomVoices"}
+    for service, of in POLICIES.items():
+        if service.endswith("AdminService"):
+            assert all(policy.scopes == {Scope.ADMIN} for policy in of.values()), service
     for method in ("ListModels", "ListVoices", "ListPipelines"):
         assert not next(of[method] for of in POLICIES.values() if method in of).scopes
 

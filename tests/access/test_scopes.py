@@ -13,8 +13,9 @@ from audio_grpc.client import AsyncClient, ServiceError
 from tests.access.test_keys import answer_to, with_key
 from tests.conftest import Start
 
-OPERATORS_METHODS = {"LoadModel", "UnloadModel", "FreeMemory", "SetDefaultVoice", "CleanUpCustomVoices"} | {
-    "ShareCustomVoice"
+OPERATORS_METHODS = {
+    *("LoadModel", "UnloadModel", "GetMemory", "FreeMemory"),
+    *("ShareCustomVoice", "SetDefaultVoice", "CleanUpCustomVoices"),
 }
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 

@@ -43,6 +43,7 @@ def bearer(secret: str) -> dict[str, str]:
         ("POST", "/chatterbox/audio/speech/long", {"json": {"input": LONG}}, "jobs"),
         ("DELETE", "/chatterbox/voices/default", {}, "admin"),
         ("POST", "/chatterbox/voices/cleanup", {}, "admin"),
+        ("GET", "/memory", {}, "admin"),
     ],
 )
 async def test_a_key_without_the_scope_is_forbidden(
@@ -56,6 +57,27 @@ async def test_a_key_without_the_scope_is_forbidden(
     assert f"needs the scope {scope}" in answer.text
     assert "audio-grpc keys scopes alice" in answer.text
     assert "missing_scope" in answer.text or "SCOPE_MISSING" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/status?include_memory=true", "memory_info"),
+        ("/stats?include_memory=true", "current_memory"),
+        ("/info", "memory_info"),
+        ("/health", "memory_info"),
+    ],
+)
+async def test_the_status_has_the_memory_for_operators_only(
+    open_door: Open, keys: Path, path: str, field: str
+) -> None:
+    ordinary = key_file.add(keys, "alice", KeyLimits())[1]
+    operators = key_file.add(keys, "olga", KeyLimits(), [Scope.ADMIN])[1]
+    door = await open_door(keys_file=keys)
+    found = [await door.http.get(path, headers=bearer(secret)) for secret in (ordinary, operators)]
+    assert [one.status_code for one in found] == [200, 200]
+    assert found[0].json()[field] is None
+    assert found[1].json()[field]["cpu_memory_mb"] > 0
 
 
 async def test_what_a_key_needs_no_scope_for_is_served(open_door: Open, keys: Path) -> None:

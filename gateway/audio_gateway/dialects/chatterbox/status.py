@@ -8,13 +8,8 @@ from typing import Any
 
 from audio_grpc.v1 import activity_pb2 as pb
 from audio_grpc.v1.activity_pb2 import Activity, GetStatisticsResponse
-from audio_grpc.v1.model_pb2 import (
-    MODEL_KIND_SYNTHESIZER,
-    MODEL_STATE_READY,
-    FreeMemoryResponse,
-    Memory,
-    Model,
-)
+from audio_grpc.v1.model_admin_pb2 import FreeMemoryResponse, Memory
+from audio_grpc.v1.model_pb2 import MODEL_KIND_SYNTHESIZER, MODEL_STATE_READY, Model
 
 SPEECH = ("Synthesize", "StreamingSynthesize")
 STATUSES = {

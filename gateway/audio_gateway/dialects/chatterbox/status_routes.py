@@ -48,6 +48,16 @@ async def _speech(service: AsyncClient) -> tuple[Activity | None, list[Activity]
     return status.speech(await service.list_activities(LOOKED_AT))
 
 
+async def _memory(service: AsyncClient) -> dict[str, float] | None:
+    """Returns the memory, which is for operators; None for the keys of others."""
+    try:
+        return status.memory(await service.get_memory())
+    except ServiceError as error:
+        if error.reason != "SCOPE_MISSING":
+            raise
+        return None
+
+
 @router.get("/status")
 @router.get("/processing", include_in_schema=False)
 @router.get("/processing/status", include_in_schema=False)
@@ -58,12 +68,12 @@ async def get_status(
     include_stats: bool = False,
     history_limit: Limit = RECENT,
 ) -> dict[str, Any]:
-    """Tells what is being spoken, and if wanted the memory, the last requests and the totals."""
+    """Tells what is being spoken, and if wanted the last requests, totals and, to operators, memory."""
     current, ended = await _speech(service)
     totals = await service.get_statistics()
     found = status.status(current, totals)
     if include_memory:
-        found["memory_info"] = status.memory(await service.get_memory())
+        found["memory_info"] = await _memory(service)
     if include_history:
         found["request_history"] = status.history(ended[:history_limit])["request_history"]
     if include_stats:
@@ -109,7 +119,7 @@ async def get_statistics(service: Service, include_memory: bool = False) -> dict
     """Get totals since the server was started."""
     found = status.statistics(await service.get_statistics())
     if include_memory:
-        found["current_memory"] = status.memory(await service.get_memory())
+        found["current_memory"] = await _memory(service)
     return found
 
 
@@ -126,7 +136,7 @@ async def get_info(service: Service) -> dict[str, Any]:
         "status": "operational",
         "tts_status": status.status(current, totals),
         "statistics": status.statistics(totals),
-        "memory_info": status.memory(await service.get_memory()),
+        "memory_info": await _memory(service),
         "recent_requests": status.history(ended[:RECENT])["request_history"],
         "uptime_info": {
             "start_time": totals.start_time.ToMilliseconds() / 1000,
@@ -195,7 +205,7 @@ async def get_health(service: Service, response: Response) -> dict[str, Any]:
         serving = await service.is_serving()
         model = status.speaker(await service.list_models()) if serving else None
         if serving:
-            memory = status.memory(await service.get_memory())
+            memory = await _memory(service)
     except ServiceError:
         serving, model = False, None
     if not serving:
