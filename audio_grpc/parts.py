@@ -39,6 +39,7 @@ from audio_grpc.services.tasks import end
 from audio_grpc.services.text_to_speech import TextToSpeech
 from audio_grpc.services.transcripts import SampleTranscripts
 from audio_grpc.services.voice import CustomVoices
+from audio_grpc.services.voice_admin import VoiceAdmin
 from audio_grpc.storage import ActivityBoard, Database, JobBounds, JobStorage, PastRequests, open_blobs
 from audio_grpc.storage.voices import FolderVoices
 from audio_grpc.telemetry.activities import Activities
@@ -55,6 +56,7 @@ from audio_grpc.v1.model_admin_pb2_grpc import add_ModelAdminServiceServicer_to_
 from audio_grpc.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from audio_grpc.v1.speech_to_text_pb2_grpc import add_SpeechToTextServiceServicer_to_server
 from audio_grpc.v1.text_to_speech_pb2_grpc import add_TextToSpeechServiceServicer_to_server
+from audio_grpc.v1.voice_admin_pb2_grpc import add_VoiceAdminServiceServicer_to_server
 from audio_grpc.v1.voice_pb2_grpc import add_VoiceServiceServicer_to_server
 
 USER_DATA = user_data_path("audio-grpc")
@@ -120,6 +122,7 @@ class Parts:
         add_ModelServiceServicer_to_server(ModelDirectory(models), server)
         add_ModelAdminServiceServicer_to_server(ModelAdmin(models, self.watches_ended), server)
         add_VoiceServiceServicer_to_server(CustomVoices(models, limits, self._voices), server)
+        add_VoiceAdminServiceServicer_to_server(VoiceAdmin(self._voices), server)
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)
         add_HistoryServiceServicer_to_server(history, server)

@@ -39,6 +39,7 @@ from audio_grpc.v1 import (
     model_pb2,
     speech_to_text_pb2,
     text_to_speech_pb2,
+    voice_admin_pb2,
     voice_pb2,
 )
 
@@ -49,7 +50,7 @@ MODEL_SERVICES = (TEXT_TO_SPEECH, SPEECH_TO_TEXT)
 ALWAYS_SERVING = tuple(
     service.full_name
     for file in (
-        *(conversation_pb2, model_pb2, model_admin_pb2, voice_pb2, job_pb2),
+        *(conversation_pb2, model_pb2, model_admin_pb2, voice_pb2, voice_admin_pb2, job_pb2),
         *(activity_pb2, history_pb2, key_pb2),
     )
     for service in file.DESCRIPTOR.services_by_name.values()

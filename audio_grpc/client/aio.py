@@ -65,9 +65,14 @@ from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceStub
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest, Voice
 from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceStub
+from audio_grpc.v1.voice_admin_pb2 import (
+    CleanUpCustomVoicesRequest,
+    SetDefaultVoiceRequest,
+    ShareCustomVoiceRequest,
+)
+from audio_grpc.v1.voice_admin_pb2_grpc import VoiceAdminServiceStub
 from audio_grpc.v1.voice_pb2 import (
     AddVoiceAliasRequest,
-    CleanUpCustomVoicesRequest,
     CreateCustomVoiceRequest,
     CustomVoice,
     DeleteCustomVoiceRequest,
@@ -77,8 +82,6 @@ from audio_grpc.v1.voice_pb2 import (
     ListCustomVoicesRequest,
     RemoveVoiceAliasRequest,
     RenameCustomVoiceRequest,
-    SetDefaultVoiceRequest,
-    ShareCustomVoiceRequest,
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
@@ -101,6 +104,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         self._models = ModelServiceStub(self._channel)
         self._model_admin = ModelAdminServiceStub(self._channel)
         self._voices = VoiceServiceStub(self._channel)
+        self._voice_admin = VoiceAdminServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
@@ -247,7 +251,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
     async def share_voice(self, id_or_name: str) -> CustomVoice:
         """Share one of them with everybody; the key needs the scope admin."""
         request = ShareCustomVoiceRequest(id=id_or_name)
-        return (await self._unary(self._voices.ShareCustomVoice, request)).voice
+        return (await self._unary(self._voice_admin.ShareCustomVoice, request)).voice
 
     async def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
         """Gives a custom voice another name; returns the voice."""
@@ -276,11 +280,11 @@ class AsyncClient(AsyncJobs, AsyncHistory):
 
     async def set_default_voice(self, id_or_name: str) -> None:
         """Sets the voice for requests that name none; empty for none."""
-        await self._unary(self._voices.SetDefaultVoice, SetDefaultVoiceRequest(id=id_or_name))
+        await self._unary(self._voice_admin.SetDefaultVoice, SetDefaultVoiceRequest(id=id_or_name))
 
     async def clean_up_voices(self) -> list[str]:
         """Have those removed whose samples are missing; the names."""
-        reply = await self._unary(self._voices.CleanUpCustomVoices, CleanUpCustomVoicesRequest())
+        reply = await self._unary(self._voice_admin.CleanUpCustomVoices, CleanUpCustomVoicesRequest())
         return list(reply.removed)
 
     async def list_activities(self, max_recent: int | None = None) -> list[Activity]:

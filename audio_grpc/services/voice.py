@@ -104,13 +104,6 @@ class CustomVoices(VoiceServiceServicer):
         await self._voices.remove(request.id, manager())
         return pb.DeleteCustomVoiceResponse()
 
-    async def ShareCustomVoice(
-        self, request: pb.ShareCustomVoiceRequest, context: Context
-    ) -> pb.ShareCustomVoiceResponse:
-        """Shares a voice with everybody; returns it."""
-        voice = await self._voices.share(request.id, manager())
-        return pb.ShareCustomVoiceResponse(voice=await self._find(voice.id))
-
     async def RenameCustomVoice(
         self, request: pb.RenameCustomVoiceRequest, context: Context
     ) -> pb.RenameCustomVoiceResponse:
@@ -152,20 +145,6 @@ class CustomVoices(VoiceServiceServicer):
         chosen = await self._voices.default(manager())
         return pb.GetDefaultVoiceResponse(voice=await self._find(chosen) if chosen else None)
 
-    async def SetDefaultVoice(
-        self, request: pb.SetDefaultVoiceRequest, context: Context
-    ) -> pb.SetDefaultVoiceResponse:
-        """Sets the default voice, or none for an empty id; returns it."""
-        voice = await self._find(request.id) if request.id else None
-        await self._voices.set_default(voice.id if voice else "")
-        return pb.SetDefaultVoiceResponse(voice=voice)
-
-    async def CleanUpCustomVoices(
-        self, request: pb.CleanUpCustomVoicesRequest, context: Context
-    ) -> pb.CleanUpCustomVoicesResponse:
-        """Removes the voices whose samples are missing; returns their names."""
-        return pb.CleanUpCustomVoicesResponse(removed=await self._voices.clean())
-
     async def _made_for(self, request: RequestId) -> pb.CustomVoice | None:
         """The voice that was made for a request, if one was. Raises RequestIdReused if for another one."""
         owner = current_call.get().key_id
@@ -177,7 +156,7 @@ class CustomVoices(VoiceServiceServicer):
         return None
 
     async def _find(self, id_or_name: str) -> pb.CustomVoice:
-        return _described(await self._voices.find(id_or_name, manager()), await self._voices.aliases())
+        return await find_voice(self._voices, id_or_name)
 
     def _new_name(self, given: str, field: str) -> str:
         """The name, which no model's own voice has; raises InvalidRequest, VoiceExists."""
@@ -215,6 +194,11 @@ def _request_id(request: pb.CreateCustomVoiceRequest) -> RequestId | None:
     asked.CopyFrom(request)
     asked.ClearField("request_id")
     return read_request_id(request.request_id, asked)
+
+
+async def find_voice(voices: VoiceStore, id_or_name: str) -> pb.CustomVoice:
+    """Returns the voice of this id, name or alias, as the caller may change it. Raises VoiceNotFound."""
+    return _described(await voices.find(id_or_name, manager()), await voices.aliases())
 
 
 def _described(voice: CustomVoice, aliases: Mapping[str, Sequence[str]]) -> pb.CustomVoice:

@@ -62,11 +62,6 @@ class VoiceServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
                 _registered_method=True)
-        self.ShareCustomVoice = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/ShareCustomVoice',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.FromString,
-                _registered_method=True)
         self.RenameCustomVoice = channel.unary_unary(
                 '/audio_grpc.v1.VoiceService/RenameCustomVoice',
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.SerializeToString,
@@ -91,16 +86,6 @@ class VoiceServiceStub:
                 '/audio_grpc.v1.VoiceService/GetDefaultVoice',
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.FromString,
-                _registered_method=True)
-        self.SetDefaultVoice = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/SetDefaultVoice',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.FromString,
-                _registered_method=True)
-        self.CleanUpCustomVoices = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/CleanUpCustomVoices',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.FromString,
                 _registered_method=True)
 
 
@@ -146,14 +131,6 @@ class VoiceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ShareCustomVoice(self, request, context):
-        """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
-        the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def RenameCustomVoice(self, request, context):
         """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS).
         """
@@ -184,22 +161,7 @@ class VoiceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDefaultVoice(self, request, context):
-        """The voice for those who name none, see SetDefaultVoice.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SetDefaultVoice(self, request, context):
-        """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-        their first. One that is not shared is so for its own key only.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CleanUpCustomVoices(self, request, context):
-        """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left.
+        """The voice for those who name none, see VoiceAdminService.SetDefaultVoice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,11 +190,6 @@ def add_VoiceServiceServicer_to_server(servicer, server):
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.SerializeToString,
             ),
-            'ShareCustomVoice': grpc.unary_unary_rpc_method_handler(
-                    servicer.ShareCustomVoice,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.SerializeToString,
-            ),
             'RenameCustomVoice': grpc.unary_unary_rpc_method_handler(
                     servicer.RenameCustomVoice,
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.FromString,
@@ -257,16 +214,6 @@ def add_VoiceServiceServicer_to_server(servicer, server):
                     servicer.GetDefaultVoice,
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.SerializeToString,
-            ),
-            'SetDefaultVoice': grpc.unary_unary_rpc_method_handler(
-                    servicer.SetDefaultVoice,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.SerializeToString,
-            ),
-            'CleanUpCustomVoices': grpc.unary_unary_rpc_method_handler(
-                    servicer.CleanUpCustomVoices,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -385,33 +332,6 @@ class VoiceService:
             '/audio_grpc.v1.VoiceService/DeleteCustomVoice',
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
             audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ShareCustomVoice(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.VoiceService/ShareCustomVoice',
-            audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.ShareCustomVoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -547,60 +467,6 @@ class VoiceService:
             '/audio_grpc.v1.VoiceService/GetDefaultVoice',
             audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceRequest.SerializeToString,
             audio__grpc_dot_v1_dot_voice__pb2.GetDefaultVoiceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SetDefaultVoice(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.VoiceService/SetDefaultVoice',
-            audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.SetDefaultVoiceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CleanUpCustomVoices(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.VoiceService/CleanUpCustomVoices',
-            audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.CleanUpCustomVoicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,10 +54,6 @@ class VoiceServiceStub:
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
-    ShareCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.ShareCustomVoiceRequest, _voice_pb2.ShareCustomVoiceResponse]
-    """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
-    the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
-    """
     RenameCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]
@@ -69,13 +65,7 @@ class VoiceServiceStub:
     GetCustomVoiceSample: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]
     """The recording that a voice was made from, as it came."""
     GetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]
-    """The voice for those who name none, see SetDefaultVoice."""
-    SetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]
-    """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-    their first. One that is not shared is so for its own key only.
-    """
-    CleanUpCustomVoices: _grpc.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]
-    """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
+    """The voice for those who name none, see VoiceAdminService.SetDefaultVoice."""
 
 @_typing.type_check_only
 class VoiceServiceAsyncStub(VoiceServiceStub):
@@ -103,10 +93,6 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
-    ShareCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.ShareCustomVoiceRequest, _voice_pb2.ShareCustomVoiceResponse]  # type: ignore[assignment]
-    """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
-    the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
-    """
     RenameCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]  # type: ignore[assignment]
     """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
     AddVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]  # type: ignore[assignment]
@@ -118,13 +104,7 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     GetCustomVoiceSample: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]  # type: ignore[assignment]
     """The recording that a voice was made from, as it came."""
     GetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]  # type: ignore[assignment]
-    """The voice for those who name none, see SetDefaultVoice."""
-    SetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.SetDefaultVoiceRequest, _voice_pb2.SetDefaultVoiceResponse]  # type: ignore[assignment]
-    """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-    their first. One that is not shared is so for its own key only.
-    """
-    CleanUpCustomVoices: _aio.UnaryUnaryMultiCallable[_voice_pb2.CleanUpCustomVoicesRequest, _voice_pb2.CleanUpCustomVoicesResponse]  # type: ignore[assignment]
-    """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
+    """The voice for those who name none, see VoiceAdminService.SetDefaultVoice."""
 
 class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps voices that callers made from samples. TextToSpeechService.ListVoices lists them beside the
@@ -175,16 +155,6 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ShareCustomVoice(
-        self,
-        request: _voice_pb2.ShareCustomVoiceRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.ShareCustomVoiceResponse, _abc.Awaitable[_voice_pb2.ShareCustomVoiceResponse]]:
-        """Shares a voice with everybody, together with its name and those of its aliases that are free. A shared voice has
-        the name: ALREADY_EXISTS (VOICE_EXISTS). A shared one stays so.
-        """
-
-    @_abc_1.abstractmethod
     def RenameCustomVoice(
         self,
         request: _voice_pb2.RenameCustomVoiceRequest,
@@ -224,24 +194,6 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _voice_pb2.GetDefaultVoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_voice_pb2.GetDefaultVoiceResponse, _abc.Awaitable[_voice_pb2.GetDefaultVoiceResponse]]:
-        """The voice for those who name none, see SetDefaultVoice."""
-
-    @_abc_1.abstractmethod
-    def SetDefaultVoice(
-        self,
-        request: _voice_pb2.SetDefaultVoiceRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.SetDefaultVoiceResponse, _abc.Awaitable[_voice_pb2.SetDefaultVoiceResponse]]:
-        """Chooses the voice for requests that name none, on models that can speak with it; the others go on with
-        their first. One that is not shared is so for its own key only.
-        """
-
-    @_abc_1.abstractmethod
-    def CleanUpCustomVoices(
-        self,
-        request: _voice_pb2.CleanUpCustomVoicesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.CleanUpCustomVoicesResponse, _abc.Awaitable[_voice_pb2.CleanUpCustomVoicesResponse]]:
-        """Removes voices whose samples are missing, and aliases whose voices are: what a crash or a hand left."""
+        """The voice for those who name none, see VoiceAdminService.SetDefaultVoice."""
 
 def add_VoiceServiceServicer_to_server(servicer: VoiceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
