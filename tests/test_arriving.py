@@ -20,7 +20,8 @@ from audio_grpc.runtime.budget import COPIES, Pool
 from audio_grpc.server import Server
 from audio_grpc.types import Audio, Encoding
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample, SynthesizeRequest
-from tests.conftest import PATIENCE_SECONDS, Start
+from tests.conftest import Start
+from tests.eventually import eventually
 
 TRANSCRIBE = "/audio_grpc.v1.SpeechToTextService/Transcribe"
 SYNTHESIZE = "/audio_grpc.v1.TextToSpeechService/Synthesize"
@@ -49,9 +50,7 @@ def uploads(server: Server) -> Pool:
 
 
 async def until_taken(server: Server) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not uploads(server).taken:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: uploads(server).taken)
 
 
 async def transcribe(client: AsyncClient) -> None:
@@ -175,15 +174,11 @@ async def test_callers_take_turns_for_memory(start: Start, tmp_path: Path) -> No
             method: Any = channel.stream_stream(TRANSCRIBE)
             metadata = (("authorization", f"Bearer {one}"),)
             stalled = [method(metadata=metadata) for _ in range(8)]
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while sum(map(len, uploads(server)._waiting.values())) < len(stalled):
-                    await asyncio.sleep(0.001)
+            await eventually(lambda: sum(map(len, uploads(server)._waiting.values())) >= len(stalled))
             waiting = asyncio.create_task(
                 transcribe(client.with_metadata({"authorization": f"Bearer {another}"}))
             )
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while len(uploads(server)._waiting) < 2:
-                    await asyncio.sleep(0.001)
+            await eventually(lambda: len(uploads(server)._waiting) >= 2)
             await holding.aclose()
             await waiting
             assert sum(call.done() for call in stalled) == 1, "one of the first caller's had its turn before"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import COMMAND, DATA, ServerProcess
-from tests.envoy.front import eventually
+from tests.eventually import eventually_in_a_thread
 
 FLAC = str(DATA / "sense_and_sensibility_0880.flac")
 
@@ -50,7 +50,7 @@ def test_several_may_write_one_file_at_once(at: list[str], tmp_path: Path) -> No
     command = [COMMAND, "say", "-", "--out", "same.wav", *at]
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as first:
         try:
-            eventually(lambda: any(tmp_path.iterdir()))  # it has begun, and waits for its text
+            eventually_in_a_thread(lambda: any(tmp_path.iterdir()))  # it has begun, and waits for its text
             other = run("say", "Another.", "--out", "same.wav", *at, cwd=tmp_path)
             assert other.returncode == 0, other.stderr
             before = (tmp_path / "same.wav").read_bytes()

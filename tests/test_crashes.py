@@ -19,6 +19,7 @@ from audio_grpc.types import Audio, Speech, SynthesisOptions, TranscriptionOptio
 from audio_grpc.v1.model_pb2 import MODEL_STATE_FAILED, MODEL_STATE_READY
 from audio_grpc.v1.speech_to_text_pb2 import Endpointing
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.test_metrics import scrape
 
 CRASHING = {"crash_on": "boom"}
@@ -49,8 +50,7 @@ async def failure_of(client: AsyncClient, text: str) -> ServiceError:
 
 async def until_reloaded(server: Server, times: int = 1) -> None:
     model = server.models.synthesizer("")
-    while model.reloads < times:
-        await asyncio.sleep(0)
+    await eventually(lambda: model.reloads >= times)
 
 
 async def test_the_call_that_crashes_the_model_is_told_and_the_next_ones_go_well(
@@ -193,8 +193,7 @@ async def test_callers_who_are_refused_or_leave_do_not_count(start: Start) -> No
         leaving = client.synthesize("x" * 100)
         await anext(leaving)
         leaving.cancel()
-    while server.models.synthesizer("").admission.running:
-        await asyncio.sleep(0)
+    await eventually(lambda: not server.models.synthesizer("").admission.running)
     assert await server.models.synthesizer("").load() is loaded
 
 
@@ -207,20 +206,24 @@ async def test_a_reload_that_fails_is_tried_again_until_it_works(
     model = server.models.synthesizer("")
     make = model._make
     refused: list[ModelSpec] = []
+    refusing = True
 
-    def refuse_twice(spec: ModelSpec) -> Synthesizer:
-        if len(refused) < 2:
+    def refuse(spec: ModelSpec) -> Synthesizer:
+        if refusing:
             refused.append(spec)
             return make(ModelSpec("tone", options={"fail_loading": True}))
         return make(spec)
 
-    model._make = refuse_twice
+    async def failed() -> bool:
+        return (await client.get_model("speaker")).state == MODEL_STATE_FAILED
+
+    model._make = refuse
     await failure_of(client, "boom")
-    while (await client.get_model("speaker")).state != MODEL_STATE_FAILED:
-        pass
+    await eventually(lambda: len(refused) >= 2)
+    await eventually(failed)
     assert "told to fail" in (await client.get_model("speaker")).load_error
+    refusing = False
     await until_reloaded(server)
-    assert len(refused) == 2
     assert len(await speak(client, "fine")) == 4 * 4800
 
 
@@ -231,8 +234,7 @@ async def test_unloading_ends_the_attempts_to_reload(start: Start, caplog: pytes
     make = model._make
     model._make = lambda spec: make(ModelSpec("tone", options={"fail_loading": True}))
     await failure_of(client, "boom")
-    while "again in" not in caplog.text:
-        await asyncio.sleep(0)
+    await eventually(lambda: "again in" in caplog.text)
     await client.unload_model("speaker")
     reloading = model._reloading
     assert reloading is not None

@@ -20,6 +20,7 @@ from audio_grpc.text import pieces
 from audio_grpc.types import Audio, Encoding, Segment, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
 from tests.conftest import PATIENCE_SECONDS, Start
+from tests.eventually import eventually
 
 
 class House:
@@ -151,8 +152,7 @@ async def test_windows_in_which_nobody_speaks_are_heard_in_turns(
     long = asyncio.create_task(listen("long", 120))
     await asyncio.wait_for(under_way.wait(), PATIENCE_SECONDS)
     short = asyncio.create_task(listen("short", 1))
-    while server.models.transcriber("").admission.running < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: server.models.transcriber("").admission.running >= 2)
     both.set()
     await asyncio.gather(long, short)
     assert order == ["short", "long"]
@@ -176,8 +176,7 @@ async def test_the_pieces_of_a_long_text_are_counted_in_turns(
     await anext(long)
     await asyncio.wait_for(under_way.wait(), PATIENCE_SECONDS)
     short = asyncio.ensure_future(anext(client.synthesize("Hi.")))
-    while server.models.synthesizer("").admission.running < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: server.models.synthesizer("").admission.running >= 2)
     both.set()
     assert await short
     assert done.count("step") < 8, "the other had its turn before all were counted"

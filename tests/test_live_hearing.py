@@ -38,7 +38,8 @@ from audio_grpc.v1.speech_to_text_pb2 import (
     StreamingTranscriptionOptions,
     UtteranceEnd,
 )
-from tests.conftest import PATIENCE_SECONDS, Start
+from tests.conftest import Start
+from tests.eventually import eventually
 
 RATE = 24000
 """The rate of the tone speaker."""
@@ -49,9 +50,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def until_free(server: Server) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while server.models.transcriber("").live_admission.running:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: not server.models.transcriber("").live_admission.running)
 
 
 async def spoken(client: AsyncClient, text: str) -> bytes:

@@ -30,6 +30,7 @@ from audio_grpc.v1.text_to_speech_pb2 import (
     SynthesizeRequest,
 )
 from tests.conftest import PATIENCE_SECONDS, Start
+from tests.eventually import eventually
 from tests.test_calls import until_idle
 
 PCM = Encoding.PCM_S16LE
@@ -267,8 +268,7 @@ async def test_a_stream_holds_its_place_until_it_ends(start: Start) -> None:
     async with client.live_speech() as speech:
         await speech.start()
         following = asyncio.create_task(anext(client.synthesize("Next.")))
-        while not admission(server).waiting:
-            await asyncio.sleep(0)
+        await eventually(lambda: admission(server).waiting)
         assert not following.done()
     assert await following
     await until_idle(server)

@@ -19,6 +19,7 @@ from audio_grpc.client import AsyncClient, Client, ServiceError
 from audio_grpc.v1.model_pb2 import ListModelsRequest
 from audio_grpc.v1.model_pb2_grpc import ModelServiceStub
 from tests.conftest import ServerProcess, Start
+from tests.eventually import eventually
 from tests.lines import Lines, reading
 
 SECRET_TEXT = "Xylophones quarrel."
@@ -149,8 +150,7 @@ async def test_what_a_backend_logs_on_its_thread_belongs_to_the_call(
 async def test_what_happens_long_after_a_call_is_not_its_doing(start: Start, lines: Lines) -> None:
     _, client = await start(idle_unload_seconds=0.0)
     await speak(named(client, "six"))
-    while not any("unloaded" in line["message"] for line in lines.all):
-        await asyncio.sleep(0)
+    await eventually(lambda: any("unloaded" in line["message"] for line in lines.all))
     assert any("loaded model speaker in" in line["message"] for line in lines.of("six"))
     assert not any("idle" in line["message"] or "unloaded" in line["message"] for line in lines.of("six"))
 

@@ -25,6 +25,7 @@ from audio_grpc.runtime.models import Models
 from audio_grpc.runtime.room import Room
 from audio_grpc.server import Server
 from tests.conftest import COMMAND, Start, tone_settings
+from tests.eventually import eventually
 from tests.test_metrics import scrape
 
 MB = 1_000_000
@@ -159,11 +160,9 @@ async def test_idle_models_go_when_others_take_the_memory() -> None:
         for name in "ab":
             await models.any(name).load()
         memory.size = 350 * MB
-        while loaded(models) != "b":
-            await asyncio.sleep(0)
+        await eventually(lambda: loaded(models) == "b")
         memory.size = 250 * MB
-        while loaded(models):
-            await asyncio.sleep(0)
+        await eventually(lambda: not loaded(models))
 
 
 async def test_nothing_is_unloaded_where_that_is_turned_off() -> None:

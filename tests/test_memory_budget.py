@@ -1,7 +1,6 @@
 """Recordings and the work on them take no more memory than there is: they wait, or are told to come later."""
 
 import asyncio
-from collections.abc import Callable
 
 import grpc
 import numpy as np
@@ -16,7 +15,8 @@ from audio_grpc.runtime import budget as module
 from audio_grpc.runtime.budget import COPIES, HEADROOM_BYTES, Budget
 from audio_grpc.runtime.model import Model
 from audio_grpc.types import Audio, Encoding, TranscriptionOptions
-from tests.conftest import PATIENCE_SECONDS, Start
+from tests.conftest import Start
+from tests.eventually import eventually
 
 MIB = 1 << 20
 SOUND = b"".join(encode([Audio(np.zeros(16000, np.float32), 16000)], Encoding.WAV, 16000))
@@ -25,12 +25,6 @@ SOUND = b"".join(encode([Audio(np.zeros(16000, np.float32), 16000)], Encoding.WA
 def budget(mebibytes: int | None, work: int = 0) -> Budget:
     free = None if mebibytes is None else mebibytes * MIB + HEADROOM_BYTES
     return Budget(lambda: free, lambda: work * MIB)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 async def test_uploads_wait_for_those_before_them_in_their_order() -> None:
@@ -44,13 +38,13 @@ async def test_uploads_wait_for_those_before_them_in_their_order() -> None:
             await leave[number].wait()
 
     tasks = [asyncio.create_task(upload(number, size)) for number, size in enumerate([60, 60, 30, 30])]
-    await until(lambda: order == [0])
+    await eventually(lambda: order == [0])
     await asyncio.sleep(0)
     assert order == [0], "a small one does not pass a large one, which would never have its turn"
     leave[0].set()
-    await until(lambda: order == [0, 1, 2])
+    await eventually(lambda: order == [0, 1, 2])
     leave[1].set()
-    await until(lambda: order == [0, 1, 2, 3])
+    await eventually(lambda: order == [0, 1, 2, 3])
     leave[2].set()
     leave[3].set()
     await asyncio.gather(*tasks)
@@ -138,9 +132,9 @@ async def test_what_is_held_of_a_recording_is_given_back_however_the_call_ends(s
             pass
     async with client.upload() as upload:
         await upload.write(SOUND[:100])
-        await until(lambda: memory.uploads.taken > 0)
+        await eventually(lambda: memory.uploads.taken > 0)
         assert memory.uploads.taken == COPIES * server.settings.max_audio_bytes
-    await until(lambda: memory.uploads.taken == 0)
+    await eventually(lambda: memory.uploads.taken == 0)
 
 
 async def test_the_work_on_a_recording_takes_its_share_while_it_goes_on(
@@ -159,7 +153,7 @@ async def test_the_work_on_a_recording_takes_its_share_while_it_goes_on(
     memory = server.models.room.budget
     await transcribe(client, False)
     assert taken == [50 * MIB]
-    await until(lambda: memory.work.taken == 0)
+    await eventually(lambda: memory.work.taken == 0)
 
 
 async def transcribe(client: AsyncClient, streaming: bool) -> None:

@@ -13,6 +13,7 @@ from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
 from tests.conftest import ServerProcess, Start, tone_settings
+from tests.eventually import eventually
 
 SLOW = {"delay_seconds": 0.02}
 LONG = "A text that takes the slowed speaker some twenty seconds to say. " * 16
@@ -52,9 +53,12 @@ async def scrape(server: Server) -> Scrape:
 
 async def after(server: Server, calls: int) -> Scrape:
     """The first scrape that has so many calls; a failure is counted just after the caller has it."""
-    while sum((found := await scrape(server)).calls().values()) < calls:
-        pass
-    return found
+
+    async def counted() -> Scrape | None:
+        found = await scrape(server)
+        return found if sum(found.calls().values()) >= calls else None
+
+    return await eventually(counted)
 
 
 async def speak(client: AsyncClient, text: str, model: str = "") -> bytes:
@@ -149,8 +153,7 @@ async def test_gauges_follow_the_calls_and_a_full_queue_and_leaving_are_counted(
     running = client.synthesize(LONG, encoding=Encoding.PCM_S16LE)
     await anext(running)
     waiting = asyncio.create_task(speak(client, "x"))
-    while admission.waiting == 0:
-        await asyncio.sleep(0)
+    await eventually(lambda: admission.waiting != 0)
     found = await scrape(server)
     assert gauges(found) == [1, 1, 1]
     assert found.value("audio_grpc_model_loaded", model="listener") == 0

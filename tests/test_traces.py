@@ -1,6 +1,5 @@
 """Spans that reach a collector over OTLP/HTTP, and a collector that is not there."""
 
-import asyncio
 import contextlib
 import socket
 import sys
@@ -18,6 +17,7 @@ from audio_grpc.server import Server
 from audio_grpc.telemetry.export import exporting
 from tests.collector import Collector, collecting, values
 from tests.conftest import ServerProcess, tone_settings
+from tests.eventually import eventually
 
 SYNTHESIZE = "audio_grpc.v1.TextToSpeechService/Synthesize"
 CALLERS_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -139,8 +139,7 @@ async def test_a_caller_who_leaves_is_no_error(collector: Collector) -> None:
         speech = client.synthesize("x" * 1000)
         await anext(speech)
         speech.cancel()
-        while server.models.synthesizer("").admission.running:
-            await asyncio.sleep(0)
+        await eventually(lambda: not server.models.synthesizer("").admission.running)
     served = collector.spans[SYNTHESIZE]
     assert served.status.code == Status.STATUS_CODE_UNSET
     assert values(served.attributes)["rpc.grpc.status_code"] == 1

@@ -21,6 +21,7 @@ from audio_grpc.runtime.urgency import (
 from audio_grpc.server import Server
 from audio_grpc.types import Audio, Speech, SynthesisOptions
 from tests.conftest import PATIENCE_SECONDS, Start
+from tests.eventually import eventually
 
 
 def test_a_call_is_due_when_it_asks_or_two_steps_before_its_listener_runs_dry() -> None:
@@ -138,9 +139,7 @@ class Studio:
         running = self.model.admission.running
         text = " ".join(f"{name}{number} is said." for number in range(pieces))
         self._heard[name] = asyncio.create_task(self._hear(text))
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.model.admission.running == running:
-                await asyncio.sleep(0)
+        await eventually(lambda: self.model.admission.running != running)
 
     async def _hear(self, text: str) -> None:
         async for sound in self.client.synthesize(text, encoding=Encoding.PCM_S16LE, target_size=10):
@@ -165,9 +164,11 @@ class Studio:
     async def leave(self, name: str) -> None:
         """Have the caller go, and the server know."""
         self._heard.pop(name).cancel()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(one.status for one in await self.client.list_activities()):
-                pass
+
+        async def known() -> bool:
+            return any(one.status for one in await self.client.list_activities())
+
+        await eventually(known)
 
     async def finish(self) -> list[str]:
         """Let all go, and wait for the calls; the pieces in the order in which they were begun."""

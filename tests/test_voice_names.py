@@ -9,6 +9,7 @@ import pytest
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
 from tests.conftest import DATA, Start
+from tests.eventually import eventually
 
 SAMPLE = (DATA / "sense_and_sensibility_0870.flac").read_bytes()
 CLONING = {"options": {"cloning": True}}
@@ -94,8 +95,7 @@ async def test_a_sample_in_the_request_is_borrowed_for_it_only(start: Start) -> 
     with pytest.raises(ServiceError) as unknown:
         await speak(client, voice)
     assert unknown.value.reason == "VOICE_NOT_FOUND"
-    while server.uploads.held:  # what was cancelled may end a moment later
-        await asyncio.sleep(0)
+    await eventually(lambda: not server.uploads.held)  # what was cancelled may end a moment later
 
 
 @pytest.mark.parametrize(

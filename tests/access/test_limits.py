@@ -12,6 +12,7 @@ from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.errors import InvalidRequest, MessageTooLarge, RateLimited, TextTooLong
 from audio_grpc.server import Server
 from tests.conftest import PATIENCE_SECONDS, Start
+from tests.eventually import eventually
 
 SLOW = {"delay_seconds": 0.02}
 LONG = "A text that takes the slowed speaker some twenty seconds to say. " * 16
@@ -281,5 +282,4 @@ async def let_in(client: AsyncClient) -> None:
 
 async def received(server: Server, size: int) -> None:
     """Wait until the server has so many bytes of uploads in hand."""
-    while server.uploads.held < size:
-        await asyncio.sleep(0)
+    await eventually(lambda: server.uploads.held >= size)

@@ -10,14 +10,14 @@ from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.errors import Busy
 from audio_grpc.server import Server
 from tests.conftest import Start
+from tests.eventually import eventually
 
 PIECE = bytes(40_000)
 
 
 async def holds(server: Server, size: int) -> None:
     """Wait until the server holds about so much, for messages have some bytes beside the audio."""
-    while not size <= server.uploads.held < size + 1000:
-        await asyncio.sleep(0)
+    await eventually(lambda: size <= server.uploads.held < size + 1000)
 
 
 async def refused(client: AsyncClient) -> ServiceError:

@@ -11,7 +11,7 @@ import pytest
 from audio_grpc.client import Client, ServiceError
 from audio_grpc.client.requests import MAX_WAITING
 from tests.conftest import Start
-from tests.envoy.front import eventually
+from tests.eventually import eventually_in_a_thread
 
 
 def speech(client: Client) -> Any:
@@ -74,7 +74,7 @@ def test_what_nobody_takes_is_bounded() -> None:
         with Client(address) as client, speech(client) as stream:
             writing = threading.Thread(target=write_on, args=[stream])
             writing.start()
-            eventually(lambda: len(waiting) >= MAX_WAITING)
+            eventually_in_a_thread(lambda: len(waiting) >= MAX_WAITING)
         writing.join()
     assert max(waiting) <= MAX_WAITING
 

@@ -11,6 +11,7 @@ from audio_grpc.server import Server
 from audio_grpc.v1.conversation_pb2 import ConversationFinished, ReplyAudio
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.conversation.chat_double import ChatDouble
+from tests.eventually import eventually
 
 RATE = 24000
 """The rate of the tone speaker."""
@@ -35,9 +36,9 @@ class House:
         """Wait until no place is taken."""
         speaking = self.server.models.synthesizer("").admission
         hearing = self.server.models.transcriber("")
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while speaking.running or hearing.live_admission.running or hearing.admission.running:
-                await asyncio.sleep(0.001)
+        await eventually(
+            lambda: not (speaking.running or hearing.live_admission.running or hearing.admission.running)
+        )
 
 
 Open = Callable[..., Awaitable[House]]

@@ -12,7 +12,8 @@ from audio_grpc.backends.tone import ToneSpeaker
 from audio_grpc.server import Server
 from audio_grpc.types import Speech, SynthesisOptions
 from tests.conftest import PATIENCE_SECONDS, tone_settings
-from tests.envoy.front import Front, eventually
+from tests.envoy.front import Front
+from tests.eventually import eventually_in_a_thread
 from tests.stand_in.http import StandIn
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ def front(gate: Gate) -> Iterator[Front]:
     stand_in = StandIn()
     threading.Thread(target=stand_in.serve_forever, daemon=True).start()
     front = Front([server.address], gateway=stand_in.address)
-    eventually(lambda: front.ask("GET", "/readyz").status == 200)
+    eventually_in_a_thread(lambda: front.ask("GET", "/readyz").status == 200)
     yield front
     front.stop()
     server.stop()

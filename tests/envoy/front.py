@@ -4,16 +4,15 @@ import http.client
 import json
 import random
 import socket
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tests.conftest import COMMAND, PATIENCE_SECONDS, CommandProcess
+from tests.eventually import eventually_in_a_thread
 
 PORTS = (20_000, 32_000)
-LOOK_EVERY_SECONDS = 0.05
 
 
 def free_ports(count: int) -> list[int]:
@@ -25,14 +24,6 @@ def free_ports(count: int) -> list[int]:
             probe.bind(("127.0.0.1", port))
             found += [port] if port not in found else []
     return found
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what nothing tells of."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(LOOK_EVERY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ class Front:
         ports = ("--port", str(port), "--inside-port", str(inside), "--admin-port", str(admin))
         self.process = CommandProcess(COMMAND, "envoy", *ports, "--gateway", gateway, *to, *options)
         with self.process.ended_if_it_fails():
-            eventually(self._lives)
+            eventually_in_a_thread(self._lives)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         return ask(self.address, method, path, body, **headers)

@@ -10,7 +10,8 @@ from audio_grpc.config import EnvoySettings
 from audio_grpc.envoy.render import render
 from audio_grpc.envoy.run import command
 from tests.conftest import CommandProcess, tone_settings
-from tests.envoy.front import ask, eventually, free_ports
+from tests.envoy.front import ask, free_ports
+from tests.eventually import eventually_in_a_thread
 from tests.gateway.conftest import running
 
 
@@ -44,7 +45,7 @@ async def impatient(server: str, folder: Path, *waits: str) -> AsyncIterator[str
                 return False
 
         try:
-            await asyncio.to_thread(eventually, is_ready)
+            await asyncio.to_thread(eventually_in_a_thread, is_ready)
             yield address
         finally:
             await asyncio.to_thread(envoy.stop)

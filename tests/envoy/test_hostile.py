@@ -15,8 +15,9 @@ from audio_grpc.server import Server
 from audio_grpc.v1.text_to_speech_pb2 import ListVoicesRequest
 from tests.conftest import Start, tone_settings
 from tests.envoy.conftest import ServerThread
-from tests.envoy.front import Front, ask, eventually
+from tests.envoy.front import Front, ask
 from tests.envoy.impatient import impatient
+from tests.eventually import eventually_in_a_thread
 from tests.silence import PREFACE, closed
 
 LIST_MODELS = "/audio_grpc.v1.ModelService/ListModels"
@@ -121,9 +122,9 @@ async def test_the_only_server_gets_calls_whatever_its_health_says() -> None:
     thread = ServerThread(make)
     front = Front([thread.address])
     try:
-        eventually(lambda: front.healthy() == 1)
+        eventually_in_a_thread(lambda: front.healthy() == 1)
         thread.run(drain())
-        eventually(lambda: front.healthy() == 0)
+        eventually_in_a_thread(lambda: front.healthy() == 0)
         async with AsyncClient(front.address) as client:
             assert await client.list_models()
     finally:

@@ -12,7 +12,8 @@ import pytest
 
 from audio_grpc.client import AsyncClient, ServiceError
 from tests.conftest import COMMAND, PATIENCE_SECONDS
-from tests.envoy.front import Answer, Front, ask, eventually
+from tests.envoy.front import Answer, Front, ask
+from tests.eventually import eventually_in_a_thread
 
 HERE, ELSEWHERE = "http://localhost:3000", "https://evil.example"
 LIST_MODELS = "/audio_grpc.v1.ModelService/ListModels"
@@ -195,7 +196,7 @@ def test_metrics_count_calls_by_method_and_status(front: Front) -> None:
     front.ask("GET", "/api/v1/models")
     service = 'envoy_grpc_bridge_service="audio_grpc_v1_ModelService"'
     metric = f'envoy_cluster_grpc_success{{envoy_grpc_bridge_method="ListModels",{service}'
-    eventually(lambda: metric in metrics(front))
+    eventually_in_a_thread(lambda: metric in metrics(front))
 
 
 def test_invented_methods_are_not_counted(front: Front) -> None:

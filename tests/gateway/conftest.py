@@ -17,6 +17,7 @@ from audio_gateway.config import Settings
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
 from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start, leave_out_of_garbage_collection
+from tests.eventually import eventually
 
 KEY = "any"
 
@@ -67,8 +68,7 @@ async def running(tracer_provider: TracerProvider | None = None, **settings: Any
         app = make_app(Settings(**settings), tracer_provider)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, loop="none"))
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0)
+        await eventually(lambda: server.started)
         host, port = listener.getsockname()
         try:
             yield f"http://{host}:{port}"

@@ -23,6 +23,7 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient, ServiceError
 from tests.conftest import PATIENCE_SECONDS
+from tests.eventually import eventually
 from tests.gateway.conftest import Door, Open
 
 HUGE = 600 << 20
@@ -260,6 +261,9 @@ async def test_what_all_bodies_hold_is_bounded_and_free_again(open_door: Open) -
     door = await open_door({"max_body_bytes_in_flight": 1 << 20})
     large = {"template": "", "audio": "A" * (2 << 20)}
 
+    async def let_in() -> bool:
+        return not await refused()
+
     async def refused() -> bool:
         answer = await door.http.post(PIPELINE, json=large | {"audio": "A" * (800 << 10)})
         if answer.status_code == 429:
@@ -270,12 +274,10 @@ async def test_what_all_bodies_hold_is_bounded_and_free_again(open_door: Open) -
     async with request(door, "POST", PIPELINE, f"{JSON}content-length: {900 << 10}\r\n") as connection:
         connection.writer.write(b" " * (800 << 10))
         await connection.writer.drain()
-        while not await refused():
-            await asyncio.sleep(0.01)
+        await eventually(refused)
         small = await door.http.post(SPEECH, json={"model": "tts-1", "input": "a" * (FREE_BYTES // 32)})
         assert small.status_code == 200
-    while await refused():
-        await asyncio.sleep(0.01)
+    await eventually(let_in)
 
 
 async def test_a_body_that_comes_slowly_gives_way_to_those_who_find_no_memory(
@@ -284,13 +286,18 @@ async def test_a_body_that_comes_slowly_gives_way_to_those_who_find_no_memory(
     monkeypatch.setattr(bodies, "SLOW_SECONDS", 0.0)
     door = await open_door({"max_body_bytes_in_flight": 1 << 20})
     body = {"template": "", "audio": "A" * (800 << 10)}
+
+    async def refused() -> bool:
+        return (await door.http.post(PIPELINE, json=body)).status_code == 429
+
+    async def let_in() -> bool:
+        return not await refused()
+
     async with request(door, "POST", PIPELINE, f"{JSON}content-length: {900 << 10}\r\n") as stalled:
         stalled.writer.write(b" " * (800 << 10))
         await stalled.writer.drain()
-        while (await door.http.post(PIPELINE, json=body)).status_code != 429:
-            pass
-        while (await door.http.post(PIPELINE, json=body)).status_code == 429:
-            await asyncio.sleep(0.01)
+        await eventually(refused)
+        await eventually(let_in)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert (await stalled.answer())[0] == 429
 

@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 
 from audio_gateway.frames import MOST_FRAGMENTS, MOST_PINGS, BoundedSocket
 from tests.conftest import PATIENCE_SECONDS
+from tests.eventually import eventually
 
 app = FastAPI()
 
@@ -33,8 +34,7 @@ async def connected() -> AsyncIterator[ClientConnection]:
         config = uvicorn.Config(app, ws=BoundedSocket, log_config=None, loop="none")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0)
+        await eventually(lambda: server.started)
         host, port = listener.getsockname()
         async with (
             connect(f"ws://{host}:{port}/", compression=None) as socket_,

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from audio_grpc.client import AsyncClient, Encoding
 from tests.conftest import PATIENCE_SECONDS
 from tests.conversation.chat_double import ChatDouble
+from tests.eventually import eventually
 from tests.gateway.conftest import Door, Open
 
 QUESTION, REPLY = "Who are you?", "I am. You are."
@@ -324,9 +325,11 @@ async def test_a_caller_who_hangs_up_leaves_nothing_running(flow: Flow) -> None:
         await asked.say("One. ")
         await call.until("audio")
     await asked.was_left()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while flow.door.speaking.running or flow.door.server.models.transcriber("").live_admission.running:
-            await asyncio.sleep(0.001)
+    await eventually(
+        lambda: (
+            not (flow.door.speaking.running or flow.door.server.models.transcriber("").live_admission.running)
+        )
+    )
 
 
 def _wave(samples: bytes) -> bytes:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from audio_gateway.http import MAX_HEAD_BYTES, BoundedHttp
 from tests.conftest import PATIENCE_SECONDS
+from tests.eventually import eventually
 
 app = FastAPI()
 
@@ -27,8 +28,7 @@ async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Strea
         config = uvicorn.Config(app, http=BoundedHttp, log_config=None, loop="none", timeout_keep_alive=60)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0)
+        await eventually(lambda: server.started)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         try:
             yield reader, writer

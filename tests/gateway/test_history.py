@@ -9,6 +9,7 @@ import pytest
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
+from tests.eventually import eventually
 from tests.gateway.conftest import Door, Open
 from tests.gateway.test_errors import error_of
 from tests.gateway.test_speech import TEXT
@@ -19,9 +20,12 @@ KEEPING = {"history": True, "history_audio": "all", "history_texts": True}
 
 async def kept(door: Door, count: int, **query: Any) -> list[dict[str, Any]]:
     """The entries, once there are so many."""
-    while len(entries := (await listed(door, **query))["data"]) < count:
-        pass
-    return list(entries)
+
+    async def enough() -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = (await listed(door, **query))["data"]
+        return entries if len(entries) >= count else []
+
+    return await eventually(enough)
 
 
 async def listed(door: Door, **query: Any) -> dict[str, Any]:

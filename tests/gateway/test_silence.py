@@ -9,6 +9,7 @@ import uvicorn
 from audio_gateway.app import make_app
 from audio_gateway.config import Settings
 from audio_gateway.silence import Impatient
+from tests.eventually import eventually
 from tests.silence import closed
 
 
@@ -22,8 +23,7 @@ async def test_headers_that_never_end_close_their_connection_and_slow_requests_g
         options: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_keep_alive": 600}
         server = uvicorn.Server(uvicorn.Config(app, http=Hasty, loop="none", **options))
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0)
+        await eventually(lambda: server.started)
         host, port = listener.getsockname()
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab")

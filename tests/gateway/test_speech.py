@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from audio_grpc.client import AsyncClient
+from tests.eventually import eventually
 from tests.gateway.conftest import KEY, Door, Open
 
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -200,11 +201,9 @@ async def test_a_caller_who_leaves_the_queue_is_not_served(open_door: Open) -> N
     async with door.http.stream("POST", "/v1/audio/speech", json=body) as reply:
         await anext(reply.aiter_bytes())
         waiting = asyncio.create_task(door.http.post("/v1/audio/speech", json=body))
-        while not door.speaking.waiting:
-            await asyncio.sleep(0)
+        await eventually(lambda: door.speaking.waiting)
         waiting.cancel()
-        while door.speaking.waiting:
-            await asyncio.sleep(0)
+        await eventually(lambda: not door.speaking.waiting)
 
 
 async def test_http_1_0_gets_a_length_since_a_cut_could_not_be_seen(door: Door) -> None:

@@ -1,6 +1,5 @@
 """One trace from an HTTP caller to the model, and collectors that are of no help."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from opentelemetry.trace import get_tracer_provider
 from audio_grpc.telemetry.export import exporting
 from tests.collector import Collector, collecting, values
 from tests.conftest import ServerProcess, Start
+from tests.eventually import eventually
 from tests.gateway.conftest import Door, gateway_process, running
 from tests.gateway.test_speech import LONG, SLOW
 from tests.lines import reading
@@ -112,8 +112,7 @@ async def test_a_caller_who_leaves_is_no_error(start: Start, collector: Collecto
     async with traced(start, collector, **SLOW) as door:
         async with door.http.stream("POST", SPEECH, json={**BODY, "input": LONG}) as reply:
             await anext(reply.aiter_bytes())
-        while door.speaking.running:
-            await asyncio.sleep(0)
+        await eventually(lambda: not door.speaking.running)
     assert collector.spans[f"POST {SPEECH}"].status.code == Status.STATUS_CODE_UNSET
 
 

@@ -8,6 +8,7 @@ import pytest
 from audio_grpc.client import AsyncClient, ServiceError
 from audio_grpc.v1.history_pb2 import PastRequest
 from tests.conftest import Start
+from tests.eventually import eventually
 
 TEXT = "This is said once. And it is kept."
 
@@ -20,10 +21,14 @@ def keeping(start: Start) -> Start:
 
 async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRequest]:
     """The past requests, once there are so many: they are written just after their callers were answered."""
-    while len(found := (await client.list_past_requests(**which)).requests) < count:
-        pass
+
+    async def enough() -> list[PastRequest] | None:
+        found = (await client.list_past_requests(**which)).requests
+        return list(found) if len(found) >= count else None
+
+    found = await eventually(enough)
     assert len(found) == count
-    return list(found)
+    return found
 
 
 async def speak(client: AsyncClient, text: str = TEXT, **options: Any) -> bytes:

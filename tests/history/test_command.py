@@ -10,6 +10,7 @@ import pytest
 
 from audio_grpc.client import Client
 from tests.conftest import COMMAND, ServerProcess
+from tests.eventually import eventually_in_a_thread
 
 SETTINGS = """
 database_url = "sqlite:///history.db"
@@ -40,8 +41,7 @@ def test_requests_are_listed_shown_played_and_forgotten(address: str, tmp_path: 
     at = ["--server", address]
     with Client(address) as client:
         sounds = [b"".join(client.synthesize(f"This is [b]number {number}.")) for number in range(3)]
-        while len(client.list_past_requests().requests) < 3:
-            pass
+        eventually_in_a_thread(lambda: len(client.list_past_requests().requests) == 3)
         past = client.list_past_requests(page_size=1).requests[0]
         assert client.get_past_request(past.id) == past
         assert b"".join(client.past_audio(past.id)) == sounds[2]

@@ -14,6 +14,7 @@ from audio_grpc.server import Server
 from audio_grpc.storage import PastRequests
 from audio_grpc.telemetry.history import history
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.history.conftest import TEXT, kept, refused, speak
 from tests.jobs.conftest import files
 from tests.test_metrics import scrape
@@ -22,8 +23,11 @@ from tests.test_metrics import scrape
 async def lost(server: Server, what: str, reason: str) -> None:
     """Wait until the server has counted one."""
     name = "audio_grpc_history_lost_total"
-    while (await scrape(server)).value(name, what=what, reason=reason) != 1:
-        pass
+
+    async def counted() -> bool:
+        return (await scrape(server)).value(name, what=what, reason=reason) == 1
+
+    await eventually(counted)
 
 
 async def test_a_full_disk_costs_the_sound_and_not_the_request(

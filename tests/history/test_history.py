@@ -18,6 +18,7 @@ from audio_grpc.v1.conversation_pb2 import ReplyAudio
 from audio_grpc.v1.speech_to_text_pb2 import Endpointing
 from tests.conftest import Start
 from tests.conversation.chat_double import ChatDouble
+from tests.eventually import eventually
 from tests.history.conftest import TEXT, hear, kept, played, refused, speak
 from tests.jobs.conftest import files
 
@@ -288,10 +289,13 @@ async def test_old_requests_are_forgotten_at_the_start(keeping: Start, tmp_path:
         connection.execute("UPDATE past_requests SET started = started - 86400 * 8 WHERE id = ?", [old.id])
     connection.close()
     _, client = await keeping(history=False, history_days=7)
-    while old.id in {past.id for past in (await client.list_past_requests()).requests}:
-        pass
+
+    async def forgotten() -> bool:
+        return old.id not in {past.id for past in (await client.list_past_requests()).requests}
+
+    await eventually(forgotten)
     assert [past.text for past in await kept(client)] == ["New."]
-    assert not (tmp_path / "results" / old.id).exists()
+    await eventually(lambda: not (tmp_path / "results" / old.id).exists())
 
 
 async def test_the_end_of_the_server_waits_for_what_is_to_be_written(keeping: Start) -> None:

@@ -11,6 +11,7 @@ from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import AsyncClient
 from audio_grpc.v1.activity_pb2 import Activity
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.history.conftest import speak
 from tests.test_activity import begun
 
@@ -94,11 +95,10 @@ async def test_those_who_died_are_forgotten(there: Start, postgresql_url: str) -
     _, third = await there()  # which has read nothing yet
     assert [activity.request_id for activity in await third.list_activities()] == ["long-ago"]
     await speak(other)
-    while await _rows(postgresql_url, "dead"):
-        pass
+    await eventually(lambda: not _rows(postgresql_url, "dead"))
 
 
-async def _rows(url: str, server_id: str) -> int:
+def _rows(url: str, server_id: str) -> int:
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         counted = "SELECT count(*) FROM activity_snapshots WHERE server_id = :server_id"

@@ -7,6 +7,7 @@ import grpc
 
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, reached, refused, sound, spoken
 
 PAUSED, FAILED = pb.SPEECH_JOB_STATE_PAUSED, pb.SPEECH_JOB_STATE_FAILED
@@ -101,8 +102,7 @@ async def test_a_piece_that_fails_once_is_tried_again(start: Start, speaker: Spe
     _, client = await start()
     speaker.failing_word = "number 3,"
     job = await client.create_job(TEXT, **PIECES)
-    while not [said for said in speaker.said if "number 3," in said]:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: [said for said in speaker.said if "number 3," in said])
     speaker.failing_word = ""
     assert (await ended(client, job.id)).state == COMPLETED
     assert len(speaker.said) == 13
@@ -148,8 +148,7 @@ async def test_a_call_comes_before_the_next_piece_of_a_job(start: Start, speaker
     await asyncio.to_thread(speaker.reached.wait, 60)
     calls = [asyncio.create_task(spoken(client, f"Call {number}.")) for number in range(3)]
     (model,) = server.models.synthesizers
-    while model.admission.waiting < len(calls):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: model.admission.waiting >= len(calls))
     speaker.go_on.set()
     await asyncio.gather(*calls)
     await ended(client, job.id)
@@ -186,8 +185,10 @@ async def test_jobs_that_ended_long_ago_are_forgotten(start: Start, tmp_path: Pa
     kept = await client.create_job(TEXT)
     await client.pause_job(kept.id)
     await start(job_retention_days=1e-9)
-    while [each.id for each in (await client.list_jobs()).jobs] != [kept.id]:
-        await asyncio.sleep(0.01)
-    while files(tmp_path / "results" / job.id):
-        await asyncio.sleep(0.01)
+
+    async def forgotten() -> bool:
+        return [each.id for each in (await client.list_jobs()).jobs] == [kept.id]
+
+    await eventually(forgotten)
+    await eventually(lambda: not files(tmp_path / "results" / job.id))
     assert (await client.resume_job(kept.id)).state == QUEUED

@@ -12,7 +12,8 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.server import Server
 from tests.conftest import tone_settings
-from tests.envoy.front import Front, eventually
+from tests.envoy.front import Front
+from tests.eventually import eventually_in_a_thread
 from tests.gateway.conftest import running
 from tests.playground.conftest import IN_BROWSER, House, Visit, content, leave, samples_of
 from tests.playground.test_speaking import speak
@@ -160,7 +161,7 @@ async def test_the_page_works_through_envoy(visit: Visit, house: House) -> None:
     gateway = house.url.removeprefix("http://")
     front = await asyncio.to_thread(Front, [house.server.address], gateway=gateway)
     try:
-        await asyncio.to_thread(eventually, lambda: front.ask("GET", "/readyz").status == 200)
+        await asyncio.to_thread(eventually_in_a_thread, lambda: front.ask("GET", "/readyz").status == 200)
         page = await visit(f"http://{front.address}")
         await speak(page, "abc")
         await expect(page.get_by_text("Done.")).to_be_visible()

@@ -11,7 +11,6 @@ from google.protobuf import json_format
 from playwright.async_api import Page, expect
 
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-from tests.conftest import PATIENCE_SECONDS
 from tests.playground.conftest import IN_BROWSER, House, Visit, content, samples_of
 
 pytestmark = IN_BROWSER
@@ -85,9 +84,7 @@ async def test_what_is_typed_is_spoken_as_it_is_typed(page: Page, house: House) 
     field = page.get_by_label("Type, and listen")
     await field.press_sequentially("Hello there. How ")
     await expect(page.get_by_label("Spoken so far")).to_have_text(re.compile("^Hello there. ?"))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await page.evaluate("window.heard"):  # what is spoken is told a moment before it sounds
-            pass
+    await page.wait_for_function("window.heard")  # what is spoken is told a moment before it sounds
     await field.press_sequentially("are you?")
     await page.get_by_role("button", name="End the text").click()
     await expect(field).to_be_focused()

@@ -13,6 +13,7 @@ from audio_grpc.client import AsyncClient
 from audio_grpc.types import Audio, Encoding
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
 from tests.conftest import DATA, Start
+from tests.eventually import eventually
 
 WHISPER = {"listener": ModelSpec("faster-whisper", threads=1, concurrency=4)}
 HUM = np.random.default_rng(0).normal(0, 1e-3, 16000 * 240).astype(np.float32)
@@ -46,8 +47,7 @@ async def test_windows_of_silence_take_turns_with_another_call(start: Start, ste
     await server.models.transcriber("").load()
     steps.clear()
     long = asyncio.create_task(heard(client, SILENCE, decoding_parameters=NO_RESULT))
-    while not steps:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: steps)
     text = await heard(client, (DATA / "sense_and_sensibility_0880.flac").read_bytes())
     assert text.strip()
     so_far = list(steps)
@@ -66,9 +66,7 @@ async def test_who_leaves_a_silence_ends_the_work_on_it(start: Start, steps: lis
     await model.load()
     steps.clear()
     long = asyncio.create_task(heard(client, SILENCE, decoding_parameters=NO_RESULT))
-    while not steps:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: steps)
     long.cancel()
-    while model.admission.running:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: not model.admission.running)
     assert len(steps) < 8

@@ -5,12 +5,14 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from operator import ge
 from typing import Any
 
 import httpx2
 import openai
 
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
+from tests.eventually import eventually
 from tests.supervisor.house import House
 
 SPEECH: Any = {"model": "tts-1", "voice": "tone", "input": "Hello there.", "response_format": "pcm"}
@@ -28,8 +30,7 @@ class Load:
     async def of_each(self, more: int) -> None:
         """Wait until every caller has come through so many calls more."""
         wanted = [count + more for count in self.done]
-        while any(count < want for count, want in zip(self.done, wanted, strict=True)):
-            await asyncio.sleep(0.01)
+        await eventually(lambda: all(map(ge, self.done, wanted)))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
 from audio_grpc.client import Encoding, ServiceError
 from tests.conftest import PATIENCE_SECONDS
-from tests.envoy.front import eventually
+from tests.eventually import eventually_in_a_thread
 from tests.supervisor.conftest import Start
 
 SLOW = {"model": "slow", "encoding": Encoding.PCM_S16LE}
@@ -34,7 +34,7 @@ async def test_sigterm_lets_running_calls_finish_and_takes_new_ones_meanwhile(st
         speech = client.synthesize("Hello there.", model="slow", encoding=Encoding.PCM_S16LE)
         received = len(await anext(speech))
         house.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(eventually, lambda: house.ask("GET", "/readyz").status == 503)
+        await asyncio.to_thread(eventually_in_a_thread, lambda: house.ask("GET", "/readyz").status == 503)
         assert await client.list_voices(), "who was not told yet"
         received += sum([len(data) async for data in speech])
     assert received == len("Hello there.") * 4800

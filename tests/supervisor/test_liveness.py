@@ -13,7 +13,7 @@ from audio_grpc.client import Encoding, ServiceError
 from audio_grpc.supervisor import service
 from audio_grpc.supervisor.liveness import until_hung
 from audio_grpc.supervisor.log import Log
-from tests.envoy.front import eventually
+from tests.eventually import eventually_in_a_thread
 from tests.supervisor.conftest import Start
 from tests.supervisor.test_up import answers
 
@@ -46,7 +46,7 @@ async def test_a_server_that_hangs_is_replaced_and_its_calls_fail(start: Start) 
                 pass
         assert failure.value.code is grpc.StatusCode.UNAVAILABLE
     house.wait_for(r"^up +\| server-1 has not answered for 6 s; killing it")
-    eventually(lambda: house.healthy_servers() == 1)
+    eventually_in_a_thread(lambda: house.healthy_servers() == 1)
 
 
 def test_a_gateway_and_an_envoy_that_hang_are_replaced(start: Start) -> None:
@@ -55,7 +55,7 @@ def test_a_gateway_and_an_envoy_that_hang_are_replaced(start: Start) -> None:
         house.running(name)[0].send_signal(signal.SIGSTOP)
     said = {house.wait_for(r"^up +\| (\w+) has not answered").group(1) for _ in range(2)}
     assert said == {"gateway", "envoy"}
-    eventually(lambda: answers(house))
+    eventually_in_a_thread(lambda: answers(house))
 
 
 class Pauses(io.StringIO):

@@ -10,8 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from audio_grpc.client import ServiceError
-from tests.conftest import PATIENCE_SECONDS
-from tests.envoy.front import eventually
+from tests.eventually import eventually_in_a_thread
 from tests.supervisor.conftest import Start
 from tests.supervisor.house import House
 from tests.supervisor.load import HTTP_CALLERS, calling
@@ -54,7 +53,7 @@ def test_the_log_is_one_and_says_who_wrote_each_line(house: House) -> None:
 
 
 async def test_a_replica_that_is_killed_costs_only_what_it_had_begun(house: House) -> None:
-    eventually(lambda: house.healthy_servers() == 2)
+    eventually_in_a_thread(lambda: house.healthy_servers() == 2)
     async with calling(house) as load:
         house.servers()[0].kill()
         await load.of_each(10)
@@ -88,14 +87,14 @@ async def test_large_bodies_that_are_refused_get_their_answers(house: House) -> 
 
 
 async def test_renewing_the_servers_fails_nobody(house: House) -> None:
-    eventually(lambda: house.healthy_servers() == 2)
+    eventually_in_a_thread(lambda: house.healthy_servers() == 2)
     before = {process.pid for process in house.servers()}
     async with calling(house) as load:
         house.process.send_signal(signal.SIGHUP)
         await asyncio.to_thread(house.wait_for, r"^up +\| the servers are renewed")
         await load.of_each(2)
     assert (load.failed, load.broken) == ([], [])
-    eventually(lambda: len(house.servers()) == 2)
+    eventually_in_a_thread(lambda: len(house.servers()) == 2)
     assert not before & {process.pid for process in house.servers()}
 
 
@@ -107,7 +106,7 @@ def test_a_configuration_that_cannot_work_leaves_all_as_it_was(house: House) -> 
     house.wait_for("no backend 'nobody'")
     house.wait_for(r"^up +\| the servers stay as they were")
     house.file.write_text(good)
-    eventually(lambda: {process.pid for process in house.processes()} == before)
+    eventually_in_a_thread(lambda: {process.pid for process in house.processes()} == before)
     assert house.ask("GET", "/readyz").status == 200
 
 
@@ -130,8 +129,8 @@ def test_the_only_door_is_never_closed_for_long(house: House) -> None:
         envoy.kill()
         pause = house.wait_for(r"^up +\| envoy ended by SIGKILL; starting it again in ([\d.]+) s").group(1)
         assert float(pause) <= 1
-        eventually(lambda: bool(house.running("envoy")))
-    eventually(lambda: answers(house))
+        eventually_in_a_thread(lambda: bool(house.running("envoy")))
+    eventually_in_a_thread(lambda: answers(house))
 
 
 def answers(house: House) -> bool:
@@ -142,6 +141,4 @@ def answers(house: House) -> bool:
 
 
 async def until_healthy(house: House, count: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await asyncio.to_thread(house.healthy_servers) < count:
-            await asyncio.sleep(0.05)
+    await asyncio.to_thread(eventually_in_a_thread, lambda: house.healthy_servers() == count)

@@ -1,6 +1,5 @@
 """Services whose models are elsewhere: at a provider that misbehaves, or at another service of ours."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.server import Server
+from tests.eventually import eventually
 from tests.gateway.conftest import door, open_door
 from tests.upstream.faulty import Behaviour, Provider, provider
 
@@ -51,5 +51,11 @@ def listener(*upstreams: dict[str, Any], concurrency: int = 4) -> dict[str, Any]
 
 async def until_idle(server: Server) -> None:
     """Waits until all places are free again."""
-    while server.models.synthesizer("").admission.running or server.models.transcriber("").admission.running:
-        await asyncio.sleep(0)
+    await eventually(
+        lambda: (
+            not (
+                server.models.synthesizer("").admission.running
+                or server.models.transcriber("").admission.running
+            )
+        )
+    )

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.eventually import eventually
+
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
 
 
@@ -90,8 +92,7 @@ class Provider:
 
     async def until_left(self, count: int = 1) -> None:
         """Wait until so many requests are over."""
-        while len(self.left) < count:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(self.left) >= count)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

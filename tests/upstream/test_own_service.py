@@ -7,6 +7,7 @@ import pytest
 
 from audio_grpc.client import Encoding, ServiceError
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.gateway.conftest import Door, Open
 from tests.upstream.conftest import Providers, listener, speaker, until_idle, upstream
 from tests.upstream.faulty import Connection
@@ -67,8 +68,7 @@ async def test_speech_is_heard_while_the_provider_speaks(start: Start, open_door
     async with client.synthesize("word " * 800) as speech:
         await anext(aiter(speech))
     await until_idle(server)
-    while door.speaking.running:
-        await asyncio.sleep(0)
+    await eventually(lambda: not door.speaking.running)
 
 
 @pytest.mark.parametrize("streaming", [True, False])
@@ -107,8 +107,7 @@ async def test_segments_are_heard_while_the_provider_listens(start: Start, open_
     async with client.transcribe(audio) as transcript:
         assert (await anext(aiter(transcript))).text == " A. "
     await until_idle(server)
-    while door.hearing.running:
-        await asyncio.sleep(0)
+    await eventually(lambda: not door.hearing.running)
 
 
 async def test_a_full_queue_there_says_when_to_come_back(start: Start, open_door: Open) -> None:

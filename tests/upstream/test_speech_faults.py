@@ -15,6 +15,7 @@ from audio_grpc.backends.openai_upstream import breaker
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.errors import ConfigurationError
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.upstream.conftest import Providers, speaker, until_idle, upstream
 from tests.upstream.faulty import Behaviour, Connection
 
@@ -228,8 +229,7 @@ async def test_a_caller_who_leaves_before_the_first_sound_does_so_too(
     made = await providers(silent, well)
     server, client = await start(**speaker(upstream(made), concurrency=1))
     leaving = asyncio.create_task(spoken(client))
-    while not made.requests:
-        await asyncio.sleep(0)
+    await eventually(lambda: made.requests)
     leaving.cancel()
     await made.until_left()
     await until_idle(server)

@@ -13,6 +13,7 @@ from audio_grpc.audio import encode
 from audio_grpc.client import AsyncClient, Segment, ServiceError, Task
 from audio_grpc.types import Audio, Encoding
 from tests.conftest import Start
+from tests.eventually import eventually
 from tests.upstream.conftest import Providers, listener, until_idle, upstream
 from tests.upstream.faulty import Behaviour, Connection
 
@@ -138,8 +139,7 @@ async def test_one_who_leaves_before_the_first_word_hangs_up_too(start: Start, p
     made = await providers(Connection.until_left)
     server, client = await start(**listener(upstream(made), concurrency=1))
     leaving = asyncio.create_task(heard(client))
-    while not made.requests:
-        await asyncio.sleep(0)
+    await eventually(lambda: made.requests)
     leaving.cancel()
     await made.until_left()
     await until_idle(server)
