@@ -6,9 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
+from tests.conftest import PATIENCE_SECONDS
+
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60
 LOOK_EVERY_SECONDS = 0.005
 LOOK_EVERY_SECONDS_IN_A_THREAD = 0.05
 

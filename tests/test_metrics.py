@@ -175,11 +175,13 @@ async def test_gauges_follow_the_calls_and_a_full_queue_and_leaving_are_counted(
 
 async def test_a_deadline_is_told_from_a_caller_who_left(start: Start) -> None:
     server, client = await start(metrics_port=0, options=SLOW)
+    await server.models.synthesizer("").load()
+    await client.list_models()  # the connection is there, so that the call is, too, before its deadline
     with pytest.raises(ServiceError):
-        async for _ in client.synthesize(LONG, timeout=0.3):
+        async for _ in client.synthesize(LONG, timeout=1):
             pass
-    found = await after(server, calls=1)
-    assert found.calls() == {("Synthesize", "speaker", "DEADLINE_EXCEEDED", ""): 1}
+    found = await after(server, calls=2)
+    assert ("Synthesize", "speaker", "DEADLINE_EXCEEDED", "") in found.calls()
 
 
 async def test_a_model_that_breaks_in_the_middle_is_counted_with_what_it_made(start: Start) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from audio_grpc.runtime.turns import Turns
+from tests.conftest import PATIENCE_SECONDS
 
 
 async def test_urgent_turns_come_first_and_others_in_their_order() -> None:
@@ -37,4 +38,4 @@ async def test_whoever_leaves_while_waiting_takes_no_turn_with_him() -> None:
         waiting.cancel()
     leaving.cancel()  # at the moment of his turn
     await asyncio.gather(waiting, leaving, return_exceptions=True)
-    await asyncio.wait_for(take(), 5)
+    await asyncio.wait_for(take(), PATIENCE_SECONDS)

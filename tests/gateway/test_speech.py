@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from audio_grpc.client import AsyncClient
+from tests.conftest import PATIENCE_SECONDS
 from tests.eventually import eventually
 from tests.gateway.conftest import KEY, Door, Open
 
@@ -191,7 +192,7 @@ async def test_a_caller_who_leaves_stops_the_model(open_door: Open) -> None:
         await anext(reply.aiter_bytes())
         assert door.speaking.running == 1
     # The text would go on for a minute and a half; the place is free after a chunk.
-    place = await asyncio.wait_for(door.speaking.enter(), 10)
+    place = await asyncio.wait_for(door.speaking.enter(), PATIENCE_SECONDS)
     place.leave()
 
 

@@ -33,9 +33,9 @@ class Speaker:
         self.go_on = threading.Event()
 
     def hold(self, word: str) -> None:
+        """Holds the next text with this word; one that is held goes on by the event of before."""
         self.held_word = word
-        self.reached.clear()
-        self.go_on.clear()
+        self.reached, self.go_on = threading.Event(), threading.Event()
 
     def wrap(self, synthesize: Callable[..., Iterator[Speech]]) -> Callable[..., Iterator[Speech]]:
         def watched(speaker: ToneSpeaker, text: str, options: SynthesisOptions) -> Iterator[Speech]:
@@ -45,8 +45,9 @@ class Speaker:
             try:
                 for speech in synthesize(speaker, text, options):
                     if self.held_word and self.held_word in text:
+                        go_on = self.go_on
                         self.reached.set()
-                        assert self.go_on.wait(60)
+                        assert go_on.wait(60)
                     yield speech
                     while self.endless_word and self.endless_word in text and not self.go_on.is_set():
                         self.reached.set()

@@ -68,9 +68,14 @@ async def test_the_jobs_of_one_key_go_one_after_the_other(keyed: Any, speaker: S
 
 async def test_a_job_that_gave_way_looks_as_if_it_ran(keyed: Any, speaker: Speaker) -> None:
     alice, bob = await keyed("alice", "bob")
+    speaker.hold("Alice says as number 1.")
     hers = await alice.create_job(text("Alice", 8), **PIECES)
+    await asyncio.to_thread(speaker.reached.wait, 60)
     await bob.create_job(text("Bob", 8), **PIECES)
-    states = [job.state async for job in alice.watch_job(hers.id)]
+    states = []
+    async for job in alice.watch_job(hers.id):
+        states.append(job.state)
+        speaker.go_on.set()
     began = states.index(pb.SPEECH_JOB_STATE_RUNNING)
     assert set(states[began:-1]) == {pb.SPEECH_JOB_STATE_RUNNING}
     assert states[-1] == COMPLETED
@@ -79,9 +84,13 @@ async def test_a_job_that_gave_way_looks_as_if_it_ran(keyed: Any, speaker: Speak
 @pytest.mark.parametrize("what", ["pause", "cancel", "delete"])
 async def test_a_job_that_gave_way_can_be_stopped(keyed: Any, speaker: Speaker, what: str) -> None:
     alice, bob = await keyed("alice", "bob")
+    speaker.hold("Alice says as number 1.")
     hers = await alice.create_job(text("Alice", 30), **PIECES)
-    speaker.hold("Bob says as number 1.")
+    await asyncio.to_thread(speaker.reached.wait, 60)
     his = await bob.create_job(text("Bob", 4), **PIECES)
+    go_on = speaker.go_on
+    speaker.hold("Bob says as number 1.")
+    go_on.set()
     await asyncio.to_thread(speaker.reached.wait, 60)
     await getattr(alice, f"{what}_job")(hers.id)
     said = len([one for one in speaker.said if "Alice" in one])

@@ -28,16 +28,17 @@ def nobody_is_left(processes: list[psutil.Process]) -> None:
 
 
 async def test_sigterm_lets_running_calls_finish_and_takes_new_ones_meanwhile(start: Start) -> None:
-    house = start(settings=["drain_seconds = 1"]).ready()
+    house = start(settings=["drain_seconds = 5"]).ready()
     processes = house.processes()
     async with house.client() as client:
-        speech = client.synthesize("Hello there.", model="slow", encoding=Encoding.PCM_S16LE)
+        text = "Hello there. " * 3  # 7.8 s: it goes on after the drain
+        speech = client.synthesize(text, model="slow", encoding=Encoding.PCM_S16LE)
         received = len(await anext(speech))
         house.process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(eventually_in_a_thread, lambda: house.ask("GET", "/readyz").status == 503)
         assert await client.list_voices(), "who was not told yet"
         received += sum([len(data) async for data in speech])
-    assert received == len("Hello there.") * 4800
+    assert received == len(text) * 4800
     assert await asyncio.to_thread(house.ended) == 0
     nobody_is_left(processes)
 
