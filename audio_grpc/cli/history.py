@@ -1,8 +1,8 @@
 """``audio-grpc history``."""
 
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from audio_grpc import disk
 from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, console, fail, results
 from audio_grpc.cli.sinks import STANDARD_STREAM
-from audio_grpc.client import Client
+from audio_grpc.client.pages import LARGEST_PAGE
 from audio_grpc.convert import to_seconds
 from audio_grpc.v1.history_pb2 import PastRequest
 
@@ -53,7 +53,6 @@ audio-grpc history clear --older-than 7
 
 audio-grpc history clear --all
 """
-LARGEST_PAGE = 100
 
 app = typer.Typer(
     name="history",
@@ -80,7 +79,12 @@ def list_requests(
     """List past requests, the last first."""
     table = Table("id", "when", "method", "model", "status", "seconds", "audio", "kept", "text")
     with connected(server, key, tls_ca) as client:
-        for past in _listed(client, most, model, method, status):
+        pasts = client.list_past_requests(
+            page_size=min(most, LARGEST_PAGE), model=model, method=method, status=status
+        )
+        if not pasts.page().is_kept:
+            console.print("this server keeps no history now; its setting `history` turns that on")
+        for past in islice(pasts, most):
             table.add_row(*map(escape, _row(past)))
     results.print(table)
 
@@ -135,20 +139,6 @@ def clear(
     with connected(server, key, tls_ca) as client:
         deleted = client.delete_past_requests(past_ids or (), before)
     console.print(f"{deleted} forgotten")
-
-
-def _listed(client: Client, most: int, model: str, method: str, status: str) -> Iterator[PastRequest]:
-    token = ""
-    while most > 0:
-        page = client.list_past_requests(
-            page_size=min(most, LARGEST_PAGE), page_token=token, model=model, method=method, status=status
-        )
-        if not page.is_kept:
-            console.print("this server keeps no history now; its setting `history` turns that on")
-        yield from page.requests
-        most, token = most - len(page.requests), page.next_page_token
-        if not token:
-            return
 
 
 def _row(past: PastRequest) -> tuple[str, ...]:

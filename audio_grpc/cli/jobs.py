@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connect
 from audio_grpc.cli.say import encoding_of
 from audio_grpc.cli.sinks import STANDARD_STREAM, Output, opened
 from audio_grpc.client import Client, Encoding, Strategy
+from audio_grpc.client.pages import LARGEST_PAGE
 from audio_grpc.convert import TO_JOB_STATE, to_seconds
 from audio_grpc.types import JobState
 from audio_grpc.v1.job_pb2 import SpeechJob
@@ -48,7 +50,6 @@ audio-grpc jobs download job_6f1c0c7be0ab4f2f --out book.mp3
 
 audio-grpc jobs download job_6f1c0c7be0ab4f2f --follow --out - --format mp3 | mpv -
 """
-LARGEST_PAGE = 100
 
 app = typer.Typer(
     name="jobs",
@@ -107,14 +108,8 @@ def list_jobs(
     """List jobs, newest first."""
     table = Table("job", "state", "done", "audio", "made", "text")
     with connected(server, key, tls_ca) as client:
-        token = ""
-        while most > 0:
-            page = client.list_jobs(min(most, LARGEST_PAGE), token)
-            for job in page.jobs:
-                table.add_row(*_row(job))
-            most, token = most - len(page.jobs), page.next_page_token
-            if not token:
-                break
+        for job in islice(client.list_jobs(min(most, LARGEST_PAGE)), most):
+            table.add_row(*_row(job))
     results.print(table)
 
 

@@ -26,6 +26,7 @@ from audio_grpc.client.options import (
     synthesize_request,
     transcribe_request,
 )
+from audio_grpc.client.pages import LARGEST_PAGE
 from audio_grpc.client.streams import (
     CHANNEL_OPTIONS,
     AsyncSpeech,
@@ -170,23 +171,21 @@ class AsyncClient(AsyncJobs, AsyncHistory):
 
     async def list_pipelines(self) -> list[Pipeline]:
         """Returns the templates that conversations can start from; the first is the default."""
-        reply = await self._unary(self._conversations.ListPipelines, ListPipelinesRequest())
-        return list(reply.pipelines)
+        request = ListPipelinesRequest(page_size=LARGEST_PAGE)
+        pages = self._pages(self._conversations.ListPipelines, request, lambda page: page.pipelines)
+        return [one async for one in pages]
 
     async def list_voices(self, model: str = "") -> list[Voice]:
         """Returns the voices of one model, or of all."""
-        voices: list[Voice] = []
-        token = ""
-        while True:
-            request = ListVoicesRequest(model=model, page_token=token)
-            page = await self._unary(self._text_to_speech.ListVoices, request)
-            voices += page.voices
-            if not (token := page.next_page_token):
-                return voices
+        request = ListVoicesRequest(model=model, page_size=LARGEST_PAGE)
+        pages = self._pages(self._text_to_speech.ListVoices, request, lambda page: page.voices)
+        return [one async for one in pages]
 
     async def list_models(self) -> list[Model]:
         """Every configured model."""
-        return list((await self._unary(self._models.ListModels, ListModelsRequest())).models)
+        request = ListModelsRequest(page_size=LARGEST_PAGE)
+        pages = self._pages(self._models.ListModels, request, lambda page: page.models)
+        return [one async for one in pages]
 
     async def get_model(self, name: str) -> Model:
         """Returns one model, by name or alias."""
@@ -230,14 +229,9 @@ class AsyncClient(AsyncJobs, AsyncHistory):
 
     async def list_custom_voices(self) -> list[CustomVoice]:
         """The voices that were made from samples, oldest first."""
-        voices: list[CustomVoice] = []
-        token = ""
-        while True:
-            request = ListCustomVoicesRequest(page_token=token)
-            page = await self._unary(self._voices.ListCustomVoices, request)
-            voices += page.voices
-            if not (token := page.next_page_token):
-                return voices
+        request = ListCustomVoicesRequest(page_size=LARGEST_PAGE)
+        pages = self._pages(self._voices.ListCustomVoices, request, lambda page: page.voices)
+        return [one async for one in pages]
 
     async def get_custom_voice(self, id_or_name: str) -> CustomVoice:
         """Returns the custom voice of this id or name. Raises ServiceError if there is none."""
@@ -289,8 +283,9 @@ class AsyncClient(AsyncJobs, AsyncHistory):
 
     async def list_activities(self, max_recent: int | None = None) -> list[Activity]:
         """The active requests, oldest first, and then the recent ones, the last first."""
-        request = ListActivitiesRequest(max_recent=max_recent)
-        return list((await self._unary(self._activities.ListActivities, request)).activities)
+        request = ListActivitiesRequest(max_recent=max_recent, page_size=LARGEST_PAGE)
+        pages = self._pages(self._activities.ListActivities, request, lambda page: page.activities)
+        return [one async for one in pages]
 
     async def watch_activities(
         self, max_recent: int | None = None, *, interval: float | None = None

@@ -2,16 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 import grpc
 
 from audio_grpc.client.credentials import Metadata
 from audio_grpc.client.errors import ServiceError
+from audio_grpc.client.pages import AsyncPages, PageReply, Pages
 
 Reply = TypeVar("Reply")
-
+ListReply = TypeVar("ListReply", bound=PageReply)
+Entry = TypeVar("Entry")
 
 PAUSES_SECONDS = (0.25, 1.0)
 """The pauses before a call is repeated that the server could not be reached with."""
@@ -27,6 +30,14 @@ class AsyncCalls:
             return await method(request, metadata=self._metadata)
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
+
+    def _pages(
+        self,
+        method: Callable[..., Awaitable[ListReply]],
+        request: object,
+        entries: Callable[[ListReply], Iterable[Entry]],
+    ) -> AsyncPages[ListReply, Entry]:
+        return AsyncPages(partial(self._unary, method), request, entries)
 
     async def _repeatable(self, method: Callable[..., Awaitable[Reply]], request: object) -> Reply:
         """Sends a request that does one thing, however often it comes; again, if no server is reached."""
@@ -50,6 +61,14 @@ class Calls:
             return method(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             raise ServiceError.of(error) from error
+
+    def _pages(
+        self,
+        method: Callable[..., ListReply],
+        request: object,
+        entries: Callable[[ListReply], Iterable[Entry]],
+    ) -> Pages[ListReply, Entry]:
+        return Pages(partial(self._unary, method), request, entries)
 
     def _repeatable(self, method: Callable[..., Reply], request: object) -> Reply:
         """Sends a request that does one thing, however often it comes; again, if no server is reached."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from audio_grpc.client.calls import AsyncCalls, Calls
+from audio_grpc.client.pages import AsyncPages, Pages
 from audio_grpc.client.streams import AsyncStream, Stream, audio
 from audio_grpc.v1.history_pb2 import (
     DeletePastRequestsRequest,
@@ -44,9 +45,12 @@ class AsyncHistory(AsyncCalls):
 
     _history: "HistoryServiceAsyncStub"
 
-    async def list_past_requests(self, **which: Unpack[PastRequestFilter]) -> ListPastRequestsResponse:
-        """A page of requests that have ended, the last first; its ``next_page_token`` asks for the next."""
-        return await self._unary(self._history.ListPastRequests, _list_request(which))
+    def list_past_requests(
+        self, **which: Unpack[PastRequestFilter]
+    ) -> AsyncPages[ListPastRequestsResponse, PastRequest]:
+        """The requests that have ended, the last first: all that come after ``page_token``."""
+        request = _list_request(which)
+        return self._pages(self._history.ListPastRequests, request, lambda page: page.requests)
 
     async def get_past_request(self, past_id: str) -> PastRequest:
         """Returns the past request of this id. Raises ServiceError if there is none."""
@@ -69,9 +73,12 @@ class History(Calls):
 
     _history: HistoryServiceStub
 
-    def list_past_requests(self, **which: Unpack[PastRequestFilter]) -> ListPastRequestsResponse:
-        """A page of requests that have ended, the last first; its ``next_page_token`` asks for the next."""
-        return self._unary(self._history.ListPastRequests, _list_request(which))
+    def list_past_requests(
+        self, **which: Unpack[PastRequestFilter]
+    ) -> Pages[ListPastRequestsResponse, PastRequest]:
+        """The requests that have ended, the last first: all that come after ``page_token``."""
+        request = _list_request(which)
+        return self._pages(self._history.ListPastRequests, request, lambda page: page.requests)
 
     def get_past_request(self, past_id: str) -> PastRequest:
         """Returns the past request of this id. Raises ServiceError if there is none."""

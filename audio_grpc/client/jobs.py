@@ -13,6 +13,7 @@ from audio_grpc.client.options import (
     create_job_request,
     download_job_request,
 )
+from audio_grpc.client.pages import AsyncPages, Pages
 from audio_grpc.client.streams import AsyncSpeech, AsyncStream, Speech, Stream, audio
 from audio_grpc.v1.job_pb2 import (
     CancelSpeechJobRequest,
@@ -55,10 +56,12 @@ class AsyncJobs(AsyncCalls):
         request = create_job_request(text, request_id, options)
         return await self._repeatable(self._jobs.CreateSpeechJob, request)
 
-    async def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
-        """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
+    def list_jobs(
+        self, page_size: int = 0, page_token: str = ""
+    ) -> AsyncPages[ListSpeechJobsResponse, SpeechJob]:
+        """The jobs, newest first: all that come after ``page_token``, in pages of at most so many."""
         request = ListSpeechJobsRequest(page_size=page_size, page_token=page_token)
-        return await self._unary(self._jobs.ListSpeechJobs, request)
+        return self._pages(self._jobs.ListSpeechJobs, request, lambda page: page.jobs)
 
     async def get_job(self, job_id: str) -> SpeechJob:
         """Returns the job of this id. Raises ServiceError if there is none."""
@@ -116,10 +119,10 @@ class Jobs(Calls):
         """Creates a job as ``create_job`` does; the reply also names the options that the model ignores."""
         return self._repeatable(self._jobs.CreateSpeechJob, create_job_request(text, request_id, options))
 
-    def list_jobs(self, page_size: int = 0, page_token: str = "") -> ListSpeechJobsResponse:
-        """A page of jobs, newest first; its ``next_page_token`` asks for the next."""
+    def list_jobs(self, page_size: int = 0, page_token: str = "") -> Pages[ListSpeechJobsResponse, SpeechJob]:
+        """The jobs, newest first: all that come after ``page_token``, in pages of at most so many."""
         request = ListSpeechJobsRequest(page_size=page_size, page_token=page_token)
-        return self._unary(self._jobs.ListSpeechJobs, request)
+        return self._pages(self._jobs.ListSpeechJobs, request, lambda page: page.jobs)
 
     def get_job(self, job_id: str) -> SpeechJob:
         """Returns the job of this id. Raises ServiceError if there is none."""

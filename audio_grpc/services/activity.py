@@ -13,6 +13,7 @@ from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.fields import given, seconds, within
 from audio_grpc.services.neighbours import TELL_SECONDS, Neighbours, ended_at
+from audio_grpc.services.pages import Place, page_of
 from audio_grpc.telemetry.activities import KEPT, Activities
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.v1 import activity_pb2 as pb
@@ -37,8 +38,10 @@ class ActivityReports(ActivityServiceServicer):
     async def ListActivities(
         self, request: pb.ListActivitiesRequest, context: Context
     ) -> pb.ListActivitiesResponse:
-        """Returns the caller's active calls and the recent ones."""
-        return pb.ListActivitiesResponse(activities=await self._look(_max_recent(request)))
+        """Returns a page of the caller's active calls and the recent ones."""
+        seen = await self._look(_max_recent(request))
+        activities, following = page_of(((_place(one), one) for one in seen), request)
+        return pb.ListActivitiesResponse(activities=activities, next_page_token=following)
 
     async def WatchActivities(
         self, request: pb.WatchActivitiesRequest, context: Context
@@ -94,12 +97,8 @@ class ActivityReports(ActivityServiceServicer):
         """Returns the caller's activities on all known servers: the active, then ``most`` ended ones."""
         key = current_call.get().key_id
         own = self.of_this_server(key, most)
-        if self._neighbours is None:
-            return own
-        seen = await self._neighbours.joined(own, key)
-        active = sorted((one for one in seen if not one.status), key=_started_at)
-        ended = sorted((one for one in seen if one.status), key=ended_at, reverse=True)
-        return [*active, *ended[:most]]
+        seen = own if self._neighbours is None else await self._neighbours.joined(own, key)
+        return sorted(seen, key=_place)[: most + sum(not one.status for one in seen)]
 
     def _step(self, call: Call) -> pb.ActivityStep.ValueType:
         if call.ended is not None:
@@ -137,8 +136,11 @@ def _described(call: Call, step: pb.ActivityStep.ValueType, epoch: float) -> pb.
     )
 
 
-def _started_at(activity: pb.Activity) -> int:
-    return activity.start_time.ToNanoseconds()
+def _place(activity: pb.Activity) -> Place:
+    """Returns the place in a list: first the active, oldest first, then the ended, the last first."""
+    if activity.status:
+        return (1, -ended_at(activity), activity.request_id)
+    return (0, activity.start_time.ToNanoseconds(), activity.request_id)
 
 
 def _in(remaining_seconds: float | None) -> Timestamp | None:

@@ -12,7 +12,7 @@ from audio_grpc.convert import to_moment
 from audio_grpc.errors import AudioNotKept, InvalidRequest, quoted
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.fields import few
-from audio_grpc.services.pages import page_token, read_page
+from audio_grpc.services.pages import page_size, page_token, position_before
 from audio_grpc.storage import PastRequests, Selection
 from audio_grpc.telemetry.history import HistoryRules
 from audio_grpc.v1 import history_pb2 as pb
@@ -39,12 +39,13 @@ class HistoryReports(HistoryServiceServicer):
         self, request: pb.ListPastRequestsRequest, context: Context
     ) -> pb.ListPastRequestsResponse:
         """Returns a page of past requests."""
-        size, after = read_page(request.page_size, request.page_token)
-        page = await self._requests.page(_selection(request), size, after)
+        page = await self._requests.page(_selection(request), page_size(request), position_before(request))
         for past_id in page.too_large:
             self._say_once(past_id)
         return pb.ListPastRequestsResponse(
-            requests=page.entries, next_page_token=page_token(page.next), is_kept=self._rules.is_on
+            requests=page.entries,
+            next_page_token=page_token(request, page.next),
+            is_kept=self._rules.is_on,
         )
 
     async def GetPastRequest(

@@ -7,6 +7,7 @@ from grpc.aio import ServicerContext
 from audio_grpc.backends.base import SynthesizerInfo
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import AnyModel, Models
+from audio_grpc.services.pages import page_of
 from audio_grpc.telemetry.call import current_call
 from audio_grpc.v1 import model_pb2 as pb
 from audio_grpc.v1.model_pb2_grpc import ModelServiceServicer
@@ -28,8 +29,10 @@ class ModelDirectory(ModelServiceServicer):
         self._models = models
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        """Returns all models."""
-        return pb.ListModelsResponse(models=[describe(model) for model in self._models.all])
+        """Returns a page of the models."""
+        every = (((number,), describe(model)) for number, model in enumerate(self._models.all))
+        models, following = page_of(every, request)
+        return pb.ListModelsResponse(models=models, next_page_token=following)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Returns the model of this name or alias. Raises ModelNotFound."""

@@ -16,7 +16,7 @@ from audio_grpc.services.callers import speaker
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
-from audio_grpc.services.pages import part
+from audio_grpc.services.pages import Place, page_of
 from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis, spoken_by
 from audio_grpc.storage.voices import VoiceStore
@@ -99,8 +99,12 @@ class TextToSpeech(TextToSpeechServiceServicer):
         is_told = not current_call.get().is_strangers
         if is_told and any(model.backend.info.cloning for model in models):
             custom, aliases = await self._voices.all(speaker()), await self._voices.aliases()
-        every = [voice for model in models for voice in _voices(model, custom, aliases)]
-        voices, following = part(every, _place_in_list, request.page_size, request.page_token)
+        every = (
+            ((number, *place), voice)
+            for number, model in enumerate(models)
+            for place, voice in _voices(model, custom, aliases)
+        )
+        voices, following = page_of(every, request)
         return pb.ListVoicesResponse(voices=voices, next_page_token=following)
 
 
@@ -117,20 +121,17 @@ def _finished(event: SpeechFinished, call: Call) -> pb.SynthesisFinished:
 
 def _voices(
     model: Model[Synthesizer], custom: list[CustomVoice], further: Mapping[str, Sequence[str]]
-) -> Iterator[pb.Voice]:
-    """The model's own, and the custom ones if it can speak with them."""
+) -> Iterator[tuple[Place, pb.Voice]]:
+    """Yields the model's own, then the custom ones if it can speak with them, and the place of each."""
     info = model.backend.info
-    for voice in info.voices:
-        yield from_voice(voice, model=model.name, aliases=_aliases(model, voice.name))
+    for number, voice in enumerate(info.voices):
+        yield (0, number, ""), from_voice(voice, model=model.name, aliases=_aliases(model, voice.name))
     for clone in custom if info.cloning else []:
         voice = Voice(clone.id, info.language_codes, f"Made from {clone.sample_seconds:.1f} s of a speaker")
         own = further.get(clone.id, ())
         aliases = [clone.name, *own, *_aliases(model, clone.id), *_aliases(model, clone.name)]
-        yield from_voice(voice, model=model.name, aliases=aliases, custom=True)
-
-
-def _place_in_list(voice: pb.Voice) -> str:
-    return f"{voice.model} {voice.name}"
+        place = (1, clone.create_time.timestamp(), clone.id)
+        yield place, from_voice(voice, model=model.name, aliases=aliases, custom=True)
 
 
 def _aliases(model: Model[Synthesizer], voice: str) -> list[str]:

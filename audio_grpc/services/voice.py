@@ -20,7 +20,7 @@ from audio_grpc.errors import (
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import manager, speaker
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
-from audio_grpc.services.pages import part
+from audio_grpc.services.pages import page_of
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import Limits
 from audio_grpc.services.samples import checked_sample
@@ -87,8 +87,8 @@ class CustomVoices(VoiceServiceServicer):
     ) -> pb.ListCustomVoicesResponse:
         """Returns a page of the caller's voices and the shared ones."""
         kept, aliases = await self._voices.all(manager()), await self._voices.aliases()
-        every = [_described(voice, aliases) for voice in kept]
-        voices, following = part(every, lambda voice: voice.id, request.page_size, request.page_token)
+        every = (((voice.create_time.timestamp(), voice.id), _described(voice, aliases)) for voice in kept)
+        voices, following = page_of(every, request)
         return pb.ListCustomVoicesResponse(voices=voices, next_page_token=following)
 
     async def GetCustomVoice(

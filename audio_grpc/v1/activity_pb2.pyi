@@ -170,16 +170,28 @@ class ListActivitiesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAX_RECENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     max_recent: _builtins.int
     """How many recent ones at most, 0 to 100, else INVALID_ARGUMENT; the server keeps no more. Unset: 20."""
+    page_size: _builtins.int
+    """At most so many; 0 for 100. More than 1000 is as 1000, and a page has fewer entries if an answer of 3 MiB has no room
+    for more. Negative: INVALID_ARGUMENT.
+    """
+    page_token: _builtins.str
+    """What the page before gave as `next_page_token`; empty for the first page. Another text, or one that was given with
+    other filters: INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,
         max_recent: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_recent", b"_max_recent", "max_recent", b"max_recent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_recent", b"_max_recent", "max_recent", b"max_recent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_recent", b"_max_recent", "max_recent", b"max_recent", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_recent: _TypeAlias = _typing.Literal["max_recent"]  # noqa: Y015
     _WhichOneofArgType__max_recent: _TypeAlias = _typing.Literal["_max_recent", b"_max_recent"]  # noqa: Y015
@@ -192,16 +204,20 @@ class ListActivitiesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACTIVITIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
     @_builtins.property
     def activities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Activity]: ...
     def __init__(
         self,
         *,
         activities: _abc.Iterable[Global___Activity] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activities", b"activities"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activities", b"activities", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -205,9 +205,13 @@ class ListPastRequestsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many, 1 to 100, else INVALID_ARGUMENT; 0 for 20."""
+    """At most so many; 0 for 100. More than 1000 is as 1000, and a page has fewer entries if an answer of 3 MiB has no room
+    for more. Negative: INVALID_ARGUMENT.
+    """
     page_token: _builtins.str
-    """What the page before gave as `next_page_token`; empty for the first page. Another text: INVALID_ARGUMENT."""
+    """What the page before gave as `next_page_token`; empty for the first page. Another text, or one that was given with
+    other filters: INVALID_ARGUMENT.
+    """
     model: _builtins.str
     """Only those of this model (its own name); empty for all."""
     method: _builtins.str

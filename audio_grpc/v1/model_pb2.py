@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/model.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\"\xc0\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.audio_grpc.v1.ModelKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.audio_grpc.v1.ModelState\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x14\n\x0c\x63ompute_type\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x11\n\tstreaming\x18\t \x01(\x08\x12\x0e\n\x06voices\x18\n \x03(\t\x12\x1e\n\x11sample_rate_hertz\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07options\x18\x0c \x03(\t\x12\x12\n\nload_error\x18\r \x01(\t\x12\x0f\n\x07running\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12\x13\n\x0bmax_running\x18\x10 \x01(\x05\x12\x12\n\nmax_queued\x18\x11 \x01(\x05\x12\x1a\n\rload_progress\x18\x12 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tload_step\x18\x13 \x01(\t\x12\x1e\n\x11host_memory_bytes\x18\x14 \x01(\x03H\x02\x88\x01\x01\x12 \n\x13\x64\x65vice_memory_bytes\x18\x15 \x01(\x03H\x03\x88\x01\x01\x42\x14\n\x12_sample_rate_hertzB\x10\n\x0e_load_progressB\x14\n\x12_host_memory_bytesB\x16\n\x14_device_memory_bytes\"\x13\n\x11ListModelsRequest\":\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x10GetModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model*_\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODEL_KIND_SYNTHESIZER\x10\x01\x12\x1a\n\x16MODEL_KIND_TRANSCRIBER\x10\x02*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x32\xe5\x01\n\x0cModelService\x12i\n\nListModels\x12 .audio_grpc.v1.ListModelsRequest\x1a!.audio_grpc.v1.ListModelsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/models\x12j\n\x08GetModel\x12\x1e.audio_grpc.v1.GetModelRequest\x1a\x1f.audio_grpc.v1.GetModelResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/models/{name}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/model.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\"\xc0\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.audio_grpc.v1.ModelKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.audio_grpc.v1.ModelState\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x14\n\x0c\x63ompute_type\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x11\n\tstreaming\x18\t \x01(\x08\x12\x0e\n\x06voices\x18\n \x03(\t\x12\x1e\n\x11sample_rate_hertz\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07options\x18\x0c \x03(\t\x12\x12\n\nload_error\x18\r \x01(\t\x12\x0f\n\x07running\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12\x13\n\x0bmax_running\x18\x10 \x01(\x05\x12\x12\n\nmax_queued\x18\x11 \x01(\x05\x12\x1a\n\rload_progress\x18\x12 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tload_step\x18\x13 \x01(\t\x12\x1e\n\x11host_memory_bytes\x18\x14 \x01(\x03H\x02\x88\x01\x01\x12 \n\x13\x64\x65vice_memory_bytes\x18\x15 \x01(\x03H\x03\x88\x01\x01\x42\x14\n\x12_sample_rate_hertzB\x10\n\x0e_load_progressB\x14\n\x12_host_memory_bytesB\x16\n\x14_device_memory_bytes\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.audio_grpc.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x10GetModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.audio_grpc.v1.Model*_\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODEL_KIND_SYNTHESIZER\x10\x01\x12\x1a\n\x16MODEL_KIND_TRANSCRIBER\x10\x02*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x32\xe5\x01\n\x0cModelService\x12i\n\nListModels\x12 .audio_grpc.v1.ListModelsRequest\x1a!.audio_grpc.v1.ListModelsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/models\x12j\n\x08GetModel\x12\x1e.audio_grpc.v1.GetModelRequest\x1a\x1f.audio_grpc.v1.GetModelResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/models/{name}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,20 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/models'
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._serialized_options = b'\202\323\344\223\002\027\022\025/api/v1/models/{name}'
-  _globals['_MODELKIND']._serialized_start=824
-  _globals['_MODELKIND']._serialized_end=919
-  _globals['_MODELSTATE']._serialized_start=922
-  _globals['_MODELSTATE']._serialized_end=1061
+  _globals['_MODELKIND']._serialized_start=888
+  _globals['_MODELKIND']._serialized_end=983
+  _globals['_MODELSTATE']._serialized_start=986
+  _globals['_MODELSTATE']._serialized_end=1125
   _globals['_MODEL']._serialized_start=75
   _globals['_MODEL']._serialized_end=651
   _globals['_LISTMODELSREQUEST']._serialized_start=653
-  _globals['_LISTMODELSREQUEST']._serialized_end=672
-  _globals['_LISTMODELSRESPONSE']._serialized_start=674
-  _globals['_LISTMODELSRESPONSE']._serialized_end=732
-  _globals['_GETMODELREQUEST']._serialized_start=734
-  _globals['_GETMODELREQUEST']._serialized_end=765
-  _globals['_GETMODELRESPONSE']._serialized_start=767
-  _globals['_GETMODELRESPONSE']._serialized_end=822
-  _globals['_MODELSERVICE']._serialized_start=1064
-  _globals['_MODELSERVICE']._serialized_end=1293
+  _globals['_LISTMODELSREQUEST']._serialized_end=711
+  _globals['_LISTMODELSRESPONSE']._serialized_start=713
+  _globals['_LISTMODELSRESPONSE']._serialized_end=796
+  _globals['_GETMODELREQUEST']._serialized_start=798
+  _globals['_GETMODELREQUEST']._serialized_end=829
+  _globals['_GETMODELRESPONSE']._serialized_start=831
+  _globals['_GETMODELRESPONSE']._serialized_end=886
+  _globals['_MODELSERVICE']._serialized_start=1128
+  _globals['_MODELSERVICE']._serialized_end=1357
 # @@protoc_insertion_point(module_scope)

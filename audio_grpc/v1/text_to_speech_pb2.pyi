@@ -651,9 +651,13 @@ class ListVoicesRequest(_message.Message):
     model: _builtins.str
     """Name or alias of a model; empty for the voices of all. Unknown: NOT_FOUND."""
     page_size: _builtins.int
-    """At most so many, 1 to 1000, else INVALID_ARGUMENT; 0 for as many as an answer of 3 MiB has room for."""
+    """At most so many; 0 for 100. More than 1000 is as 1000, and a page has fewer entries if an answer of 3 MiB has no room
+    for more. Negative: INVALID_ARGUMENT.
+    """
     page_token: _builtins.str
-    """What the page before gave as `next_page_token`; empty for the first page. Another text: INVALID_ARGUMENT."""
+    """What the page before gave as `next_page_token`; empty for the first page. Another text, or one that was given with
+    other filters: INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,

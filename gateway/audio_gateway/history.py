@@ -135,7 +135,7 @@ async def list_history(
         status=status,
         since=_datetime(since),
         before=_datetime(before),
-    )
+    ).page()
     return Page(
         data=[_entry(past) for past in page.requests],
         next=page.next_page_token or None,

@@ -23,7 +23,7 @@ async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRe
     """The past requests, once there are so many: they are written just after their callers were answered."""
 
     async def enough() -> list[PastRequest] | None:
-        found = (await client.list_past_requests(**which)).requests
+        found = (await client.list_past_requests(**which).page()).requests
         return list(found) if len(found) >= count else None
 
     found = await eventually(enough)

@@ -75,7 +75,7 @@ async def test_a_page_is_bounded_in_bytes_and_the_list_goes_on(keeping: Start) -
         await keep_copy(server, past, text="x" * 1_000_000, start_time=Timestamp(seconds=number))
     found, token, pages = 0, "", 0
     while True:
-        page = await client.list_past_requests(page_size=100, page_token=token)
+        page = await client.list_past_requests(page_size=100, page_token=token).page()
         assert page.ByteSize() < 4 << 20
         found, pages, token = found + len(page.requests), pages + 1, page.next_page_token
         if not token:

@@ -41,8 +41,8 @@ def test_requests_are_listed_shown_played_and_forgotten(address: str, tmp_path: 
     at = ["--server", address]
     with Client(address) as client:
         sounds = [b"".join(client.synthesize(f"This is [b]number {number}.")) for number in range(3)]
-        eventually_in_a_thread(lambda: len(client.list_past_requests().requests) == 3)
-        past = client.list_past_requests(page_size=1).requests[0]
+        eventually_in_a_thread(lambda: len(client.list_past_requests().page().requests) == 3)
+        past = client.list_past_requests(page_size=1).page().requests[0]
         assert client.get_past_request(past.id) == past
         assert b"".join(client.past_audio(past.id)) == sounds[2]
     listed = run("list", *at).stdout.decode()
@@ -58,7 +58,7 @@ def test_requests_are_listed_shown_played_and_forgotten(address: str, tmp_path: 
     assert run("clear", "--older-than", "1", *at).stderr.decode() == "0 forgotten\n"
     assert run("clear", "--all", *at).stderr.decode() == "2 forgotten\n"
     with Client(address) as client:
-        assert list(client.list_past_requests().requests) == []
+        assert list(client.list_past_requests().page().requests) == []
         assert client.delete_past_requests([past.id]) == 0
 
 

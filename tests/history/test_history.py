@@ -165,7 +165,7 @@ async def test_looking_is_not_kept(keeping: Start) -> None:
 async def test_by_default_nothing_is_kept_and_no_file_is_made(start: Start, tmp_path: Path) -> None:
     server, client = await start()
     await hear(client, await speak(client))
-    page = await client.list_past_requests()
+    page = await client.list_past_requests().page()
     assert (list(page.requests), page.is_kept) == ([], False)
     assert (await refused(client.get_past_request("req_0123456789abcdef"))).reason == "REQUEST_NOT_FOUND"
     assert await client.delete_past_requests(before=datetime.now(UTC)) == 0
@@ -233,7 +233,7 @@ async def test_the_list_has_pages_and_filters(keeping: Start) -> None:
     seen = []
     token = ""
     while True:
-        page = await client.list_past_requests(page_size=4, page_token=token)
+        page = await client.list_past_requests(page_size=4, page_token=token).page()
         seen.append([past.text for past in page.requests])
         if not (token := page.next_page_token):
             break
@@ -243,8 +243,8 @@ async def test_the_list_has_pages_and_filters(keeping: Start) -> None:
     assert [past.text for past in await kept(client, 1, status="INVALID_ARGUMENT")] == [" "]
     assert len(await kept(client, 6, method="Synthesize")) == 6
     moment = other.start_time.ToDatetime(UTC)
-    later = [past.text for past in (await client.list_past_requests(since=moment)).requests]
-    earlier = [past.text for past in (await client.list_past_requests(before=moment)).requests]
+    later = [past.text for past in (await client.list_past_requests(since=moment).page()).requests]
+    earlier = [past.text for past in (await client.list_past_requests(before=moment).page()).requests]
     assert later + earlier == texts
     assert "Number 4." in later
     assert "Number 2." in earlier
@@ -253,7 +253,7 @@ async def test_the_list_has_pages_and_filters(keeping: Start) -> None:
 async def test_what_cannot_be_asked_for_is_refused(keeping: Start) -> None:
     _, client = await keeping()
     for call, field in (
-        (client.list_past_requests(page_size=101), "page_size"),
+        (client.list_past_requests(page_size=-1), "page_size"),
         (client.list_past_requests(page_token="?"), "page_token"),
         (client.list_past_requests(status="FINE"), "status"),
         (client.delete_past_requests(), "ids"),
@@ -291,7 +291,7 @@ async def test_old_requests_are_forgotten_at_the_start(keeping: Start, tmp_path:
     _, client = await keeping(history=False, history_days=7)
 
     async def forgotten() -> bool:
-        return old.id not in {past.id for past in (await client.list_past_requests()).requests}
+        return old.id not in {past.id for past in (await client.list_past_requests().page()).requests}
 
     await eventually(forgotten)
     assert [past.text for past in await kept(client)] == ["New."]

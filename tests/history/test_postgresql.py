@@ -39,8 +39,8 @@ async def test_servers_have_one_history(there: Start) -> None:
     await speak(second, "From the second.")
     pasts = await kept(first, 2)
     assert [past.text for past in pasts] == ["From the second.", "From the first."]
-    page = await first.list_past_requests(page_size=1)
-    (rest,) = (await second.list_past_requests(page_size=1, page_token=page.next_page_token)).requests
+    page = await first.list_past_requests(page_size=1).page()
+    (rest,) = (await second.list_past_requests(page_size=1, page_token=page.next_page_token).page()).requests
     assert rest == pasts[1]
     assert await played(first, pasts[0])
     assert await forget(second) == 2

@@ -36,8 +36,8 @@ async def test_a_jobs_life(start_there: Start, tmp_path: Path) -> None:
 async def test_the_list_has_pages(start_there: Start) -> None:
     _, client = await start_there(jobs_at_once=0)
     made = [(await client.create_job(f"Number {number}.")).id for number in range(5)]
-    page = await client.list_jobs(3)
-    rest = await client.list_jobs(3, page.next_page_token)
+    page = await client.list_jobs(3).page()
+    rest = await client.list_jobs(3, page.next_page_token).page()
     assert [job.id for job in [*page.jobs, *rest.jobs]] == made[::-1]
     for job_id in made:
         await client.delete_job(job_id)

@@ -24,7 +24,7 @@ async def test_the_same_request_makes_one_job(start: Start) -> None:
     request_id = str(uuid4())
     jobs = [await client.create_job("Hi.", request_id=request_id) for _ in range(3)]
     assert {job.id for job in jobs} == {jobs[0].id}
-    assert len((await client.list_jobs()).jobs) == 1
+    assert len((await client.list_jobs().page()).jobs) == 1
     await ended(client, jobs[0].id)
     assert (await client.create_job("Hi.", request_id=request_id.upper())).id == jobs[0].id
     other = await client.create_job("Hi.")
@@ -46,7 +46,7 @@ async def test_another_request_of_the_same_id_is_refused(start: Start) -> None:
         error = await refused(client.create_job(text, request_id=request_id, speed=speed))
         assert (error.code, error.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
         assert error.field == "request_id"
-    assert [one.id for one in (await client.list_jobs()).jobs] == [job.id]
+    assert [one.id for one in (await client.list_jobs().page()).jobs] == [job.id]
 
 
 @pytest.mark.parametrize("request_id", ["x", "2f1c9b1e8d0a4c399e0b5b6a7c8d9e0f", "\x00", "é" * 36])
@@ -123,7 +123,7 @@ async def test_the_client_repeats_what_was_lost_and_makes_one_job(
     monkeypatch.setattr(client._jobs, "CreateSpeechJob", lossy)
     job = await client.create_job("Hi.")
     assert [one.request_id for one in lossy.requests] == [lossy.requests[0].request_id] * 2
-    assert [one.id for one in (await client.list_jobs()).jobs] == [job.id]
+    assert [one.id for one in (await client.list_jobs().page()).jobs] == [job.id]
 
 
 async def test_the_client_for_threads_names_its_requests_too(start: Start) -> None:
@@ -137,7 +137,7 @@ async def test_the_client_for_threads_names_its_requests_too(start: Start) -> No
                 other.create_job("Hi.", request_id="x")
 
     await asyncio.to_thread(make)
-    assert len((await client.list_jobs()).jobs) == 1
+    assert len((await client.list_jobs().page()).jobs) == 1
 
 
 async def test_the_sample_of_a_job_is_kept_and_not_told_again(start: Start) -> None:
@@ -148,6 +148,6 @@ async def test_the_sample_of_a_job_is_kept_and_not_told_again(start: Start) -> N
     made = (await client._unary(client._jobs.CreateSpeechJob, request)).job
     job = await ended(client, made.id)
     assert not job.error.reason
-    for one in (made, job, *(await client.list_jobs()).jobs):
+    for one in (made, job, *(await client.list_jobs().page()).jobs):
         assert one.speech.sample.transcript == "What is said."
         assert not one.speech.sample.audio

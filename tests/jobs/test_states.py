@@ -187,7 +187,7 @@ async def test_jobs_that_ended_long_ago_are_forgotten(start: Start, tmp_path: Pa
     await start(job_retention_days=1e-9)
 
     async def forgotten() -> bool:
-        return [each.id for each in (await client.list_jobs()).jobs] == [kept.id]
+        return [each.id for each in (await client.list_jobs().page()).jobs] == [kept.id]
 
     await eventually(forgotten)
     await eventually(lambda: not files(tmp_path / "results" / job.id))

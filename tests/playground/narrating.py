@@ -63,7 +63,7 @@ async def held(page: Page, speaker: Speaker) -> Locator:
 
 async def newest(narrating: Keeper) -> str:
     """The id of the newest job."""
-    return (await narrating.client.list_jobs()).jobs[0].id
+    return (await narrating.client.list_jobs().page()).jobs[0].id
 
 
 async def saved(page: Page, entry: Locator) -> bytes:

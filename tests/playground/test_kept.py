@@ -174,7 +174,7 @@ async def test_a_request_is_deleted_if_that_is_confirmed(keeping: Keeper, visit:
     assert [past.text for past in await kept(keeping.client)] == ["one"]
     await page.keyboard.press("Enter")
     await expect(entries(page)).to_have_text("Nothing yet.")
-    assert (await keeping.client.list_past_requests()).requests == []
+    assert (await keeping.client.list_past_requests().page()).requests == []
 
 
 async def test_a_request_that_is_gone_is_not_deleted_twice(keeping: Keeper, visit: Visit) -> None:

@@ -65,11 +65,11 @@ async def test_it_is_deleted_if_that_is_confirmed(narrating: Keeper, visit: Visi
     await expect(entries(page)).to_have_count(2)
     await page.get_by_role("button", name="Delete: two").click()
     await expect(page.get_by_role("button", name="Delete: one")).to_be_focused()
-    assert [job.text_start for job in (await narrating.client.list_jobs()).jobs] == ["one"]
+    assert [job.text_start for job in (await narrating.client.list_jobs().page()).jobs] == ["one"]
     await page.keyboard.press("Enter")
     await expect(entries(page)).to_have_text("Nothing yet.")
     await expect(page.get_by_role("button", name="Refresh")).to_be_focused()
-    assert not (await narrating.client.list_jobs()).jobs
+    assert not (await narrating.client.list_jobs().page()).jobs
 
 
 async def test_the_list_says_that_there_are_more(narrating: Keeper, visit: Visit) -> None:

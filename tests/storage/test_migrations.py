@@ -122,7 +122,7 @@ async def test_a_server_finds_the_jobs_of_an_old_database_and_goes_on_with_them(
     start: Start, old: str
 ) -> None:
     _, client = await start(database_url=old, **EVERYTHING_IS_KEPT)
-    waiting, completed = (await client.list_jobs()).jobs
+    waiting, completed = (await client.list_jobs().page()).jobs
     assert (completed.id, completed.state) == ("job_9835632e6dab16ed", job_pb2.SPEECH_JOB_STATE_COMPLETED)
     assert (completed.pieces_done, completed.characters) == (4, 159)
     again = await client.create_job(
@@ -137,14 +137,14 @@ async def test_a_server_finds_the_jobs_of_an_old_database_and_goes_on_with_them(
 
 async def test_a_server_tells_of_the_requests_in_an_old_database(start: Start, old: str) -> None:
     _, client = await start(database_url=old, **EVERYTHING_IS_KEPT)
-    refused, heard, spoken = (await client.list_past_requests()).requests
+    refused, heard, spoken = (await client.list_past_requests().page()).requests
     assert (spoken.text, spoken.is_whole_text) == ("This is said once. And it is kept.", True)
     assert (spoken.audio.format.media_type, spoken.audio.size_bytes) == ("audio/wav", 163244)
     assert (spoken.characters, spoken.input_tokens, spoken.audio_out.seconds) == (34, 34, 3)
     assert spoken.timing.first_result.ToMicroseconds() > spoken.timing.queued.ToMicroseconds() > 0
     assert (heard.transcript.language_code, heard.output_tokens, heard.HasField("audio")) == ("en", 34, False)
     assert (refused.reason, refused.field, refused.speech.voice) == ("VOICE_NOT_FOUND", "voice", "nobody")
-    assert [past.id for past in (await client.list_past_requests(status="NOT_FOUND")).requests] == [
+    assert [past.id for past in (await client.list_past_requests(status="NOT_FOUND").page()).requests] == [
         refused.id
     ]
     assert await client.delete_past_requests([heard.id]) == 1
@@ -159,7 +159,7 @@ async def test_options_that_cannot_be_told_are_left_out_of_what_was_kept(
         changed = text("UPDATE past_requests SET options = :options WHERE method = 'Transcribe'")
         connection.execute(changed, {"options": options})
     _, client = await start(database_url=old, **EVERYTHING_IS_KEPT)
-    _, heard, spoken = (await client.list_past_requests()).requests
+    _, heard, spoken = (await client.list_past_requests().page()).requests
     assert (heard.text, heard.WhichOneof("options")) == (spoken.text, None)
     assert MessageToJson(heard)
 

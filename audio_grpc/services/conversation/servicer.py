@@ -20,6 +20,7 @@ from audio_grpc.services.conversation.thinking import Thinker
 from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
+from audio_grpc.services.pages import page_of
 from audio_grpc.services.requests import Limits
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.types import Encoding
@@ -90,20 +91,21 @@ class Conversations(ConversationServiceServicer):
     async def ListPipelines(
         self, request: pb.ListPipelinesRequest, context: Context
     ) -> pb.ListPipelinesResponse:
-        """The templates, without addresses and prompts."""
-        return pb.ListPipelinesResponse(
-            pipelines=[
-                pb.Pipeline(
-                    name=name,
-                    hearing_model=spec.stt.model,
-                    language_code=spec.stt.language,
-                    chat_model=spec.llm.model,
-                    speaking_model=spec.tts.model,
-                    voice=spec.tts.voice,
-                )
-                for name, spec in self._pipelines.items()
-            ]
-        )
+        """Returns a page of the templates, without addresses and prompts."""
+        every = (((number,), _described(*named)) for number, named in enumerate(self._pipelines.items()))
+        pipelines, following = page_of(every, request)
+        return pb.ListPipelinesResponse(pipelines=pipelines, next_page_token=following)
+
+
+def _described(name: str, spec: PipelineSpec) -> pb.Pipeline:
+    return pb.Pipeline(
+        name=name,
+        hearing_model=spec.stt.model,
+        language_code=spec.stt.language,
+        chat_model=spec.llm.model,
+        speaking_model=spec.tts.model,
+        voice=spec.tts.voice,
+    )
 
 
 def _started(

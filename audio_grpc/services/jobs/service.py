@@ -22,7 +22,7 @@ from audio_grpc.services.jobs.requests import (
     read_speech,
 )
 from audio_grpc.services.jobs.runner import JobRunner
-from audio_grpc.services.pages import page_token, read_page
+from audio_grpc.services.pages import page_size, page_token, position_before
 from audio_grpc.services.pipeline import settled
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import spoken_by
@@ -86,10 +86,9 @@ class Jobs(JobServiceServicer):
         self, request: pb.ListSpeechJobsRequest, context: Context
     ) -> pb.ListSpeechJobsResponse:
         """Returns a page of the caller's jobs."""
-        size, after = read_page(request.page_size, request.page_token)
-        page = await self._store.page(key_of_caller(), size, after)
+        page = await self._store.page(key_of_caller(), page_size(request), position_before(request))
         return pb.ListSpeechJobsResponse(
-            jobs=map(from_job, page.entries), next_page_token=page_token(page.next)
+            jobs=map(from_job, page.entries), next_page_token=page_token(request, page.next)
         )
 
     async def GetSpeechJob(

@@ -19,7 +19,7 @@ from audio_grpc.v1.job_pb2 import SpeechJob
 
 PATH = "/audio/speech/long"
 LOOKED_AT, PAGE = 1000, 100
-"""The most jobs that the list counts, the newest, and the number of jobs in one request for them."""
+"""The most jobs that the list counts, the newest, and the most that it shows at once."""
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many at most.")]
 Status = Annotated[State | None, Query(description="Only those of this state.")]
@@ -121,12 +121,9 @@ async def end_long_speech(
 async def newest(service: AsyncClient) -> list[SpeechJob]:
     """Returns the newest jobs, so many as are looked at."""
     found: list[SpeechJob] = []
-    token = ""
-    while len(found) < LOOKED_AT:
-        page = await service.list_jobs(PAGE, token)
-        found += page.jobs
-        token = page.next_page_token
-        if not token:
+    async for job in service.list_jobs(LOOKED_AT):
+        found.append(job)
+        if len(found) == LOOKED_AT:
             break
     return found
 
