@@ -24,6 +24,7 @@ from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
 from audio_grpc.runtime.room import Room
 from audio_grpc.services.activity import ActivityReports
+from audio_grpc.services.activity_admin import ActivityAdmin
 from audio_grpc.services.cloning import Samples
 from audio_grpc.services.conversation import Conversations
 from audio_grpc.services.history import HistoryReports
@@ -47,6 +48,7 @@ from audio_grpc.telemetry.history import History, HistoryRules
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
+from audio_grpc.v1.activity_admin_pb2_grpc import add_ActivityAdminServiceServicer_to_server
 from audio_grpc.v1.activity_pb2_grpc import add_ActivityServiceServicer_to_server
 from audio_grpc.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from audio_grpc.v1.history_pb2_grpc import add_HistoryServiceServicer_to_server
@@ -125,6 +127,7 @@ class Parts:
         add_VoiceAdminServiceServicer_to_server(VoiceAdmin(self._voices), server)
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)
+        add_ActivityAdminServiceServicer_to_server(ActivityAdmin(self._activity_reports), server)
         add_HistoryServiceServicer_to_server(history, server)
         add_KeyServiceServicer_to_server(KeyReports(), server)
 

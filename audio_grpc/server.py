@@ -30,6 +30,7 @@ from audio_grpc.services.health import EVERYTHING, NOT_SERVING, SERVING, Health
 from audio_grpc.services.reflection import Reflection
 from audio_grpc.telemetry.endpoint import MetricsEndpoint
 from audio_grpc.v1 import (
+    activity_admin_pb2,
     activity_pb2,
     conversation_pb2,
     history_pb2,
@@ -51,7 +52,7 @@ ALWAYS_SERVING = tuple(
     service.full_name
     for file in (
         *(conversation_pb2, model_pb2, model_admin_pb2, voice_pb2, voice_admin_pb2, job_pb2),
-        *(activity_pb2, history_pb2, key_pb2),
+        *(activity_pb2, activity_admin_pb2, history_pb2, key_pb2),
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )

@@ -10,6 +10,7 @@ import pytest
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.policies import Scope
 from audio_grpc.backends.base import ModelSpec
 from audio_grpc.client import AsyncClient, AsyncSpeech, Client, Encoding, ServiceError
 from audio_grpc.convert import to_seconds
@@ -229,6 +230,35 @@ async def test_a_key_sees_its_own_calls_only(start: Start, tmp_path: Path) -> No
     assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_an_operator_sees_the_calls_of_all_keys(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    (alice, first), (bob, second) = (key_file.add(keys, name, KeyLimits()) for name in ("alice", "bob"))
+    secret = key_file.add(keys, "olga", KeyLimits(), [Scope.ADMIN])[1]
+    _, client = await start(keys_file=keys, read_ahead=1)
+    one, other, olga = (
+        client.with_metadata({"authorization": f"Bearer {key}"}) for key in (first, second, secret)
+    )
+    await speak(one, "ab", "said")
+    async with await begun(other, request_id="running"):
+        seen = await olga.list_all_activities()
+        assert [(each.request_id, each.key, each.key_id) for each in seen] == [
+            ("running", "bob", bob.id),
+            ("said", "alice", alice.id),
+        ]
+        assert [each.request_id for each in await olga.list_all_activities(0)] == ["running"]
+        watched = await anext(aiter(olga.watch_all_activities()))
+        assert [each.request_id for each in watched] == ["running", "said"]
+        totals = await olga.get_total_statistics()
+        assert (totals.active, totals.requests, totals.characters) == (1, 1, 2)
+        assert await olga.list_activities() == []
+        assert (await olga.get_statistics()).requests == 0
+    await until(other, pb.ACTIVITY_STEP_CANCELLED, "running")
+    assert [each.request_id for each in await olga.list_all_activities(1)] == ["running"]
+    assert await olga.clear_all_activities() == 2
+    assert await one.list_activities() == await other.list_activities() == []
+    assert (await olga.get_total_statistics()).requests == 2
+
+
 async def test_who_watches_hears_of_a_call_that_begins_later(start: Start) -> None:
     _, client = await start(read_ahead=1)
     watched = client.watch_activities(interval=0.05)
@@ -277,7 +307,11 @@ async def test_the_synchronous_client_and_the_command(start: Start) -> None:
     async with await begun(client, request_id="for-people"):
         await asyncio.to_thread(_look, server.address)
         shown = await asyncio.to_thread(_status, server.address)
+        shown_of_all = await asyncio.to_thread(_status, server.address, "--all-keys")
     assert "for-people" in shown
+    assert "key" not in shown
+    assert "key" in shown_of_all
+    assert "for-people" in shown_of_all
     assert "generating" in shown
     assert "1 active" in shown
     watching = CommandProcess(COMMAND, "status", "--watch", "--server", server.address)
@@ -292,9 +326,13 @@ def _look(address: str) -> None:
         assert activity.request_id == "for-people"
         assert next(iter(client.watch_activities()))[0].request_id == "for-people"
         assert client.get_statistics().active == 1
+        assert [one.request_id for one in client.list_all_activities()] == ["for-people"]
+        assert next(iter(client.watch_all_activities()))[0].request_id == "for-people"
+        assert client.get_total_statistics().active == 1
+        assert client.clear_all_activities() == 0
         assert client.clear_activities() == 0
 
 
-def _status(address: str) -> str:
-    command = [COMMAND, "status", "--server", address]
+def _status(address: str, *options: str) -> str:
+    command = [COMMAND, "status", "--server", address, *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout

@@ -35,7 +35,7 @@ Page = Callable[[int, str], Awaitable[Any]]
 
 def test_every_list_has_pages() -> None:
     lists = [rpc for rpc in OURS if str(rpc).startswith("List")]
-    assert len(lists) == 7
+    assert len(lists) == 8
     for rpc in lists:
         assert {"page_size", "page_token"} <= set(rpc.request.DESCRIPTOR.fields_by_name), rpc
         assert "next_page_token" in rpc.response.DESCRIPTOR.fields_by_name, rpc

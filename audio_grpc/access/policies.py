@@ -162,6 +162,12 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {
         "ClearActivities": ANY_KEY,
         "GetStatistics": ANY_KEY,
     },
+    "ActivityAdminService": {
+        "ListAllActivities": OPERATORS,
+        "WatchAllActivities": OPERATORS,
+        "ClearAllActivities": OPERATORS,
+        "GetTotalStatistics": OPERATORS,
+    },
     "HistoryService": {
         "ListPastRequests": _policy(Scope.HISTORY),
         "GetPastRequest": _policy(Scope.HISTORY),

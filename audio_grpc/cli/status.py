@@ -10,7 +10,7 @@ from rich.table import Table
 
 from audio_grpc.cli.console import KeyOption, ServerOption, TlsCaOption, connected, results
 from audio_grpc.convert import to_seconds
-from audio_grpc.v1.activity_pb2 import Activity, ActivityStep, GetStatisticsResponse
+from audio_grpc.v1.activity_pb2 import Activity, ActivityStep, Statistics
 
 EXAMPLES = """
 Examples:
@@ -20,6 +20,8 @@ audio-grpc status
 audio-grpc status --watch
 
 audio-grpc status --watch --recent 5 --server 10.0.0.5:50051
+
+audio-grpc status --all-keys --key KEY
 """
 
 app = typer.Typer(add_completion=False)
@@ -29,16 +31,25 @@ app = typer.Typer(add_completion=False)
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
     recent: Annotated[int, typer.Option(help="How many requests that have ended to show.")] = 10,
+    all_keys: Annotated[
+        bool,
+        typer.Option("--all-keys", help="Show the requests of all keys, if yours has the scope admin."),
+    ] = False,
     server: ServerOption = None,
     key: KeyOption = None,
     tls_ca: TlsCaOption = None,
 ) -> None:
     """Show what the server is speaking and listening to, what it did lately, and what that amounts to."""
     with connected(server, key, tls_ca) as client:
+        look, follow, total = (
+            (client.list_all_activities, client.watch_all_activities, client.get_total_statistics)
+            if all_keys
+            else (client.list_activities, client.watch_activities, client.get_statistics)
+        )
         if not watch:
-            results.print(_page(client.list_activities(recent), client.get_statistics()))
+            results.print(_page(look(recent), total(), all_keys))
             return
-        pages = (_page(seen, client.get_statistics()) for seen in client.watch_activities(recent))
+        pages = (_page(seen, total(), all_keys) for seen in follow(recent))
         if not results.is_terminal:  # one below the other, for whoever reads them from a pipe
             for page in pages:
                 results.print(page)
@@ -48,15 +59,17 @@ def status(
                 live.update(page, refresh=True)
 
 
-def _page(activities: list[Activity], statistics: GetStatisticsResponse) -> Group:
-    return Group(_table(activities), _summary(statistics))
+def _page(activities: list[Activity], statistics: Statistics, all_keys: bool) -> Group:
+    return Group(_table(activities, all_keys), _summary(statistics))
 
 
-def _table(activities: list[Activity]) -> Table:
-    table = Table("request", "method", "model", "voice", "step", "done", "seconds", "left", "audio", "text")
+def _table(activities: list[Activity], all_keys: bool) -> Table:
+    columns = ("method", "model", "voice", "step", "done", "seconds", "left", "audio", "text")
+    table = Table("request", *(("key",) if all_keys else ()), *columns)
     for activity in activities:
         row = (
             activity.request_id[:12],
+            *((activity.key,) if all_keys else ()),
             activity.method,
             activity.model,
             activity.voice,
@@ -89,7 +102,7 @@ def _left(activity: Activity) -> str:
     return f"{max(0.0, activity.estimated_end_time.ToMilliseconds() / 1000 - now):.1f}"
 
 
-def _summary(statistics: GetStatisticsResponse) -> str:
+def _summary(statistics: Statistics) -> str:
     average = statistics.HasField("average_duration")
     took = f", {to_seconds(statistics.average_duration):.2f} s each" if average else ""
     return (

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from audio_grpc.client.admin import AsyncAdmin
 from audio_grpc.client.conversation import AsyncConversation
 from audio_grpc.client.credentials import Metadata, Tls, authorization
 from audio_grpc.client.errors import ServiceError
@@ -37,12 +38,13 @@ from audio_grpc.client.streams import (
     segment,
 )
 from audio_grpc.convert import from_seconds
+from audio_grpc.v1.activity_admin_pb2_grpc import ActivityAdminServiceStub
 from audio_grpc.v1.activity_pb2 import (
     Activity,
     ClearActivitiesRequest,
     GetStatisticsRequest,
-    GetStatisticsResponse,
     ListActivitiesRequest,
+    Statistics,
     WatchActivitiesRequest,
 )
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
@@ -87,7 +89,7 @@ from audio_grpc.v1.voice_pb2 import (
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
 
-class AsyncClient(AsyncJobs, AsyncHistory):
+class AsyncClient(AsyncJobs, AsyncHistory, AsyncAdmin):
     """A connection to a server, for asyncio. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -109,6 +111,7 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
+        self._activity_admin = ActivityAdminServiceStub(self._channel)
         self._keys = KeyServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
@@ -287,29 +290,22 @@ class AsyncClient(AsyncJobs, AsyncHistory):
         pages = self._pages(self._activities.ListActivities, request, lambda page: page.activities)
         return [one async for one in pages]
 
-    async def watch_activities(
+    def watch_activities(
         self, max_recent: int | None = None, *, interval: float | None = None
     ) -> AsyncIterator[list[Activity]]:
         """Yields the activities every ``interval`` seconds while any is active, until the server ends."""
         request = WatchActivitiesRequest(
             max_recent=max_recent, interval=None if interval is None else from_seconds(interval)
         )
-        call = self._activities.WatchActivities(request, metadata=self._metadata)
-        try:
-            async for response in call:
-                yield list(response.activities)
-        except grpc.RpcError as error:
-            raise ServiceError.of(error) from error
-        finally:
-            call.cancel()
+        return self._watched(self._activities.WatchActivities, request)
 
     async def clear_activities(self) -> int:
         """Have the recent requests forgotten; how many there were."""
         return (await self._unary(self._activities.ClearActivities, ClearActivitiesRequest())).cleared
 
-    async def get_statistics(self) -> GetStatisticsResponse:
+    async def get_statistics(self) -> Statistics:
         """Returns totals since the server's start."""
-        return await self._unary(self._activities.GetStatistics, GetStatisticsRequest())
+        return (await self._unary(self._activities.GetStatistics, GetStatisticsRequest())).statistics
 
     async def get_key(self) -> Key | None:
         """The key that the calls carry, without its secret; None if the server asks for none."""

@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
 from audio_grpc.client.credentials import Metadata
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.pages import AsyncPages, PageReply, Pages
+from audio_grpc.v1.activity_pb2 import Activity
 
 Reply = TypeVar("Reply")
 ListReply = TypeVar("ListReply", bound=PageReply)
@@ -50,6 +51,17 @@ class AsyncCalls:
             await asyncio.sleep(pause)
         return await self._unary(method, request)
 
+    async def _watched(self, method: Callable[..., Any], request: object) -> AsyncIterator[list[Activity]]:
+        """Yields the activities of each answer, until the server ends."""
+        call = method(request, metadata=self._metadata)
+        try:
+            async for response in call:
+                yield list(response.activities)
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        finally:
+            call.cancel()
+
 
 class Calls:
     """Calls that carry the client's metadata, for threads."""
@@ -80,3 +92,14 @@ class Calls:
                     raise
             time.sleep(pause)
         return self._unary(method, request)
+
+    def _watched(self, method: Callable[..., Any], request: object) -> Iterator[list[Activity]]:
+        """Yields the activities of each answer, until the server ends."""
+        call = method(request, metadata=self._metadata)
+        try:
+            for response in call:
+                yield list(response.activities)
+        except grpc.RpcError as error:
+            raise ServiceError.of(error) from error
+        finally:
+            call.cancel()

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from audio_grpc.client.admin import Admin
 from audio_grpc.client.credentials import Tls, authorization
 from audio_grpc.client.errors import ServiceError
 from audio_grpc.client.history import History
@@ -27,12 +28,13 @@ from audio_grpc.client.options import (
 from audio_grpc.client.pages import LARGEST_PAGE
 from audio_grpc.client.streams import CHANNEL_OPTIONS, Speech, Stream, Transcript, audio, segment
 from audio_grpc.convert import from_seconds
+from audio_grpc.v1.activity_admin_pb2_grpc import ActivityAdminServiceStub
 from audio_grpc.v1.activity_pb2 import (
     Activity,
     ClearActivitiesRequest,
     GetStatisticsRequest,
-    GetStatisticsResponse,
     ListActivitiesRequest,
+    Statistics,
     WatchActivitiesRequest,
 )
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceStub
@@ -75,7 +77,7 @@ from audio_grpc.v1.voice_pb2 import (
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
 
-class Client(Jobs, History):
+class Client(Jobs, History, Admin):
     """A connection to a server, for threads. Every method raises ServiceError for what the server refuses.
 
     ``api_key`` goes with every call, and ``tls`` protects it on the way; without, the connection is plain.
@@ -96,6 +98,7 @@ class Client(Jobs, History):
         self._jobs = JobServiceStub(self._channel)
         self._history = HistoryServiceStub(self._channel)
         self._activities = ActivityServiceStub(self._channel)
+        self._activity_admin = ActivityAdminServiceStub(self._channel)
         self._keys = KeyServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
@@ -248,22 +251,15 @@ class Client(Jobs, History):
         request = WatchActivitiesRequest(
             max_recent=max_recent, interval=None if interval is None else from_seconds(interval)
         )
-        call = self._activities.WatchActivities(request, metadata=self._metadata)
-        try:
-            for response in call:
-                yield list(response.activities)
-        except grpc.RpcError as error:
-            raise ServiceError.of(error) from error
-        finally:
-            call.cancel()
+        return self._watched(self._activities.WatchActivities, request)
 
     def clear_activities(self) -> int:
         """Have the recent requests forgotten; how many there were."""
         return (self._unary(self._activities.ClearActivities, ClearActivitiesRequest())).cleared
 
-    def get_statistics(self) -> GetStatisticsResponse:
+    def get_statistics(self) -> Statistics:
         """Returns totals since the server's start."""
-        return self._unary(self._activities.GetStatistics, GetStatisticsRequest())
+        return (self._unary(self._activities.GetStatistics, GetStatisticsRequest())).statistics
 
     def get_key(self) -> Key | None:
         """The key that the calls carry, without its secret; None if the server asks for none."""

@@ -1,7 +1,7 @@
 """ActivityService."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -17,6 +17,7 @@ from audio_grpc.services.pages import Place, page_of
 from audio_grpc.telemetry.activities import KEPT, Activities
 from audio_grpc.telemetry.call import Call, current_call
 from audio_grpc.v1 import activity_pb2 as pb
+from audio_grpc.v1.activity_admin_pb2 import ListAllActivitiesRequest, WatchAllActivitiesRequest
 from audio_grpc.v1.activity_pb2_grpc import ActivityServiceServicer
 
 Context = ServicerContext[Any, Any]
@@ -39,14 +40,33 @@ class ActivityReports(ActivityServiceServicer):
         self, request: pb.ListActivitiesRequest, context: Context
     ) -> pb.ListActivitiesResponse:
         """Returns a page of the caller's active calls and the recent ones."""
-        seen = await self._look(_max_recent(request))
-        activities, following = page_of(((_place(one), one) for one in seen), request)
+        activities, following = await self.page(request, _key())
         return pb.ListActivitiesResponse(activities=activities, next_page_token=following)
 
     async def WatchActivities(
         self, request: pb.WatchActivitiesRequest, context: Context
     ) -> AsyncIterator[pb.WatchActivitiesResponse]:
         """Yields the caller's activities when they have changed, until it leaves or the server ends."""
+        async with aclosing(self.watch(request, _key())) as looks:
+            async for seen in looks:
+                yield pb.WatchActivitiesResponse(activities=seen)
+
+    async def ClearActivities(
+        self, request: pb.ClearActivitiesRequest, context: Context
+    ) -> pb.ClearActivitiesResponse:
+        """Forgets the caller's ended activities; returns their number."""
+        return pb.ClearActivitiesResponse(cleared=await self.clear(_key()))
+
+    async def GetStatistics(
+        self, request: pb.GetStatisticsRequest, context: Context
+    ) -> pb.GetStatisticsResponse:
+        """The totals of the caller."""
+        return pb.GetStatisticsResponse(statistics=self.statistics(_key()))
+
+    async def watch(
+        self, request: pb.WatchActivitiesRequest | WatchAllActivitiesRequest, key_id: str | None
+    ) -> AsyncGenerator[list[pb.Activity], None]:
+        """Yields the activities of a key when they have changed; None: of all keys."""
         most = _max_recent(request)
         asked = within(
             "interval", seconds(request, "interval"), SHORTEST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS
@@ -56,29 +76,21 @@ class ActivityReports(ActivityServiceServicer):
         idle_interval = TELL_SECONDS if self._neighbours else None
         async with aclosing(self._activities.moments(interval, idle_interval)) as moments:
             async for _ in moments:
-                if (seen := await self._look(most)) != told:
-                    yield pb.WatchActivitiesResponse(activities=seen)
+                if (seen := await self._look(most, key_id)) != told:
+                    yield seen
                     told = seen
 
-    async def ClearActivities(
-        self, request: pb.ClearActivitiesRequest, context: Context
-    ) -> pb.ClearActivitiesResponse:
-        """Forgets the caller's ended activities; returns their number."""
-        key = current_call.get().key_id
-        cleared = self._activities.clear(key)
-        if self._neighbours is not None:
-            cleared += await self._neighbours.clear(key)
-        return pb.ClearActivitiesResponse(cleared=cleared)
+    async def clear(self, key_id: str | None) -> int:
+        """Forgets the ended activities of a key, or of all for None; returns their number."""
+        elsewhere = await self._neighbours.clear(key_id) if self._neighbours is not None else 0
+        return elsewhere + self._activities.clear(key_id)
 
-    async def GetStatistics(
-        self, request: pb.GetStatisticsRequest, context: Context
-    ) -> pb.GetStatisticsResponse:
-        """The totals of the caller."""
-        key = current_call.get().key_id
-        totals = self._activities.totals(key)
-        return pb.GetStatisticsResponse(
+    def statistics(self, key_id: str | None) -> pb.Statistics:
+        """Returns the totals of a key, or of all for None."""
+        totals = self._activities.totals(key_id)
+        return pb.Statistics(
             start_time=from_moment(self._activities.since),
-            active=len(self._activities.active(key)),
+            active=len(self._activities.active(key_id)),
             requests=totals.requests,
             failures=totals.failures,
             cancellations=totals.cancellations,
@@ -88,16 +100,22 @@ class ActivityReports(ActivityServiceServicer):
             average_duration=from_seconds(totals.served_seconds / totals.served) if totals.served else None,
         )
 
-    def of_this_server(self, key_id: str, most: int = DEFAULT_RECENT) -> list[pb.Activity]:
+    def of_this_server(self, key_id: str | None, most: int = DEFAULT_RECENT) -> list[pb.Activity]:
         """The active calls of a key, and the recent ones."""
         calls = [*self._activities.active(key_id), *self._activities.recent(key_id, most)]
         return [_described(call, self._step(call), self._epoch) for call in calls]
 
-    async def _look(self, most: int) -> list[pb.Activity]:
-        """Returns the caller's activities on all known servers: the active, then ``most`` ended ones."""
-        key = current_call.get().key_id
-        own = self.of_this_server(key, most)
-        seen = own if self._neighbours is None else await self._neighbours.joined(own, key)
+    async def page(
+        self, request: pb.ListActivitiesRequest | ListAllActivitiesRequest, key_id: str | None
+    ) -> tuple[list[pb.Activity], str]:
+        """Returns a page of a key's activities and the next token; None: of all keys."""
+        seen = await self._look(_max_recent(request), key_id)
+        return page_of(((_place(one), one) for one in seen), request)
+
+    async def _look(self, most: int, key_id: str | None) -> list[pb.Activity]:
+        """Returns a key's activities on all known servers: the active, then ``most`` ended ones."""
+        own = self.of_this_server(key_id, most)
+        seen = own if self._neighbours is None else await self._neighbours.joined(own, key_id)
         return sorted(seen, key=_place)[: most + sum(not one.status for one in seen)]
 
     def _step(self, call: Call) -> pb.ActivityStep.ValueType:
@@ -118,6 +136,7 @@ def _described(call: Call, step: pb.ActivityStep.ValueType, epoch: float) -> pb.
         request_id=call.request_id,
         method=call.method,
         key=call.key,
+        key_id=call.key_id,
         model=call.model,
         voice=call.voice,
         step=step,
@@ -147,6 +166,10 @@ def _in(remaining_seconds: float | None) -> Timestamp | None:
     return None if remaining_seconds is None else from_moment(time.time() + remaining_seconds)
 
 
-def _max_recent(request: pb.ListActivitiesRequest | pb.WatchActivitiesRequest) -> int:
+def _key() -> str:
+    return current_call.get().key_id
+
+
+def _max_recent(request: Any) -> int:
     asked: int | None = within("max_recent", given(request, "max_recent"), 0, KEPT)
     return DEFAULT_RECENT if asked is None else asked

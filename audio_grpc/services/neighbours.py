@@ -23,13 +23,13 @@ Look = Callable[[str], list[Activity]]
 class Neighbours:
     """Writes what ``look`` sees of this server for each key, and reads what the others wrote.
 
-    A database that fails leaves everybody with their own activities.
+    A database that fails leaves everybody with their own activities. None for the id of a key means all keys.
     """
 
     def __init__(self, board: ActivityBoard, activities: Activities) -> None:
         self._board = board
         self._activities = activities
-        self._read: dict[str, tuple[float, Board]] = {}
+        self._read: dict[str | None, tuple[float, Board]] = {}
         self._telling: asyncio.Task[None] | None = None
         self._has_told = False
         self._writing = asyncio.Lock()
@@ -49,23 +49,25 @@ class Neighbours:
             with suppress(StorageFailed):  # and logged; it is taken for dead soon
                 await self._board.write({})
 
-    async def joined(self, own: list[Activity], key_id: str) -> list[Activity]:
+    async def joined(self, own: list[Activity], key_id: str | None) -> list[Activity]:
         """Returns ``own`` and the other servers' activities of a key, without those that were cleared."""
         board = await self._board_of(key_id)
         messages = (ListActivitiesResponse.FromString(snapshot) for snapshot in board.snapshots)
         seen = [*own, *(one for message in messages for one in message.activities)]
-        return [one for one in seen if not one.status or ended_at(one) > board.cleared]
+        return [one for one in seen if not one.status or ended_at(one) > board.cleared.get(one.key_id, 0.0)]
 
-    async def clear(self, key_id: str) -> int:
+    async def clear(self, key_id: str | None) -> int:
         """Have the others forget what has ended for a key; how many there were."""
-        forgotten = sum(bool(one.status) for one in await self.joined([], key_id))
+        ended = [one for one in await self.joined([], key_id) if one.status]
+        keys = {one.key_id for one in ended} | self._activities.key_ids if key_id is None else {key_id}
         with suppress(StorageFailed):  # and logged
-            await self._board.clear(key_id)
-            self._read.pop(key_id, None)
-        return forgotten
+            if keys:
+                await self._board.clear(keys)
+            self._read.clear()
+        return len(ended)
 
-    async def _board_of(self, key_id: str) -> Board:
-        until, board = self._read.get(key_id, (0.0, Board([], 0.0)))
+    async def _board_of(self, key_id: str | None) -> Board:
+        until, board = self._read.get(key_id, (0.0, Board([], {})))
         if time.monotonic() < until:
             return board
         good_for = TELL_SECONDS

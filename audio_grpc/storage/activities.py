@@ -1,7 +1,7 @@
 """The activities of several servers on one database: a snapshot for each key, renewed by its server."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select
@@ -19,11 +19,11 @@ ROWS = SNAPSHOTS.c
 
 @dataclass(frozen=True)
 class Board:
-    """The snapshots that the other servers wrote for one key."""
+    """The snapshots that the other servers wrote for one key, or for all."""
 
     snapshots: list[bytes]
-    cleared: float
-    """The time, in seconds since 1970, before which ended activities are to be forgotten; 0 if none."""
+    cleared: Mapping[str, float]
+    """By the ids of keys: the times in seconds since 1970 before which what ended is to be forgotten."""
 
 
 class ActivityBoard:
@@ -49,26 +49,31 @@ class ActivityBoard:
 
         await self._database.run("share the activities", work)
 
-    async def read(self, key_id: str) -> Board:
-        """Returns the snapshots that other live servers wrote for a key."""
-        wanted = select(ROWS.server_id, ROWS.seen, ROWS.snapshot).where(
-            ROWS.key_id == key_id, ROWS.server_id != self._server_id
+    async def read(self, key_id: str | None) -> Board:
+        """Returns the snapshots that other live servers wrote for a key; None: for all keys."""
+        wanted = select(ROWS.server_id, ROWS.key_id, ROWS.seen, ROWS.snapshot).where(
+            ROWS.server_id != self._server_id
         )
+        if key_id is not None:
+            wanted = wanted.where(ROWS.key_id == key_id)
 
         def work(connection: Connection) -> Board:
             alive = or_(ROWS.seen >= now(connection) - STALE_SECONDS, ROWS.server_id == NOBODY)
             rows = connection.execute(wanted.where(alive)).all()
-            cleared = [row.seen for row in rows if row.server_id == NOBODY]
-            return Board([row.snapshot for row in rows if row.server_id != NOBODY], max(cleared, default=0.0))
+            cleared = {row.key_id: row.seen for row in rows if row.server_id == NOBODY}
+            return Board([row.snapshot for row in rows if row.server_id != NOBODY], cleared)
 
         return await self._database.run("read the activities of other servers", work)
 
-    async def clear(self, key_id: str) -> None:
-        """Have the others forget what has ended for a key until now, by the clock of this server."""
-        row = {"server_id": NOBODY, "key_id": key_id, "seen": time.time(), "snapshot": b""}
+    async def clear(self, key_ids: Collection[str]) -> None:
+        """Have the others forget what has ended for some keys until now, by the clock of this server."""
+        moment = time.time()
+        rows = [
+            {"server_id": NOBODY, "key_id": key_id, "seen": moment, "snapshot": b""} for key_id in key_ids
+        ]
 
         def work(connection: Connection) -> None:
-            connection.execute(delete(SNAPSHOTS).where(ROWS.server_id == NOBODY, ROWS.key_id == key_id))
-            connection.execute(insert(SNAPSHOTS).values(row))
+            connection.execute(delete(SNAPSHOTS).where(ROWS.server_id == NOBODY, ROWS.key_id.in_(key_ids)))
+            connection.execute(insert(SNAPSHOTS), rows)
 
         await self._database.run("clear the activities", work)

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from audio_grpc.telemetry.call import Call
 
@@ -46,9 +46,16 @@ class Totals:
         else:
             self.failures += 1
 
+    def add(self, other: "Totals") -> None:
+        """Adds the totals of other calls."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
 
 class Activities:
     """The active calls, the recent ones and the totals; all of it apart for each key ("" without keys).
+
+    Where the id of a key is None, all keys are meant.
 
     It holds the calls themselves, so that following one costs nothing but two entries. Everything happens on
     the event loop.
@@ -83,22 +90,30 @@ class Activities:
         """Returns the keys of all calls that are known."""
         return {*self._recent, *(call.key_id for call in self._active.values())}
 
-    def active(self, key_id: str) -> list[Call]:
+    def active(self, key_id: str | None) -> list[Call]:
         """Calls in progress, oldest first."""
-        return [call for call in self._active.values() if call.key_id == key_id]
+        return [call for call in self._active.values() if key_id in (None, call.key_id)]
 
-    def recent(self, key_id: str, most: int) -> list[Call]:
+    def recent(self, key_id: str | None, most: int) -> list[Call]:
         """Calls that have ended, the last first."""
-        return list(reversed(self._recent.get(key_id, ())))[:most]
+        if key_id is not None:
+            return list(reversed(self._recent.get(key_id, ())))[:most]
+        every = (call for calls in self._recent.values() for call in calls)
+        return sorted(every, key=lambda call: call.ended or 0.0, reverse=True)[:most]
 
-    def totals(self, key_id: str) -> Totals:
+    def totals(self, key_id: str | None) -> Totals:
         """Returns the totals of a key's calls since the beginning."""
-        return self._totals.get(key_id, Totals())
+        whole = Totals()
+        for key, totals in self._totals.items():
+            if key_id in (None, key):
+                whole.add(totals)
+        return whole
 
-    def clear(self, key_id: str) -> int:
+    def clear(self, key_id: str | None) -> int:
         """Forgets the recent calls; returns their number."""
         self._tell()
-        return len(self._recent.pop(key_id, ()))
+        keys = list(self._recent) if key_id is None else [key_id]
+        return sum(len(self._recent.pop(key, ())) for key in keys)
 
     async def happening(self, changes: int, at_most: float) -> None:
         """Wait while nothing is active, and nothing has changed since there were so many ``changes``."""

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61udio_grpc/v1/activity.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n\x08\x41\x63tivity\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\r\n\x05voice\x18\x05 \x01(\t\x12)\n\x04step\x18\x06 \x01(\x0e\x32\x1b.audio_grpc.v1.ActivityStep\x12\r\n\x05piece\x18\x07 \x01(\x05\x12\x13\n\x0bpiece_count\x18\x08 \x01(\x05\x12\x15\n\x08progress\x18\t \x01(\x01H\x00\x88\x01\x01\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x65lapsed\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x12\x65stimated_end_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncharacters\x18\r \x01(\x05\x12+\n\x08\x61udio_in\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_out\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctext_preview\x18\x10 \x01(\t\x12\x0e\n\x06status\x18\x11 \x01(\t\x12\x0e\n\x06reason\x18\x12 \x01(\tB\x0b\n\t_progress\"f\n\x15ListActivitiesRequest\x12\x17\n\nmax_recent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\tB\r\n\x0b_max_recent\"^\n\x16ListActivitiesResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.audio_grpc.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x16WatchActivitiesRequest\x12\x17\n\nmax_recent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12+\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\n\x0b_max_recent\"F\n\x17WatchActivitiesResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.audio_grpc.v1.Activity\"\x18\n\x16\x43learActivitiesRequest\"*\n\x17\x43learActivitiesResponse\x12\x0f\n\x07\x63leared\x18\x01 \x01(\x05\"\x16\n\x14GetStatisticsRequest\"\xb6\x02\n\x15GetStatisticsResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x10\n\x08requests\x18\x03 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x03\x12\x15\n\rcancellations\x18\x05 \x01(\x03\x12\x12\n\ncharacters\x18\x06 \x01(\x03\x12+\n\x08\x61udio_in\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_out\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x61verage_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration*\x8c\x02\n\x0c\x41\x63tivityStep\x12\x1d\n\x19\x41\x43TIVITY_STEP_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43TIVITY_STEP_RECEIVING\x10\x01\x12\x18\n\x14\x41\x43TIVITY_STEP_QUEUED\x10\x02\x12\x19\n\x15\x41\x43TIVITY_STEP_LOADING\x10\x03\x12\x1c\n\x18\x41\x43TIVITY_STEP_GENERATING\x10\x04\x12\x1a\n\x16\x41\x43TIVITY_STEP_ENCODING\x10\x05\x12\x1a\n\x16\x41\x43TIVITY_STEP_FINISHED\x10\x06\x12\x18\n\x14\x41\x43TIVITY_STEP_FAILED\x10\x07\x12\x1b\n\x17\x41\x43TIVITY_STEP_CANCELLED\x10\x08\x32\x89\x04\n\x0f\x41\x63tivityService\x12y\n\x0eListActivities\x12$.audio_grpc.v1.ListActivitiesRequest\x1a%.audio_grpc.v1.ListActivitiesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/activities\x12\x84\x01\n\x0fWatchActivities\x12%.audio_grpc.v1.WatchActivitiesRequest\x1a&.audio_grpc.v1.WatchActivitiesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/activities:watch0\x01\x12|\n\x0f\x43learActivities\x12%.audio_grpc.v1.ClearActivitiesRequest\x1a&.audio_grpc.v1.ClearActivitiesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/api/v1/activities\x12v\n\rGetStatistics\x12#.audio_grpc.v1.GetStatisticsRequest\x1a$.audio_grpc.v1.GetStatisticsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/statisticsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61udio_grpc/v1/activity.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x04\n\x08\x41\x63tivity\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x13 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\r\n\x05voice\x18\x05 \x01(\t\x12)\n\x04step\x18\x06 \x01(\x0e\x32\x1b.audio_grpc.v1.ActivityStep\x12\r\n\x05piece\x18\x07 \x01(\x05\x12\x13\n\x0bpiece_count\x18\x08 \x01(\x05\x12\x15\n\x08progress\x18\t \x01(\x01H\x00\x88\x01\x01\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x65lapsed\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x12\x65stimated_end_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncharacters\x18\r \x01(\x05\x12+\n\x08\x61udio_in\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_out\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctext_preview\x18\x10 \x01(\t\x12\x0e\n\x06status\x18\x11 \x01(\t\x12\x0e\n\x06reason\x18\x12 \x01(\tB\x0b\n\t_progress\"f\n\x15ListActivitiesRequest\x12\x17\n\nmax_recent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\tB\r\n\x0b_max_recent\"^\n\x16ListActivitiesResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.audio_grpc.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x16WatchActivitiesRequest\x12\x17\n\nmax_recent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12+\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\n\x0b_max_recent\"F\n\x17WatchActivitiesResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.audio_grpc.v1.Activity\"\x18\n\x16\x43learActivitiesRequest\"*\n\x17\x43learActivitiesResponse\x12\x0f\n\x07\x63leared\x18\x01 \x01(\x05\"\x16\n\x14GetStatisticsRequest\"F\n\x15GetStatisticsResponse\x12-\n\nstatistics\x18\x01 \x01(\x0b\x32\x19.audio_grpc.v1.Statistics\"\xab\x02\n\nStatistics\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x10\n\x08requests\x18\x03 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x03\x12\x15\n\rcancellations\x18\x05 \x01(\x03\x12\x12\n\ncharacters\x18\x06 \x01(\x03\x12+\n\x08\x61udio_in\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_out\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x61verage_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration*\x8c\x02\n\x0c\x41\x63tivityStep\x12\x1d\n\x19\x41\x43TIVITY_STEP_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43TIVITY_STEP_RECEIVING\x10\x01\x12\x18\n\x14\x41\x43TIVITY_STEP_QUEUED\x10\x02\x12\x19\n\x15\x41\x43TIVITY_STEP_LOADING\x10\x03\x12\x1c\n\x18\x41\x43TIVITY_STEP_GENERATING\x10\x04\x12\x1a\n\x16\x41\x43TIVITY_STEP_ENCODING\x10\x05\x12\x1a\n\x16\x41\x43TIVITY_STEP_FINISHED\x10\x06\x12\x18\n\x14\x41\x43TIVITY_STEP_FAILED\x10\x07\x12\x1b\n\x17\x41\x43TIVITY_STEP_CANCELLED\x10\x08\x32\x89\x04\n\x0f\x41\x63tivityService\x12y\n\x0eListActivities\x12$.audio_grpc.v1.ListActivitiesRequest\x1a%.audio_grpc.v1.ListActivitiesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/activities\x12\x84\x01\n\x0fWatchActivities\x12%.audio_grpc.v1.WatchActivitiesRequest\x1a&.audio_grpc.v1.WatchActivitiesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/activities:watch0\x01\x12|\n\x0f\x43learActivities\x12%.audio_grpc.v1.ClearActivitiesRequest\x1a&.audio_grpc.v1.ClearActivitiesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/api/v1/activities\x12v\n\rGetStatistics\x12#.audio_grpc.v1.GetStatisticsRequest\x1a$.audio_grpc.v1.GetStatisticsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/statisticsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,26 +42,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVITYSERVICE'].methods_by_name['ClearActivities']._serialized_options = b'\202\323\344\223\002\024*\022/api/v1/activities'
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetStatistics']._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetStatistics']._serialized_options = b'\202\323\344\223\002\024\022\022/api/v1/statistics'
-  _globals['_ACTIVITYSTEP']._serialized_start=1453
-  _globals['_ACTIVITYSTEP']._serialized_end=1721
+  _globals['_ACTIVITYSTEP']._serialized_start=1530
+  _globals['_ACTIVITYSTEP']._serialized_end=1798
   _globals['_ACTIVITY']._serialized_start=143
-  _globals['_ACTIVITY']._serialized_end=660
-  _globals['_LISTACTIVITIESREQUEST']._serialized_start=662
-  _globals['_LISTACTIVITIESREQUEST']._serialized_end=764
-  _globals['_LISTACTIVITIESRESPONSE']._serialized_start=766
-  _globals['_LISTACTIVITIESRESPONSE']._serialized_end=860
-  _globals['_WATCHACTIVITIESREQUEST']._serialized_start=862
-  _globals['_WATCHACTIVITIESREQUEST']._serialized_end=971
-  _globals['_WATCHACTIVITIESRESPONSE']._serialized_start=973
-  _globals['_WATCHACTIVITIESRESPONSE']._serialized_end=1043
-  _globals['_CLEARACTIVITIESREQUEST']._serialized_start=1045
-  _globals['_CLEARACTIVITIESREQUEST']._serialized_end=1069
-  _globals['_CLEARACTIVITIESRESPONSE']._serialized_start=1071
-  _globals['_CLEARACTIVITIESRESPONSE']._serialized_end=1113
-  _globals['_GETSTATISTICSREQUEST']._serialized_start=1115
-  _globals['_GETSTATISTICSREQUEST']._serialized_end=1137
-  _globals['_GETSTATISTICSRESPONSE']._serialized_start=1140
-  _globals['_GETSTATISTICSRESPONSE']._serialized_end=1450
-  _globals['_ACTIVITYSERVICE']._serialized_start=1724
-  _globals['_ACTIVITYSERVICE']._serialized_end=2245
+  _globals['_ACTIVITY']._serialized_end=676
+  _globals['_LISTACTIVITIESREQUEST']._serialized_start=678
+  _globals['_LISTACTIVITIESREQUEST']._serialized_end=780
+  _globals['_LISTACTIVITIESRESPONSE']._serialized_start=782
+  _globals['_LISTACTIVITIESRESPONSE']._serialized_end=876
+  _globals['_WATCHACTIVITIESREQUEST']._serialized_start=878
+  _globals['_WATCHACTIVITIESREQUEST']._serialized_end=987
+  _globals['_WATCHACTIVITIESRESPONSE']._serialized_start=989
+  _globals['_WATCHACTIVITIESRESPONSE']._serialized_end=1059
+  _globals['_CLEARACTIVITIESREQUEST']._serialized_start=1061
+  _globals['_CLEARACTIVITIESREQUEST']._serialized_end=1085
+  _globals['_CLEARACTIVITIESRESPONSE']._serialized_start=1087
+  _globals['_CLEARACTIVITIESRESPONSE']._serialized_end=1129
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=1131
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=1153
+  _globals['_GETSTATISTICSRESPONSE']._serialized_start=1155
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=1225
+  _globals['_STATISTICS']._serialized_start=1228
+  _globals['_STATISTICS']._serialized_end=1527
+  _globals['_ACTIVITYSERVICE']._serialized_start=1801
+  _globals['_ACTIVITYSERVICE']._serialized_end=2322
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ class Activity(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     VOICE_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
@@ -92,6 +93,8 @@ class Activity(_message.Message):
     """Such as "Synthesize"."""
     key: _builtins.str
     """Name of the API key; empty without one."""
+    key_id: _builtins.str
+    """The public id of the key; empty without one."""
     model: _builtins.str
     """The model's own name; empty until the request has arrived."""
     voice: _builtins.str
@@ -139,6 +142,7 @@ class Activity(_message.Message):
         request_id: _builtins.str = ...,
         method: _builtins.str = ...,
         key: _builtins.str = ...,
+        key_id: _builtins.str = ...,
         model: _builtins.str = ...,
         voice: _builtins.str = ...,
         step: Global___ActivityStep.ValueType = ...,
@@ -157,7 +161,7 @@ class Activity(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_progress", b"_progress", "audio_in", b"audio_in", "audio_out", b"audio_out", "elapsed", b"elapsed", "estimated_end_time", b"estimated_end_time", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_progress", b"_progress", "audio_in", b"audio_in", "audio_out", b"audio_out", "characters", b"characters", "elapsed", b"elapsed", "estimated_end_time", b"estimated_end_time", "key", b"key", "method", b"method", "model", b"model", "piece", b"piece", "piece_count", b"piece_count", "progress", b"progress", "reason", b"reason", "request_id", b"request_id", "start_time", b"start_time", "status", b"status", "step", b"step", "text_preview", b"text_preview", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_progress", b"_progress", "audio_in", b"audio_in", "audio_out", b"audio_out", "characters", b"characters", "elapsed", b"elapsed", "estimated_end_time", b"estimated_end_time", "key", b"key", "key_id", b"key_id", "method", b"method", "model", b"model", "piece", b"piece", "piece_count", b"piece_count", "progress", b"progress", "reason", b"reason", "request_id", b"request_id", "start_time", b"start_time", "status", b"status", "step", b"step", "text_preview", b"text_preview", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
     _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
@@ -334,6 +338,28 @@ Global___GetStatisticsRequest: _TypeAlias = GetStatisticsRequest  # noqa: Y015
 class GetStatisticsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    STATISTICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statistics(self) -> Global___Statistics: ...
+    def __init__(
+        self,
+        *,
+        statistics: Global___Statistics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statistics", b"statistics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statistics", b"statistics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatisticsResponse: _TypeAlias = GetStatisticsResponse  # noqa: Y015
+
+@_typing.final
+class Statistics(_message.Message):
+    """Totals since the server was started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
     START_TIME_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     REQUESTS_FIELD_NUMBER: _builtins.int
@@ -384,4 +410,4 @@ class GetStatisticsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStatisticsResponse: _TypeAlias = GetStatisticsResponse  # noqa: Y015
+Global___Statistics: _TypeAlias = Statistics  # noqa: Y015

@@ -27,9 +27,9 @@ if _version_not_supported:
 
 class ActivityServiceStub:
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     def __init__(self, channel):
@@ -62,9 +62,9 @@ class ActivityServiceStub:
 
 class ActivityServiceServicer:
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     def ListActivities(self, request, context):
@@ -129,9 +129,9 @@ def add_ActivityServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ActivityService:
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     @staticmethod

@@ -28,9 +28,9 @@ GRPC_VERSION: str
 
 class ActivityServiceStub:
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     @_typing.overload
@@ -51,9 +51,9 @@ class ActivityServiceStub:
 @_typing.type_check_only
 class ActivityServiceAsyncStub(ActivityServiceStub):
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -70,9 +70,9 @@ class ActivityServiceAsyncStub(ActivityServiceStub):
 
 class ActivityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells what this server is speaking and listening to, and what it did lately. A caller with a key sees what
-    was asked with that key; where no keys are configured, everybody sees everything. Servers that share a database
-    of PostgreSQL tell of each other's requests too, at most about two seconds late; the statistics are each server's
-    own.
+    was asked with that key (ActivityAdminService shows what was asked with all); where no keys are configured, everybody
+    sees everything. Servers that share a database of PostgreSQL tell of each other's requests too, at most about two
+    seconds late; the statistics are each server's own.
     """
 
     @_abc_1.abstractmethod

@@ -16,6 +16,7 @@ from tests.conftest import Start
 OPERATORS_METHODS = {
     *("LoadModel", "UnloadModel", "GetMemory", "FreeMemory"),
     *("ShareCustomVoice", "SetDefaultVoice", "CleanUpCustomVoices"),
+    *("ListAllActivities", "WatchAllActivities", "ClearAllActivities", "GetTotalStatistics"),
 }
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 

@@ -145,7 +145,9 @@ def test_what_the_server_is_doing_and_takes(front: Front) -> None:
     assert answer.status == 200
     listed = front.ask("GET", "/api/v1/activities?max_recent=100")
     assert "seen" in [one["request_id"] for one in listed.json["activities"]]
-    assert front.ask("GET", "/api/v1/statistics").json["active"] == 0
+    assert front.ask("GET", "/api/v1/statistics").json["statistics"]["active"] == 0
+    assert front.ask("GET", "/api/v1/admin/statistics").json["statistics"]["active"] == 0
+    assert front.ask("GET", "/api/v1/admin/activities?max_recent=0").json["activities"] == []
     assert int(front.ask("GET", "/api/v1/memory").json["memory"]["used_bytes"]) > 0
     assert front.ask("POST", "/api/v1/memory:free").status == 200
     assert front.ask("GET", "/api/v1/default-voice").status == 200

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.policies import Scope
 from audio_grpc.client import AsyncClient
 from audio_grpc.v1.activity_pb2 import Activity
 from tests.conftest import Start
@@ -81,6 +82,28 @@ async def test_keys_see_their_own_requests_on_other_servers_only(there: Start, t
     for key, request_id in ((alice, "of-alice"), (bob, "of-bob")):
         seen = await as_key(other, key, "").list_activities()
         assert [activity.request_id for activity in seen] == [request_id]
+
+
+async def test_an_operator_sees_and_clears_what_all_keys_did_on_all_servers(
+    there: Start, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    (_, alice), (_, bob) = (key_file.add(keys, name, KeyLimits()) for name in ("alice", "bob"))
+    secret = key_file.add(keys, "olga", KeyLimits(), [Scope.ADMIN])[1]
+    (_, one), (_, other) = await there(keys_file=keys), await there(keys_file=keys)
+    olga = other.with_metadata({"authorization": f"Bearer {secret}"})
+    for server, key, request_id in ((one, alice, "first"), (other, bob, "second"), (one, bob, "third")):
+        await speak(server.with_metadata({"authorization": f"Bearer {key}", "x-request-id": request_id}))
+    seen: dict[str, str] = {}
+    async for activities in olga.watch_all_activities():
+        seen = {activity.request_id: activity.key for activity in activities if activity.status}
+        if len(seen) == 3:
+            break
+    assert seen == {"first": "alice", "second": "bob", "third": "bob"}
+    assert await olga.clear_all_activities() == 3
+    assert await olga.list_all_activities() == []
+    for key in (alice, bob):
+        await until_gone(one.with_metadata({"authorization": f"Bearer {key}"}), "first", "second", "third")
 
 
 async def test_those_who_died_are_forgotten(there: Start, postgresql_url: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audio_grpc.v1 import activity_pb2 as pb
-from audio_grpc.v1.activity_pb2 import Activity, GetStatisticsResponse
+from audio_grpc.v1.activity_pb2 import Activity, Statistics
 from audio_grpc.v1.model_admin_pb2 import FreeMemoryResponse, Memory
 from audio_grpc.v1.model_pb2 import MODEL_KIND_SYNTHESIZER, MODEL_STATE_READY, Model
 
@@ -101,7 +101,7 @@ def described(activity: Activity) -> dict[str, Any]:
     }
 
 
-def status(current: Activity | None, totals: GetStatisticsResponse) -> dict[str, Any]:
+def status(current: Activity | None, totals: Statistics) -> dict[str, Any]:
     """The current request in detail."""
     if current is None:
         idle = {"status": "idle", "is_processing": False, "message": "No active requests"}
@@ -118,7 +118,7 @@ def history(ended: Sequence[Activity]) -> dict[str, Any]:
     return {"request_history": [described(activity) for activity in ended], "total_records": len(ended)}
 
 
-def statistics(totals: GetStatisticsResponse) -> dict[str, Any]:
+def statistics(totals: Statistics) -> dict[str, Any]:
     """Returns totals since the server's start; callers who left are neither successes nor errors."""
     completed = totals.requests - totals.failures - totals.cancellations
     judged = completed + totals.failures
