@@ -97,7 +97,6 @@ class Tab:
         self._running = running
         self._held = 0
         self._replaceable = 0
-        self._reply = SpokenReply()
         self._counts = False
         self._following = ExitStack()
 
@@ -131,9 +130,10 @@ class Tab:
 
     async def _charged(self, responses: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         assert self._usage is not None
+        spoken = SpokenReply()
         async with aclosing(responses):
             async for response in responses:
-                self._usage.take_reply(self._reply.more(response))
+                self._usage.take_reply(spoken.more(response))
                 yield response
 
     async def _rest(self, requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:

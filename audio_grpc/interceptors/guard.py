@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from grpc.aio import ServicerContext
 
 from audio_grpc import errors
 from audio_grpc.interceptors.access import Access
-from audio_grpc.interceptors.arrivals import Arrivals, LargeArrivals
+from audio_grpc.interceptors.arrivals import Arrivals, LargeArrivals, Read
 from audio_grpc.interceptors.bounds import Arrived, bounded, is_large, is_recording
 from audio_grpc.interceptors.handlers import Behaviour, is_open
 from audio_grpc.interceptors.statuses import STATUS_DETAILS, status, status_code
@@ -27,7 +27,7 @@ POOL = descriptor_pool.Default()
 DEADLINE_MARGIN_SECONDS = 0.1
 
 Context = ServicerContext[Any, Any]
-Take = Callable[[AsyncIterator[Any], AsyncExitStack], Awaitable[Any]]
+Take = Callable[[Read, AsyncExitStack], Awaitable[Any]]
 """Awaits the request, or what makes the requests of a stream; what is held for that goes onto the stack."""
 log = logging.getLogger(__name__)
 
@@ -50,57 +50,45 @@ def _left(context: Context) -> str:
     return "DEADLINE_EXCEEDED" if at_deadline else "CANCELLED"
 
 
-@asynccontextmanager
-async def _guarded(
-    observer: Observer, path: str, metadata: Metadata, context: Context
-) -> AsyncIterator[Call]:
-    """Turn what the body raises into the status of the call, and have the call observed.
+async def _guarded(call: Call, context: Context, answer: Awaitable[Any]) -> Any:
+    """Awaits the answer to a call; what it raises becomes the call's status."""
+    try:
+        return await answer
+    except errors.SpeechError as error:
+        if isinstance(error, errors.ModelFailed):
+            log.exception("%s failed", call.method, exc_info=error.__cause__)
+        await _abort(call, context, error)
+    except (asyncio.CancelledError, GeneratorExit):
+        if call.interruption is not None and (task := asyncio.current_task()) is not None:
+            task.uncancel()  # or the answer could not be sent
+            await _abort(call, context, call.interruption)
+        call.fail(_left(context))
+        raise
+    except grpc.aio.InternalError:
+        # A message could not be sent, as the caller has left: gRPC is about to say so.
+        call.fail(_left(context))
+    except Exception:
+        log.exception("%s failed", call.method)
+        await _abort(call, context, errors.SpeechError("an internal error; the server's log has the details"))
 
-    The request id is in the trailers. Sending it ahead would tell proxies that the answer has begun while
-    none has, and they send only those calls to another server that got no answer from the first.
+
+async def _read(context: Context) -> Arrived | None:
+    """Reads the next message; None if there is no other one.
+
+    gRPC's iterator of messages would be left before its end, and then wait for the garbage collector.
     """
-    with observer.observe(path, metadata) as call:
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-        try:
-            yield call
-        except errors.SpeechError as error:
-            if isinstance(error, errors.ModelFailed):
-                log.exception("%s failed", call.method, exc_info=error.__cause__)
-            await _abort(call, context, error)
-        except (asyncio.CancelledError, GeneratorExit):
-            if call.interruption is not None and (task := asyncio.current_task()) is not None:
-                task.uncancel()  # or the answer could not be sent
-                await _abort(call, context, call.interruption)
-            call.fail(_left(context))
-            raise
-        except grpc.aio.InternalError:
-            # A message could not be sent, as the caller has left: gRPC is about to say so.
-            call.fail(_left(context))
-        except Exception:
-            log.exception("%s failed", call.method)
-            await _abort(
-                call, context, errors.SpeechError("an internal error; the server's log has the details")
-            )
+    message = await context.read()
+    return None if message is grpc.aio.EOF else message
 
 
 def _only(request: Arrived | None) -> Arrived:
-    """The request of a call that sends one. Raises InvalidRequest if it sends none, or one out of bounds.
+    """The request of a call that sends one. Raises InvalidRequest if it sends none.
 
     gRPC's own reading would then leave the call without an answer.
     """
     if request is None:
         raise errors.InvalidRequest("the call has ended without a message; send the request of this method")
-    request.check()
     return request
-
-
-@asynccontextmanager
-async def _answered(context: Context) -> AsyncIterator[None]:
-    """Answers with errors, for methods open to everybody; machines call them all the time, unobserved."""
-    try:
-        yield
-    except errors.SpeechError as error:
-        await _answer(context, error)
 
 
 class Guard:
@@ -137,29 +125,31 @@ class Guard:
         small = not is_large(request)
         read_first = self._large.recording if is_recording(request) else self._large.text
 
-        async def take(messages: AsyncIterator[Any], held: AsyncExitStack) -> Any:
+        async def take(read: Read, held: AsyncExitStack) -> Any:
             if streaming:
-                return self._arrivals.each(messages) if small else self._arrivals.opened(messages)
-            first = self._arrivals.first(messages) if small else read_first(messages, held)
-            return _only(await first)
+                return self._arrivals.each(read) if small else self._arrivals.opened(read)
+            return _only(await (self._arrivals.first(read) if small else read_first(read, held)))
 
         return take
 
     def _open(self, path: str, handler: Any, take: Take) -> Behaviour:
-        """Returns a method's behaviour that is open to everybody."""
+        """Returns a method's behaviour that is open to everybody; unobserved, as machines call it often."""
         behaviour = _behaviour(handler)
 
         async def each(requests: AsyncIterator[Arrived]) -> AsyncIterator[Any]:
             async for request in requests:
                 yield request.check()
 
-        async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
-            async with _answered(context), AsyncExitStack() as held:
-                taken = await take(requests, held)
-                request = each(taken) if handler.request_streaming else taken.check()
-                if handler.response_streaming:
-                    return await _write_all(behaviour(request, context), context)
-                return await behaviour(request, context)
+        async def respond(_: object, context: Context) -> Any:
+            try:
+                async with AsyncExitStack() as held:
+                    taken = await take(partial(_read, context), held)
+                    request = each(taken) if handler.request_streaming else taken.check()
+                    if handler.response_streaming:
+                        return await _write_all(behaviour(request, context), context)
+                    return await behaviour(request, context)
+            except errors.SpeechError as error:
+                await _answer(context, error)
 
         return respond
 
@@ -167,11 +157,10 @@ class Guard:
         """Returns a method's behaviour that is open to callers who may call it, and observed."""
         behaviour, admit = _behaviour(handler), partial(self._access.admit, path)
 
-        async def respond(requests: AsyncIterator[Any], context: Context) -> Any:
-            metadata = context.invocation_metadata() or ()
-            async with _guarded(self._observer, path, metadata, context) as call, AsyncExitStack() as held:
-                tab = admit(call, metadata)
-                taken = await take(requests, held)
+        async def answer(call: Call, metadata: Metadata, context: Context) -> Any:
+            tab = admit(call, metadata)
+            async with AsyncExitStack() as held:
+                taken = await take(partial(_read, context), held)
                 if not handler.request_streaming:
                     call.arrive()
                 with tab:
@@ -180,6 +169,14 @@ class Guard:
                         responses = behaviour(request, context)
                         return await _write_all(tab.replies(responses), context)
                     return await behaviour(request, context)
+
+        async def respond(_: object, context: Context) -> Any:
+            metadata = context.invocation_metadata() or ()
+            with self._observer.observe(path, metadata) as call:
+                # Sent ahead, the request id would tell proxies that the answer has begun while none has, and
+                # they send only those calls to another server that got no answer from the first.
+                context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+                return await _guarded(call, context, answer(call, metadata, context))
 
         return respond
 
