@@ -180,6 +180,7 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {
 }
 
 
+@cache
 def policy_of(path: str) -> Policy:
     """The policy of a method, by its path: /service/method. What is not of the contract is the operator's."""
     _, service, method = path.split("/")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from audio_grpc.errors import shortened
@@ -29,6 +30,9 @@ def stream_handler(log_format: str) -> logging.Handler:
 def start_logging(level: str, handler: logging.Handler) -> None:
     """Send the lines of this process from ``level`` on to ``handler``, and Python's warnings as well."""
     handler.addFilter(Sparingly("opentelemetry"))  # which complains of each batch that it cannot send
+    # No line names its place in the code, its thread or its process, which take a while to find out.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level, handlers=[handler])
     logging.captureWarnings(True)
 
@@ -43,8 +47,11 @@ class BoundedFormatter(logging.Formatter):
 class TextFormatter(BoundedFormatter):
     """A line for people, with what else is known behind it as name=value."""
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, D102
+        return f"{_clock(int(record.created))},{int(record.msecs):03}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, D102 (logging's name)
-        known = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
+        known = "".join([f" {name}={_shown(value)}" for name, value in _fields(record).items()])
         record.message = shortened(record.message, LONGEST_LINE)
         return super().formatMessage(record) + known
 
@@ -68,8 +75,8 @@ class JsonFormatter(BoundedFormatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """Returns the common fields, and the ``fields`` that the line was logged with (``extra=``)."""
-    common = {name: value for name, value in common_fields.get({}).items() if value}
-    return {name: _short(value) for name, value in {**common, **getattr(record, "fields", {})}.items()}
+    known = {**common_fields.get({}), **getattr(record, "fields", {})}
+    return {name: _short(value) for name, value in known.items() if value != ""}
 
 
 def _short(value: object) -> object:
@@ -80,7 +87,13 @@ def _short(value: object) -> object:
 def _shown(value: object) -> str:
     """Returns the text, quoted where it could pass for several values or lines: callers choose paths."""
     text = str(value)
-    return text if text.isprintable() and not {" ", '"'} & set(text) else json.dumps(text)
+    return text if text.isprintable() and " " not in text and '"' not in text else json.dumps(text)
+
+
+@lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    """Returns the local date and time; many lines are written in one second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
 
 
 class Sparingly(logging.Filter):

@@ -5,9 +5,10 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-from opentelemetry.trace import INVALID_SPAN, Span, use_span
+from opentelemetry.context import attach
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.call import Call, current_call
@@ -48,15 +49,12 @@ class Observer:
         # Never taken back, as the task ends with the call.
         current_call.set(call)
         common_fields.set({"request_id": call.request_id, "trace_id": call.trace_id, "method": method})
+        if span is not INVALID_SPAN:
+            # For whoever traces below (a backend that asks another service).
+            attach(set_span_in_context(span))
         self._activities.begin(call)
         try:
-            # Made current for whoever traces below (a backend that asks another service).
-            with (
-                use_span(span, record_exception=False, set_status_on_exception=False)
-                if span is not INVALID_SPAN
-                else nullcontext()
-            ):
-                yield call
+            yield call
         finally:
             call.end()
             # The caller does not wait for it: the last message is on its way by then.
