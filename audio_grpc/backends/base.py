@@ -11,6 +11,7 @@ methods of a loaded backend are called from several threads at once, as many as 
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
 from annotated_types import Ge
@@ -154,7 +155,7 @@ class SynthesizerInfo:
     work_bytes: int = 0
     """The host's memory that one call takes while it is spoken, beside the weights."""
 
-    @property
+    @cached_property
     def language_codes(self) -> tuple[str, ...]:
         """BCP-47 codes of all that it speaks, without repetition."""
         own = (code for voice in self.voices for code in voice.language_codes)

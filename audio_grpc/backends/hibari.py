@@ -6,6 +6,7 @@ a piece. Further voices of its own are downloaded by the package if the option `
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,7 @@ class Hibari:
         self._engines: dict[str, Engine] = {}
         self._readers: dict[str, EnglishReader] = {}
 
-    @property
+    @cached_property
     def info(self) -> SynthesizerInfo:
         """Known without loading."""
         return SynthesizerInfo(SAMPLE_RATE, self._voices, options=frozenset({"speed", "seed"}))

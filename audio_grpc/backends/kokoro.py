@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ class Kokoro:
         self._voices = tuple(_voice(name) for name in names)
         self._engine: _Engine | None = None
 
-    @property
+    @cached_property
     def info(self) -> SynthesizerInfo:
         """Known without loading."""
         return SynthesizerInfo(

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated
 
 import numpy as np
@@ -120,7 +120,7 @@ class ToneSpeaker:
         self._weights = NO_WEIGHTS
         self._broken = False
 
-    @property
+    @cached_property
     def info(self) -> SynthesizerInfo:
         """One voice, for every language, and no options."""
         voice = Voice("tone", ("und",), "Sine waves, two a byte")
@@ -164,7 +164,7 @@ class ToneListener:
         self._options = read_options(spec, ToneOptions)
         self._weights = NO_WEIGHTS
 
-    @property
+    @cached_property
     def info(self) -> TranscriberInfo:
         """Knows no language, and can give word times."""
         return TranscriberInfo(

@@ -5,6 +5,7 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from audio_grpc.backends.base import SynthesizerInfo
+from audio_grpc.runtime.memory import Footprint
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.services.pages import page_of
@@ -48,12 +49,13 @@ def find_model(models: Models, name: str) -> AnyModel:
 
 def describe(model: AnyModel) -> pb.Model:
     """Returns the message for a model as it is now."""
-    info = model.backend.info
+    info, state, progress = model.backend.info, model.state, model.progress
+    footprint = model.footprint if state is State.READY else Footprint()
     message = pb.Model(
         name=model.name,
         aliases=model.spec.aliases,
         kind=pb.MODEL_KIND_TRANSCRIBER,
-        state=STATES[model.state],
+        state=STATES[state],
         backend=model.spec.backend,
         device=model.spec.device,
         compute_type=model.spec.compute_type,
@@ -65,13 +67,11 @@ def describe(model: AnyModel) -> pb.Model:
         queued=model.admission.waiting,
         max_running=model.admission.places,
         max_queued=model.admission.queue,
-        load_progress=model.progress.done,
-        load_step=model.progress.step,
+        load_progress=progress.done,
+        load_step=progress.step,
+        host_memory_bytes=footprint.host,
+        device_memory_bytes=footprint.device,
     )
-    if model.state is State.READY:
-        message.MergeFrom(
-            pb.Model(host_memory_bytes=model.footprint.host, device_memory_bytes=model.footprint.device)
-        )
     if isinstance(info, SynthesizerInfo):
         message.kind = pb.MODEL_KIND_SYNTHESIZER
         message.voices.extend(voice.name for voice in info.voices)

@@ -1,7 +1,7 @@
 """A transcriber whose model is elsewhere."""
 
 from collections.abc import Generator
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 from audio_grpc.audio import to_pcm, wav_header
@@ -34,7 +34,7 @@ class UpstreamListener:
         self._options = read_options(spec, ListenerOptions)
         self._providers: Providers[TranscriptUpstream] | None = None
 
-    @property
+    @cached_property
     def info(self) -> TranscriberInfo:
         """The configured capabilities. A call waits on its thread, so there is one thread for each."""
         tells_words = all(upstream.verbose_json for upstream in self._options.upstreams)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from audio_grpc.backends.base import ModelSpec, SynthesizerInfo, Traits, read_options
@@ -29,7 +29,7 @@ class UpstreamSpeaker:
         self._options = read_options(spec, SpeakerOptions)
         self._providers: Providers[SpeechUpstream] | None = None
 
-    @property
+    @cached_property
     def info(self) -> SynthesizerInfo:
         """The configured capabilities. A call waits on its thread, so there is one thread for each."""
         return SynthesizerInfo(
