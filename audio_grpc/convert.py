@@ -32,12 +32,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 TO_ENCODING = {
-    audio_pb2.AUDIO_ENCODING_WAV: Encoding.WAV,
-    audio_pb2.AUDIO_ENCODING_MP3: Encoding.MP3,
-    audio_pb2.AUDIO_ENCODING_OPUS: Encoding.OPUS,
-    audio_pb2.AUDIO_ENCODING_FLAC: Encoding.FLAC,
-    audio_pb2.AUDIO_ENCODING_AAC: Encoding.AAC,
-    audio_pb2.AUDIO_ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
+    audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding.name}"): encoding for encoding in Encoding
 }
 TO_STRATEGY = {
     text_to_speech_pb2.SPLIT_STRATEGY_SENTENCE: Strategy.SENTENCE,

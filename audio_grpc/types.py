@@ -186,6 +186,8 @@ class Encoding(Enum):
     FLAC = "flac"
     AAC = "aac"
     PCM_S16LE = "pcm"
+    MULAW = "mulaw"
+    ALAW = "alaw"
 
 
 class Strategy(Enum):

@@ -22,7 +22,6 @@ from audio_grpc.client import (
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
 from audio_grpc.types import Speech, SynthesisOptions
-from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
 from audio_grpc.v1.text_to_speech_pb2 import (
     SpeechFlush,
     StreamingSynthesisOptions,
@@ -31,6 +30,7 @@ from audio_grpc.v1.text_to_speech_pb2 import (
 )
 from tests.conftest import PATIENCE_SECONDS, Start
 from tests.eventually import eventually
+from tests.headers import BARE, headed
 from tests.test_calls import until_idle
 
 PCM = Encoding.PCM_S16LE
@@ -74,8 +74,8 @@ async def until_cancelled(speech: AsyncLiveSpeech) -> tuple[list[SpokenAudio], S
 
 
 async def said(client: AsyncClient, audio: bytes, encoding: Encoding = Encoding.WAV) -> str:
-    raw = RawAudioFormat(sample_rate_hertz=24000) if encoding is PCM else None
-    return "".join([segment.text async for segment in client.transcribe(audio, raw_format=raw)])
+    audio = headed(audio, encoding, 24000)
+    return "".join([segment.text async for segment in client.transcribe(audio)])
 
 
 class Gate:
@@ -168,7 +168,7 @@ async def test_a_flush_speaks_what_there_is(start: Start) -> None:
         assert (await read(speech, 2 * BYTE))[0].text_start == 8
 
 
-@pytest.mark.parametrize("encoding", [one for one in Encoding if one not in (PCM, Encoding.WAV)])
+@pytest.mark.parametrize("encoding", [one for one in Encoding if one not in (*BARE, Encoding.WAV)])
 async def test_a_flush_keeps_no_sound_back(start: Start, encoding: Encoding) -> None:
     _, client = await start()
     async with client.live_speech(encoding=encoding, max_wait=10) as speech:

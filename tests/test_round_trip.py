@@ -6,8 +6,8 @@ import jiwer
 import pytest
 
 from audio_grpc.client import Client, Encoding
-from audio_grpc.v1.speech_to_text_pb2 import RawAudioFormat
 from tests.conftest import DATA
+from tests.headers import headed
 
 # Harvard sentences, lists 1 and 2: phonetically balanced, and without numbers or names whose spelling
 # could differ while the sound is right. IEEE Recommended Practice for Speech Quality Measurements, 1969.
@@ -53,10 +53,7 @@ def test_sentences_survive_every_encoding(client: Client, encoding: Encoding) ->
     with client.synthesize(" ".join(SENTENCES), encoding=encoding) as speech:
         rate = speech.start().format.sample_rate_hertz
         audio = b"".join(speech)
-    if encoding is Encoding.PCM_S16LE:
-        understood = pcm_text_of(client, audio, rate)
-    else:
-        understood = text_of(client, audio)
+    understood = text_of(client, headed(audio, encoding, rate))
     heard[encoding] = understood
     assert word_error_rate([" ".join(SENTENCES)], [understood]) <= 2 * WORST_WORD_ERROR_RATE, understood
 
@@ -65,11 +62,6 @@ def test_all_encodings_together_lose_at_most_one_word_in_twenty() -> None:
     assert set(heard) == set(Encoding), "runs after the encodings have been tried"
     said = [" ".join(SENTENCES)] * len(heard)
     assert word_error_rate(said, list(heard.values())) <= WORST_WORD_ERROR_RATE, heard
-
-
-def pcm_text_of(client: Client, audio: bytes, rate: int) -> str:
-    raw = RawAudioFormat(sample_rate_hertz=rate)
-    return "".join(segment.text for segment in client.transcribe(audio, raw_format=raw, language_code="en"))
 
 
 def test_recorded_human_speech_is_understood(client: Client) -> None:

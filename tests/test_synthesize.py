@@ -9,6 +9,7 @@ import pytest
 from audio_grpc.client import AsyncClient, Encoding, ServiceError, Strategy
 from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_OPUS, AudioFormat
 from tests.conftest import Start
+from tests.headers import headed
 
 TEXT = "First, a word. Then 3.14 more!\n\nA new paragraph, “quoted”: 世界 🎉 … and the end."
 
@@ -21,12 +22,28 @@ async def spoken(client: AsyncClient, text: str, **options: object) -> bytes:
     return b"".join([data async for data in client.synthesize(text, **options)])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "encoding", [encoding for encoding in Encoding if encoding is not Encoding.PCM_S16LE]
-)
-async def test_every_character_comes_through_every_container(start: Start, encoding: Encoding) -> None:
+@pytest.mark.parametrize("encoding", list(Encoding))
+async def test_every_character_comes_through_every_encoding(start: Start, encoding: Encoding) -> None:
     _, client = await start()
-    assert await heard(client, await spoken(client, TEXT, encoding=encoding)) == TEXT
+    async with client.synthesize(TEXT, encoding=encoding) as speech:
+        rate = (await speech.start()).format.sample_rate_hertz
+        data = b"".join([piece async for piece in speech])
+    assert await heard(client, headed(data, encoding, rate)) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("encoding", "media_type"), [(Encoding.MULAW, "audio/pcmu"), (Encoding.ALAW, "audio/pcma")]
+)
+async def test_telephone_codes_are_at_8_khz_unless_asked_otherwise(
+    start: Start, encoding: Encoding, media_type: str
+) -> None:
+    _, client = await start()
+    for asked, rate in ((None, 8000), (16000, 16000)):
+        async with client.synthesize("Hello.", encoding=encoding, sample_rate_hertz=asked) as speech:
+            told = (await speech.start()).format
+            data = b"".join([piece async for piece in speech])
+        assert (told.media_type, told.sample_rate_hertz, told.channel_count) == (media_type, rate, 1)
+        assert len(data) == 6 * rate // 10, "a byte for each sample of the six tones of 100 ms"
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))

@@ -1,8 +1,9 @@
 """The one table of audio encodings: names, media types, rates and how to make them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from audio_grpc.audio.g711 import Pcm, to_alaw, to_mulaw
 from audio_grpc.errors import InvalidRequest
 from audio_grpc.types import Encoding
 
@@ -31,7 +32,13 @@ class Codec:
     bit_rates: Mapping[int, int] | None = None
     """Bits per second by sample rate in hertz, the supported ones; None is lossless at any rate."""
     muxer: Muxer | None = None
-    """The encoder; None for plain samples."""
+    """The encoder; None for samples one after the other."""
+    code: Callable[[Pcm], bytes] = Pcm.tobytes
+    """The function that writes 16-bit samples, where there is no muxer."""
+    usual_rate_hertz: int | None = None
+    """The sample rate unless another is requested; None for the model's own."""
+    has_header: bool = True
+    """False for bare samples: nothing tells what they are, and any part of them can be played alone."""
 
     def supports(self, sample_rate_hertz: int) -> bool:
         """Tells if the encoding exists at this sample rate."""
@@ -84,24 +91,27 @@ CODECS: Mapping[Encoding, Codec] = {
         muxer=Muxer("flac", "flac", "s16", 1, {**_STREAMED, "metadata_header_padding": "0"}),
     ),
     Encoding.AAC: Codec("audio/aac", _MPEG_BIT_RATES, Muxer("adts", "aac", "fltp", 3, _STREAMED)),
-    Encoding.PCM_S16LE: Codec("audio/pcm"),
+    Encoding.PCM_S16LE: Codec("audio/pcm", has_header=False),
+    # Names of RFC 4856; telephones have 8 kHz.
+    Encoding.MULAW: Codec("audio/pcmu", code=to_mulaw, usual_rate_hertz=8_000, has_header=False),
+    Encoding.ALAW: Codec("audio/pcma", code=to_alaw, usual_rate_hertz=8_000, has_header=False),
 }
 
 
 def choose_rate(encoding: Encoding, requested: int | None, native: int) -> int:
     """The sample rate in hertz to deliver ``encoding`` at.
 
-    Without a request that is the model's ``native`` rate, or the next higher one that the encoding
-    has (its highest, if none is higher). Raises InvalidRequest (``sample_rate_hertz``) for a request
-    that the encoding cannot fulfil.
+    Without a request that is the encoding's usual rate; where it has none, the model's ``native`` rate, or
+    the next higher one that the encoding has (its highest, if none is higher). Raises InvalidRequest
+    (``sample_rate_hertz``) for a request that the encoding cannot fulfil.
     """
     codec = CODECS[encoding]
     if requested is None:
-        return _nearest(codec, native)
+        return codec.usual_rate_hertz or _nearest(codec, native)
     if not codec.supports(requested):
         raise InvalidRequest(
             f"{encoding.value} is not available at {requested} Hz; choose from {codec.rates_text}, or leave "
-            "the field unset for the model's own rate",
+            "the field unset",
             field="sample_rate_hertz",
         )
     return requested

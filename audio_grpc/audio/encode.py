@@ -1,20 +1,18 @@
 """Speech out: a stream of model chunks becomes one continuous encoded stream."""
 
 import struct
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import OutputContainer
 
 from audio_grpc.audio.codecs import CODECS, Codec, Muxer, choose_rate
+from audio_grpc.audio.g711 import Pcm
 from audio_grpc.audio.resample import Resampler, resample
 from audio_grpc.samples import Samples
 from audio_grpc.types import Audio, Encoding
-
-Pcm = npt.NDArray[np.int16]
 
 MAX_PIECE_BYTES = 16 * 1024
 """The largest piece that ``encode`` yields.
@@ -59,7 +57,7 @@ class Encoder:
         codec = CODECS[encoding]
         self._container: _Plain | _Muxed
         if codec.muxer is None:
-            self._container = _Plain(wav_header(self._rate) if encoding is Encoding.WAV else b"")
+            self._container = _Plain(wav_header(self._rate) if codec.has_header else b"", codec.code)
         else:
             self._container = _Muxed(codec, codec.muxer, self._rate)
 
@@ -141,16 +139,17 @@ def _encoded(chunks: Iterable[Audio], encoder: Encoder, rate: int) -> Generator[
 
 
 class _Plain:
-    """Samples as they are, after a header."""
+    """Samples one after the other, after a header."""
 
     held_back_samples = 0
 
-    def __init__(self, header: bytes) -> None:
+    def __init__(self, header: bytes, code: Callable[[Pcm], bytes]) -> None:
         self._header = header
+        self._code = code
 
     def write(self, block: Pcm) -> Iterator[bytes]:
         header, self._header = self._header, b""
-        yield header + block.tobytes()
+        yield header + self._code(block)
 
     def finish(self) -> Iterator[bytes]:
         if self._header:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/audio.proto\x12\raudio_grpc.v1\"\x83\x01\n\x0b\x41udioFormat\x12.\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12\x12\n\nmedia_type\x18\x04 \x01(\t*\xc7\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_ENCODING_WAV\x10\x01\x12\x16\n\x12\x41UDIO_ENCODING_MP3\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x03\x12\x17\n\x13\x41UDIO_ENCODING_FLAC\x10\x04\x12\x16\n\x12\x41UDIO_ENCODING_AAC\x10\x05\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/audio.proto\x12\raudio_grpc.v1\"\x83\x01\n\x0b\x41udioFormat\x12.\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1c.audio_grpc.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12\x12\n\nmedia_type\x18\x04 \x01(\t*\xfa\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_ENCODING_WAV\x10\x01\x12\x16\n\x12\x41UDIO_ENCODING_MP3\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x03\x12\x17\n\x13\x41UDIO_ENCODING_FLAC\x10\x04\x12\x16\n\x12\x41UDIO_ENCODING_AAC\x10\x05\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x06\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x07\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'audio_grpc.v1.audio_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDIOENCODING']._serialized_start=179
-  _globals['_AUDIOENCODING']._serialized_end=378
+  _globals['_AUDIOENCODING']._serialized_end=429
   _globals['_AUDIOFORMAT']._serialized_start=45
   _globals['_AUDIOFORMAT']._serialized_end=176
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,14 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     """AAC-LC in ADTS. 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000 Hz."""
     AUDIO_ENCODING_PCM_S16LE: _AudioEncoding.ValueType  # 6
     """Headerless signed 16-bit little-endian samples. 8000 to 48000 Hz."""
+    AUDIO_ENCODING_MULAW: _AudioEncoding.ValueType  # 7
+    """Headerless 8-bit mu-law, as telephones in North America and Japan have it (ITU-T G.711). 8000 Hz unless asked
+    otherwise, up to 48000 Hz.
+    """
+    AUDIO_ENCODING_ALAW: _AudioEncoding.ValueType  # 8
+    """Headerless 8-bit A-law, as telephones elsewhere have it (ITU-T G.711). 8000 Hz unless asked otherwise, up to
+    48000 Hz.
+    """
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """How audio is encoded. Every encoding streams as one continuous file: the chunks of a response,
@@ -61,6 +69,14 @@ AUDIO_ENCODING_AAC: AudioEncoding.ValueType  # 5
 """AAC-LC in ADTS. 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000 Hz."""
 AUDIO_ENCODING_PCM_S16LE: AudioEncoding.ValueType  # 6
 """Headerless signed 16-bit little-endian samples. 8000 to 48000 Hz."""
+AUDIO_ENCODING_MULAW: AudioEncoding.ValueType  # 7
+"""Headerless 8-bit mu-law, as telephones in North America and Japan have it (ITU-T G.711). 8000 Hz unless asked
+otherwise, up to 48000 Hz.
+"""
+AUDIO_ENCODING_ALAW: AudioEncoding.ValueType  # 8
+"""Headerless 8-bit A-law, as telephones elsewhere have it (ITU-T G.711). 8000 Hz unless asked otherwise, up to
+48000 Hz.
+"""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
 
 @_typing.final

@@ -558,7 +558,7 @@ class DownloadSpeechJobRequest(_message.Message):
     """How the audio is encoded; what the job was made with if unspecified."""
     sample_rate_hertz: _builtins.int
     """Samples a second, see SynthesizeRequest.sample_rate_hertz. Unset: what the job was made with; where
-    `encoding` is another one, the model's own rate, or the next higher that the encoding has.
+    `encoding` is another one, as SynthesizeRequest.sample_rate_hertz says.
     """
     follow: _builtins.bool
     """Whether to send what there is of a job that is not completed, and the rest as it is spoken. One that fails

@@ -94,7 +94,7 @@ class SynthesizeRequest(_message.Message):
     """How the audio is encoded; WAV if unspecified."""
     sample_rate_hertz: _builtins.int
     """Samples a second, 8000 to 48000 as far as the encoding has them, else INVALID_ARGUMENT. Unset: the
-    model's own rate, or the next higher that the encoding has.
+    model's own rate, or the next higher that the encoding has; 8000 for MULAW and ALAW.
     """
     speed: _builtins.float
     """Pace, 0.25 to 4.0, else INVALID_ARGUMENT; 1.0 is the voice's own."""

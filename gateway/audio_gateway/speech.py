@@ -11,7 +11,7 @@ from audio_gateway.exchange import Answer, Head
 from audio_grpc.client import AsyncClient, Encoding, SpeechOptions
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisUsage
 
-Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "mulaw", "alaw"]
 SAMPLE_BYTES = 2
 IGNORED_FIELDS_HEADER = "x-ignored-fields"
 MAX_IGNORED = 20

@@ -20,6 +20,7 @@ from audio_grpc.v1.conversation_pb2 import (
 )
 from audio_grpc.v1.speech_to_text_pb2 import Endpointing, UtteranceTranscript
 from tests.conversation.conftest import BYTE, PCM, RATE, House, Open, following, kinds, rest, sound
+from tests.headers import headed
 
 MANUAL = Endpointing(manual=True)
 
@@ -190,6 +191,7 @@ async def test_letters_without_a_sound_are_left_out_of_the_sound_only(
 async def test_every_encoding_is_one_file_over_all_turns(house: House, encoding: Encoding) -> None:
     events = []
     async with house.client.converse(speaking={"encoding": encoding}) as conversation:
+        started = await conversation.start()
         for reply in ("One.", "Two."):
             await conversation.say("More?")
             await (await house.chat.asked()).reply(reply)
@@ -200,9 +202,8 @@ async def test_every_encoding_is_one_file_over_all_turns(house: House, encoding:
         await conversation.end()
         events += (await rest(conversation))[0]
     data = sound(events)
-    if encoding is Encoding.PCM_S16LE:
-        data = _wave(data)
-    said = "".join([segment.text async for segment in house.client.transcribe(data)])
+    rate = started.speaking.format.sample_rate_hertz
+    said = "".join([segment.text async for segment in house.client.transcribe(headed(data, encoding, rate))])
     assert said.startswith("One.")
 
 

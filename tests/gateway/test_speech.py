@@ -10,10 +10,11 @@ from typing import Any
 import openai
 import pytest
 
-from audio_grpc.client import AsyncClient
+from audio_grpc.client import AsyncClient, Encoding
 from tests.conftest import PATIENCE_SECONDS
 from tests.eventually import eventually
 from tests.gateway.conftest import KEY, Door, Open
+from tests.headers import headed
 
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
 MEDIA_TYPES = {
@@ -52,6 +53,15 @@ async def test_every_format_says_the_text(door: Door, form: Any) -> None:
     )
     assert reply.response.headers["content-type"].partition(";")[0] == MEDIA_TYPES[form]
     assert await heard(door, reply.content, form) == TEXT
+
+
+@pytest.mark.parametrize(("form", "code"), [("mulaw", "audio/pcmu"), ("alaw", "audio/pcma")])
+async def test_telephone_codes_say_the_text(door: Door, form: Any, code: str) -> None:
+    reply = await door.openai.audio.speech.create(
+        model="tts-1", voice="tone", input=TEXT, response_format=form
+    )
+    assert reply.response.headers["content-type"].partition(";")[0] == code
+    assert await heard(door, headed(reply.content, Encoding(form), 8000)) == TEXT
 
 
 @pytest.mark.parametrize("form", FORMATS)

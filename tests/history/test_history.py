@@ -115,6 +115,16 @@ async def test_live_speech_is_kept_as_one_file(keeping: Start) -> None:
     assert await played(client, past) == sound
 
 
+async def test_speech_for_telephones_is_kept_with_a_header(keeping: Start) -> None:
+    _, client = await keeping()
+    sound = await speak(client, encoding=Encoding.MULAW)
+    (past,) = await kept(client)
+    assert (past.audio.format.media_type, past.audio.format.sample_rate_hertz) == ("audio/wav", 8000)
+    file = await played(client, past)
+    assert file[44:] == sound
+    assert await hear(client, file) == TEXT
+
+
 async def test_a_conversation_is_kept_with_both_sides_and_the_sound_of_one(keeping: Start) -> None:
     async with ChatDouble() as chat:
         llm = {"base_url": chat.base_url, "system_prompt": "Be brief."}

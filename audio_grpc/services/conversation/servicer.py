@@ -9,6 +9,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
+from audio_grpc.audio import CODECS
 from audio_grpc.chat import Chat
 from audio_grpc.convert import TO_ENCODING, from_seconds
 from audio_grpc.pipelines import PipelineSpec
@@ -23,7 +24,6 @@ from audio_grpc.services.live_stages import HearingStage, SpeakingStage
 from audio_grpc.services.pages import page_of
 from audio_grpc.services.requests import Limits
 from audio_grpc.telemetry.call import Call, current_call
-from audio_grpc.types import Encoding
 from audio_grpc.v1 import conversation_pb2 as pb
 from audio_grpc.v1.conversation_pb2_grpc import ConversationServiceServicer
 from audio_grpc.v1.speech_to_text_pb2 import StreamingTranscriptionStarted, TranscriptionUsage
@@ -71,7 +71,7 @@ class Conversations(ConversationServiceServicer):
             speech, spoken, _ = await stack.enter_async_context(
                 self._speaking.open(job.speaking, limits, skips_unspeakable=True)
             )
-            is_bare = TO_ENCODING[spoken.format.encoding] is Encoding.PCM_S16LE
+            is_bare = not CODECS[TO_ENCODING[spoken.format.encoding]].has_header
             conversation = Conversation(
                 job,
                 thinker,

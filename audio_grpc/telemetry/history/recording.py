@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from audio_grpc.audio import MAX_RAW_CHANNELS, MAX_RAW_RATE_HERTZ, wave_header
-from audio_grpc.telemetry.history.sound import WAV, WAVE_CODES, media_type_of
+from audio_grpc.telemetry.history.sound import HEADED, WAV, WAVE_CODES, media_type_of
 from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_WAV, AudioFormat
 from audio_grpc.v1.history_pb2 import PastRequest
 
@@ -91,6 +91,9 @@ class Recording:
     def describe(self, audio_format: AudioFormat) -> None:
         """Sets the format of the sound that is made."""
         self._format.CopyFrom(audio_format)
+        if coded := HEADED.get(audio_format.encoding):
+            rate, channels = audio_format.sample_rate_hertz, audio_format.channel_count
+            self.describe_samples(Samples(coded, rate, channels))
 
     def describe_samples(self, samples: Samples) -> None:
         """The sound that comes has no header of its own."""

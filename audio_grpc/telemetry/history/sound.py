@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from audio_grpc.v1.audio_pb2 import AUDIO_ENCODING_ALAW, AUDIO_ENCODING_MULAW
 from audio_grpc.v1.speech_to_text_pb2 import (
     SAMPLE_FORMAT_ALAW,
     SAMPLE_FORMAT_F32LE,
@@ -26,6 +27,11 @@ WAVE_CODES: Mapping[int, tuple[int, int]] = {
     SAMPLE_FORMAT_F32LE: (3, 32),
     SAMPLE_FORMAT_ALAW: (6, 8),
     SAMPLE_FORMAT_MULAW: (7, 8),
+}
+# Bare sound that was made and is kept with a header, since few programs play it without one.
+HEADED: Mapping[int, int] = {
+    AUDIO_ENCODING_ALAW: SAMPLE_FORMAT_ALAW,
+    AUDIO_ENCODING_MULAW: SAMPLE_FORMAT_MULAW,
 }
 
 
