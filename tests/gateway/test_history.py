@@ -21,11 +21,14 @@ KEEPING = {"history": True, "history_audio": "all", "history_texts": True}
 async def kept(door: Door, count: int, **query: Any) -> list[dict[str, Any]]:
     """The entries, once there are so many."""
 
-    async def enough() -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await listed(door, **query))["data"]
-        return entries if len(entries) >= count else []
+    entries: list[dict[str, Any]] = []
 
-    return await eventually(enough)
+    async def enough() -> bool:
+        entries[:] = (await listed(door, **query))["data"]
+        return len(entries) >= count
+
+    await eventually(enough)
+    return entries
 
 
 async def listed(door: Door, **query: Any) -> dict[str, Any]:

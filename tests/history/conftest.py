@@ -22,11 +22,13 @@ def keeping(start: Start) -> Start:
 async def kept(client: AsyncClient, count: int = 1, **which: Any) -> list[PastRequest]:
     """The past requests, once there are so many: they are written just after their callers were answered."""
 
-    async def enough() -> list[PastRequest] | None:
-        found = (await client.list_past_requests(**which).page()).requests
-        return list(found) if len(found) >= count else None
+    found: list[PastRequest] = []
 
-    found = await eventually(enough)
+    async def enough() -> bool:
+        found[:] = (await client.list_past_requests(**which).page()).requests
+        return len(found) >= count
+
+    await eventually(enough)
     assert len(found) == count
     return found
 
