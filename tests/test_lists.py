@@ -278,10 +278,6 @@ async def test_a_key_has_so_many_voices_and_a_voice_so_many_names(start: Start) 
     assert too_many(await refused(client.create_voice("Clara", SAMPLE)))
     await client.delete_custom_voice("Berta")
     await client.create_voice("Clara", SAMPLE)
-    await named(client, 20)
-    assert too_many(await refused(client.add_voice_alias("Anna", "One more")))
-
-
-async def named(client: AsyncClient, count: int) -> None:
-    for number in range(count):
-        await client.add_voice_alias("Anna", f"Anna {number}")
+    names = [f"Anna {number}" for number in range(21)]
+    assert too_many(await refused(client.update_voice("Anna", aliases=names)))
+    assert len((await client.update_voice("Anna", aliases=names[:20])).aliases) == 20

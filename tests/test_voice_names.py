@@ -5,9 +5,11 @@ import json
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from audio_grpc.client import AsyncClient, Client, Encoding, ServiceError
 from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample
+from audio_grpc.v1.voice_pb2 import CustomVoice, UpdateCustomVoiceRequest
 from tests.conftest import DATA, Start
 from tests.eventually import eventually
 
@@ -25,8 +27,8 @@ async def speak(client: AsyncClient, voice: str = "", sample: SpeakerSample | No
 async def test_a_voice_keeps_its_id_under_another_name(start: Start) -> None:
     _, client = await start(**CLONING)
     voice = await client.create_voice("Anna", SAMPLE, transcript="What she says.", consent="form 7")
-    await client.add_voice_alias("Anna", "narrator")
-    renamed = await client.rename_voice("Anna", "Anne")
+    await client.update_voice("Anna", aliases=["narrator"])
+    renamed = await client.update_voice("Anna", name="Anne")
     assert (renamed.id, renamed.name, list(renamed.aliases)) == (voice.id, "Anne", ["narrator"])
     assert (renamed.transcript, renamed.consent) == ("What she says.", "form 7")
     assert renamed.create_time == voice.create_time
@@ -37,9 +39,60 @@ async def test_a_voice_keeps_its_id_under_another_name(start: Start) -> None:
     with pytest.raises(ServiceError) as unknown:
         await speak(client, "Anna")
     assert unknown.value.reason == "VOICE_NOT_FOUND"
-    assert await client.rename_voice("Anne", "Anne") == renamed
+    assert await client.update_voice("Anne", name="Anne") == renamed
     (_, listed) = await client.list_voices()
     assert set(listed.aliases) >= {"Anne", "narrator"}
+
+
+async def update(client: AsyncClient, voice: CustomVoice, *paths: str) -> CustomVoice:
+    """Sends the voice with a mask of these paths."""
+    request = UpdateCustomVoiceRequest(voice=voice, update_mask=FieldMask(paths=paths))
+    return (await client._unary(client._voices.UpdateCustomVoice, request)).voice
+
+
+async def test_an_update_is_of_what_the_mask_names(start: Start) -> None:
+    _, client = await start(**CLONING)
+    made = await client.create_voice("Anna", SAMPLE, transcript="What she says.")
+    wanted = CustomVoice(id=made.id, name="Anne", aliases=["A", "B"], transcript="Another text.")
+    assert (await update(client, wanted, "aliases")).name == "Anna"
+    voice = await update(client, wanted, "name", "aliases")
+    assert (voice.name, list(voice.aliases)) == ("Anne", ["A", "B"])
+    assert (await update(client, CustomVoice(id="Anne", aliases=["C"]))).name == "Anne", "it was not set"
+    voice = await update(client, CustomVoice(id="C", name="Zoe"), "*")
+    assert (voice.name, list(voice.aliases), voice.transcript) == ("Zoe", [], "What she says.")
+    assert await update(client, CustomVoice(id="Zoe")) == voice
+    for bare, path, field in (
+        (CustomVoice(id="Zoe", transcript="x"), "transcript", "update_mask"),
+        (CustomVoice(id="Zoe", key_id="x"), "voice.name", "update_mask"),
+        (CustomVoice(id="Zoe"), "*", "voice.name"),
+        (CustomVoice(id="Zoe", aliases=["\x07"]), "aliases", "voice.aliases"),
+    ):
+        with pytest.raises(ServiceError) as refused:
+            await update(client, bare, path)
+        assert (refused.value.code, refused.value.field) == (grpc.StatusCode.INVALID_ARGUMENT, field)
+    with pytest.raises(ServiceError) as unknown:
+        await update(client, CustomVoice(id="nobody", name="x"))
+    assert (unknown.value.reason, unknown.value.field) == ("VOICE_NOT_FOUND", "voice.id")
+    assert await client.list_custom_voices() == [voice]
+
+
+async def test_an_update_is_made_whole_or_not_at_all(start: Start) -> None:
+    _, client = await start(**CLONING)
+    await client.create_voice("Anna", SAMPLE)
+    voice = await client.update_voice("Anna", aliases=["A"])
+    await client.create_voice("Zoe", SAMPLE)
+    for name, aliases, field in (
+        ("Anne", ["B", "Zoe"], "voice.aliases"),
+        ("Zoe", ["B"], "voice.name"),
+        ("A", [], "voice.name"),
+        ("Anne", ["B", "B"], "voice.aliases"),
+        ("Anne", ["B", "tone"], "voice.aliases"),
+    ):
+        with pytest.raises(ServiceError) as taken:
+            await client.update_voice("Anna", name=name, aliases=aliases)
+        assert (taken.value.reason, taken.value.field) == ("VOICE_EXISTS", field)
+        assert await client.get_custom_voice("Anna") == voice
+    await client.create_voice("B", SAMPLE)  # which is free
 
 
 async def test_of_two_servers_that_want_a_name_one_gets_it(start: Start) -> None:
@@ -47,7 +100,11 @@ async def test_of_two_servers_that_want_a_name_one_gets_it(start: Start) -> None
     _, other = await start(**CLONING)
     for name in ("a", "b"):
         await one.create_voice(name, SAMPLE)
-    wanted = [one.add_voice_alias("a", "n"), other.add_voice_alias("b", "n"), other.rename_voice("b", "n")]
+    wanted = [
+        one.update_voice("a", aliases=["n"]),
+        other.update_voice("b", aliases=["n"]),
+        other.update_voice("b", name="n"),
+    ]
     results = await asyncio.gather(*wanted, return_exceptions=True)
     refused = [result for result in results if isinstance(result, ServiceError)]
     assert [error.reason for error in refused] == ["VOICE_EXISTS"] * 2
@@ -58,7 +115,7 @@ async def test_of_two_servers_that_want_a_name_one_gets_it(start: Start) -> None
 async def test_an_alias_is_no_name_to_delete_a_voice_by(start: Start) -> None:
     _, client = await start(**CLONING)
     await client.create_voice("Anna", SAMPLE)
-    await client.add_voice_alias("Anna", "A")
+    await client.update_voice("Anna", aliases=["A"])
     with pytest.raises(ServiceError, match="no custom voice 'A'"):
         await client.delete_custom_voice("A")
     await client.delete_custom_voice("Anna")
@@ -137,9 +194,9 @@ async def test_the_synchronous_client(start: Start) -> None:
 def _use(address: str) -> None:
     with Client(address) as client:
         voice = client.create_voice("Anna", SAMPLE)
-        assert list(client.add_voice_alias("Anna", "A").aliases) == ["A"]
-        assert list(client.remove_voice_alias("Anna", "A").aliases) == []
-        assert client.rename_voice("Anna", "Anne").id == voice.id
+        assert list(client.update_voice("Anna", aliases=["A"]).aliases) == ["A"]
+        assert list(client.update_voice("Anna", aliases=[]).aliases) == []
+        assert client.update_voice("Anna", name="Anne").id == voice.id
         assert client.get_voice_sample("Anne") == SAMPLE
         client.set_default_voice("Anne")
         default = client.get_default_voice()

@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from typing import Self, Unpack
 from uuid import uuid4
@@ -26,6 +26,7 @@ from audio_grpc.client.options import (
     listen_request,
     synthesize_request,
     transcribe_request,
+    update_voice_request,
 )
 from audio_grpc.client.pages import LARGEST_PAGE
 from audio_grpc.client.streams import (
@@ -75,7 +76,6 @@ from audio_grpc.v1.voice_admin_pb2 import (
 )
 from audio_grpc.v1.voice_admin_pb2_grpc import VoiceAdminServiceStub
 from audio_grpc.v1.voice_pb2 import (
-    AddVoiceAliasRequest,
     CreateCustomVoiceRequest,
     CustomVoice,
     DeleteCustomVoiceRequest,
@@ -83,8 +83,6 @@ from audio_grpc.v1.voice_pb2 import (
     GetCustomVoiceSampleRequest,
     GetDefaultVoiceRequest,
     ListCustomVoicesRequest,
-    RemoveVoiceAliasRequest,
-    RenameCustomVoiceRequest,
 )
 from audio_grpc.v1.voice_pb2_grpc import VoiceServiceStub
 
@@ -250,20 +248,12 @@ class AsyncClient(AsyncJobs, AsyncHistory, AsyncAdmin):
         request = ShareCustomVoiceRequest(id=id_or_name)
         return (await self._unary(self._voice_admin.ShareCustomVoice, request)).voice
 
-    async def rename_voice(self, id_or_name: str, name: str) -> CustomVoice:
-        """Gives a custom voice another name; returns the voice."""
-        request = RenameCustomVoiceRequest(id=id_or_name, name=name)
-        return (await self._unary(self._voices.RenameCustomVoice, request)).voice
-
-    async def add_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Gives a custom voice a further name; returns the voice."""
-        request = AddVoiceAliasRequest(id=id_or_name, alias=alias)
-        return (await self._unary(self._voices.AddVoiceAlias, request)).voice
-
-    async def remove_voice_alias(self, id_or_name: str, alias: str) -> CustomVoice:
-        """Removes a further name of a custom voice; returns the voice."""
-        request = RemoveVoiceAliasRequest(id=id_or_name, alias=alias)
-        return (await self._unary(self._voices.RemoveVoiceAlias, request)).voice
+    async def update_voice(
+        self, id_or_name: str, *, name: str | None = None, aliases: Sequence[str] | None = None
+    ) -> CustomVoice:
+        """Gives a custom voice another name, other aliases, or both; returns the voice."""
+        request = update_voice_request(id_or_name, name, aliases)
+        return (await self._unary(self._voices.UpdateCustomVoice, request)).voice
 
     async def get_voice_sample(self, id_or_name: str) -> bytes:
         """Returns the recording that a custom voice was made from."""

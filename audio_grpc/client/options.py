@@ -1,7 +1,10 @@
 """Options of the calls as keyword arguments, and the request messages made of them."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 from uuid import uuid4
+
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from audio_grpc.convert import FROM_ENCODING, FROM_STRATEGY, FROM_TASK, from_seconds
 from audio_grpc.types import Encoding, Strategy, Task
@@ -32,6 +35,7 @@ from audio_grpc.v1.text_to_speech_pb2 import (
     SynthesizeRequest,
     TextSplitting,
 )
+from audio_grpc.v1.voice_pb2 import CustomVoice, UpdateCustomVoiceRequest
 
 
 class JobOptions(TypedDict, total=False):
@@ -174,6 +178,17 @@ def download_job_request(job_id: str, options: DownloadOptions) -> DownloadSpeec
     if encoding is not None:
         fields["encoding"] = FROM_ENCODING[encoding]
     return DownloadSpeechJobRequest(id=job_id, **fields)
+
+
+def update_voice_request(
+    voice: str, name: str | None, aliases: Sequence[str] | None
+) -> UpdateCustomVoiceRequest:
+    """The message that updates a custom voice; None leaves a field as it is."""
+    fields = {"name": name, "aliases": aliases}
+    mask = FieldMask(paths=[field for field, value in fields.items() if value is not None])
+    return UpdateCustomVoiceRequest(
+        voice=CustomVoice(id=voice, name=name or "", aliases=aliases), update_mask=mask
+    )
 
 
 def live_speech_request(options: LiveSpeechOptions) -> StreamingSynthesizeRequest:

@@ -1,10 +1,13 @@
 """Reading the fields of a message: InvalidRequest names the one that is out of range."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from audio_grpc.convert import to_seconds
-from audio_grpc.errors import InvalidRequest
+from audio_grpc.errors import InvalidRequest, SpeechError, quoted
 
 V = TypeVar("V")
 
@@ -48,3 +51,28 @@ def few(field: str, values: V, most: int) -> V:
     if (count := len(values)) > most:  # type: ignore[arg-type]
         raise InvalidRequest(f"{field} has {count} values; send at most {most}", field=field)
     return values
+
+
+def to_update(message: Any, mask: FieldMask, updatable: Sequence[str]) -> Sequence[str]:
+    """Returns which fields an update is of: those of the mask, else those that are set. InvalidRequest.
+
+    https://google.aip.dev/134; "*" stands for all that can be updated.
+    """
+    if other := [path for path in mask.paths if path not in (*updatable, "*")]:
+        raise InvalidRequest(
+            f"{quoted(other[0])} cannot be updated; there are: {', '.join(updatable)}", field="update_mask"
+        )
+    if "*" in mask.paths:
+        return updatable
+    return mask.paths or [field for field in updatable if getattr(message, field)]
+
+
+@contextmanager
+def fields_of(wrapper: str) -> Iterator[None]:
+    """Has errors name a field as one of the message that is the request's field ``wrapper``."""
+    try:
+        yield
+    except SpeechError as error:
+        if error.field:
+            error.field = f"{wrapper}.{error.field}"
+        raise

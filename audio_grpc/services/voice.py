@@ -20,6 +20,7 @@ from audio_grpc.errors import (
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import manager, speaker
 from audio_grpc.services.cloning import MAX_TRANSCRIPT_CHARACTERS
+from audio_grpc.services.fields import fields_of, to_update
 from audio_grpc.services.pages import page_of
 from audio_grpc.services.request_ids import read_request_id
 from audio_grpc.services.requests import Limits
@@ -36,13 +37,14 @@ Context = ServicerContext[Any, Any]
 
 MAX_NAME_CHARACTERS = 64
 MAX_ALIASES = 20
+UPDATABLE = ("name", "aliases")
 MAX_CHARACTERS = {"transcript": MAX_TRANSCRIPT_CHARACTERS, "consent": 256}
 LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """The form that all BCP-47 codes have: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
 
 
 class CustomVoices(VoiceServiceServicer):
-    """Makes voices from samples, and deletes them."""
+    """Makes voices from samples, updates them, and deletes them."""
 
     def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:
         self._models = models
@@ -104,32 +106,17 @@ class CustomVoices(VoiceServiceServicer):
         await self._voices.remove(request.id, manager())
         return pb.DeleteCustomVoiceResponse()
 
-    async def RenameCustomVoice(
-        self, request: pb.RenameCustomVoiceRequest, context: Context
-    ) -> pb.RenameCustomVoiceResponse:
-        """Renames a voice; returns it under its new name."""
-        name = self._new_name(request.name, "name")
-        voice = await self._voices.rename(request.id, name, manager())
-        return pb.RenameCustomVoiceResponse(voice=await self._find(voice.id))
-
-    async def AddVoiceAlias(
-        self, request: pb.AddVoiceAliasRequest, context: Context
-    ) -> pb.AddVoiceAliasResponse:
-        """Adds a name to a voice; returns it."""
-        alias = self._new_name(request.alias, "alias")
-        voice = await self._find(request.id)
-        if len(voice.aliases) >= MAX_ALIASES:
-            raise TooManyVoices(f"the voice has {len(voice.aliases)} aliases; remove one (RemoveVoiceAlias)")
-        await self._voices.add_alias(voice.id, alias, manager())
-        return pb.AddVoiceAliasResponse(voice=await self._find(request.id))
-
-    async def RemoveVoiceAlias(
-        self, request: pb.RemoveVoiceAliasRequest, context: Context
-    ) -> pb.RemoveVoiceAliasResponse:
-        """The voice without the name."""
-        voice = await self._voices.find(request.id, manager())
-        await self._voices.remove_alias(voice.id, request.alias, manager())
-        return pb.RemoveVoiceAliasResponse(voice=await self._find(voice.id))
+    async def UpdateCustomVoice(
+        self, request: pb.UpdateCustomVoiceRequest, context: Context
+    ) -> pb.UpdateCustomVoiceResponse:
+        """Updates the name and the aliases of a voice, as far as the mask names them; returns the voice."""
+        paths = to_update(request.voice, request.update_mask, UPDATABLE)
+        with fields_of("voice"):
+            voice = await self._find(request.voice.id)
+            name = self._new_name(request.voice.name, "name") if "name" in paths else None
+            aliases = self._new_aliases(request.voice.aliases, voice) if "aliases" in paths else None
+            await self._voices.update(voice.id, name, aliases, manager())
+        return pb.UpdateCustomVoiceResponse(voice=await self._find(voice.id))
 
     async def GetCustomVoiceSample(
         self, request: pb.GetCustomVoiceSampleRequest, context: Context
@@ -163,6 +150,18 @@ class CustomVoices(VoiceServiceServicer):
         name = _name(given, field)
         self._require_new(name, field)
         return name
+
+    def _new_aliases(self, given: Sequence[str], voice: pb.CustomVoice) -> list[str]:
+        """Returns the aliases that it is to have. Raises InvalidRequest, VoiceExists, TooManyVoices."""
+        if len(given) > MAX_ALIASES:
+            raise TooManyVoices(f"{len(given)} aliases are too many; a voice has at most {MAX_ALIASES}")
+        aliases: list[str] = []
+        for one in given:
+            alias = one if one in voice.aliases else self._new_name(one, "aliases")
+            if alias in aliases:
+                raise VoiceExists(f"the alias {quoted(alias)} is there twice; send it once", field="aliases")
+            aliases.append(alias)
+        return aliases
 
     def _require_cloning(self) -> None:
         if not any(model.backend.info.cloning for model in self._models.synthesizers):

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/voice.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x02\n\x0b\x43ustomVoice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\x12\x12\n\ntranscript\x18\x04 \x01(\t\x12\x0f\n\x07\x63onsent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0fsample_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x12\x0e\n\x06key_id\x18\t \x01(\t\x12\x14\n\x0csample_bytes\x18\n \x01(\x03\x12\x19\n\x11sample_media_type\x18\x0b \x01(\t\"\x88\x01\n\x18\x43reateCustomVoiceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sample\x18\x02 \x01(\x0c\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12\x0f\n\x07\x63onsent\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"F\n\x19\x43reateCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"@\n\x17ListCustomVoicesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x18ListCustomVoicesResponse\x12*\n\x06voices\x18\x01 \x03(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x15GetCustomVoiceRequest\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x16GetCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"&\n\x18\x44\x65leteCustomVoiceRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteCustomVoiceResponse\"4\n\x18RenameCustomVoiceRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"F\n\x19RenameCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"1\n\x14\x41\x64\x64VoiceAliasRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"B\n\x15\x41\x64\x64VoiceAliasResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"4\n\x17RemoveVoiceAliasRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"E\n\x18RemoveVoiceAliasResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\")\n\x1bGetCustomVoiceSampleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Y\n\x1cGetCustomVoiceSampleResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\x12\x0e\n\x06sample\x18\x02 \x01(\x0c\"\x18\n\x16GetDefaultVoiceRequest\"D\n\x17GetDefaultVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice2\x8a\n\n\x0cVoiceService\x12\x88\x01\n\x11\x43reateCustomVoice\x12\'.audio_grpc.v1.CreateCustomVoiceRequest\x1a(.audio_grpc.v1.CreateCustomVoiceResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/custom-voices:\x01*\x12\x82\x01\n\x10ListCustomVoices\x12&.audio_grpc.v1.ListCustomVoicesRequest\x1a\'.audio_grpc.v1.ListCustomVoicesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/custom-voices\x12\x81\x01\n\x0eGetCustomVoice\x12$.audio_grpc.v1.GetCustomVoiceRequest\x1a%.audio_grpc.v1.GetCustomVoiceResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/custom-voices/{id}\x12\x8a\x01\n\x11\x44\x65leteCustomVoice\x12\'.audio_grpc.v1.DeleteCustomVoiceRequest\x1a(.audio_grpc.v1.DeleteCustomVoiceResponse\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/api/v1/custom-voices/{id}\x12\x94\x01\n\x11RenameCustomVoice\x12\'.audio_grpc.v1.RenameCustomVoiceRequest\x1a(.audio_grpc.v1.RenameCustomVoiceResponse\",\x82\xd3\xe4\x93\x02&\"!/api/v1/custom-voices/{id}:rename:\x01*\x12\x89\x01\n\rAddVoiceAlias\x12#.audio_grpc.v1.AddVoiceAliasRequest\x1a$.audio_grpc.v1.AddVoiceAliasResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/api/v1/custom-voices/{id}/aliases:\x01*\x12\x97\x01\n\x10RemoveVoiceAlias\x12&.audio_grpc.v1.RemoveVoiceAliasRequest\x1a\'.audio_grpc.v1.RemoveVoiceAliasResponse\"2\x82\xd3\xe4\x93\x02,**/api/v1/custom-voices/{id}/aliases/{alias}\x12\x9a\x01\n\x14GetCustomVoiceSample\x12*.audio_grpc.v1.GetCustomVoiceSampleRequest\x1a+.audio_grpc.v1.GetCustomVoiceSampleResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/custom-voices/{id}:sample\x12\x7f\n\x0fGetDefaultVoice\x12%.audio_grpc.v1.GetDefaultVoiceRequest\x1a&.audio_grpc.v1.GetDefaultVoiceResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/default-voiceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61udio_grpc/v1/voice.proto\x12\raudio_grpc.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x02\n\x0b\x43ustomVoice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\x12\x12\n\ntranscript\x18\x04 \x01(\t\x12\x0f\n\x07\x63onsent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0fsample_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x12\x0e\n\x06key_id\x18\t \x01(\t\x12\x14\n\x0csample_bytes\x18\n \x01(\x03\x12\x19\n\x11sample_media_type\x18\x0b \x01(\t\"\x88\x01\n\x18\x43reateCustomVoiceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sample\x18\x02 \x01(\x0c\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12\x0f\n\x07\x63onsent\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"F\n\x19\x43reateCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"@\n\x17ListCustomVoicesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x18ListCustomVoicesResponse\x12*\n\x06voices\x18\x01 \x03(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x15GetCustomVoiceRequest\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x16GetCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\"&\n\x18\x44\x65leteCustomVoiceRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteCustomVoiceResponse\"v\n\x18UpdateCustomVoiceRequest\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"F\n\x19UpdateCustomVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\")\n\x1bGetCustomVoiceSampleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Y\n\x1cGetCustomVoiceSampleResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice\x12\x0e\n\x06sample\x18\x02 \x01(\x0c\"\x18\n\x16GetDefaultVoiceRequest\"D\n\x17GetDefaultVoiceResponse\x12)\n\x05voice\x18\x01 \x01(\x0b\x32\x1a.audio_grpc.v1.CustomVoice2\xe7\x07\n\x0cVoiceService\x12\x88\x01\n\x11\x43reateCustomVoice\x12\'.audio_grpc.v1.CreateCustomVoiceRequest\x1a(.audio_grpc.v1.CreateCustomVoiceResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/custom-voices:\x01*\x12\x82\x01\n\x10ListCustomVoices\x12&.audio_grpc.v1.ListCustomVoicesRequest\x1a\'.audio_grpc.v1.ListCustomVoicesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/custom-voices\x12\x81\x01\n\x0eGetCustomVoice\x12$.audio_grpc.v1.GetCustomVoiceRequest\x1a%.audio_grpc.v1.GetCustomVoiceResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/custom-voices/{id}\x12\x8a\x01\n\x11\x44\x65leteCustomVoice\x12\'.audio_grpc.v1.DeleteCustomVoiceRequest\x1a(.audio_grpc.v1.DeleteCustomVoiceResponse\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/api/v1/custom-voices/{id}\x12\x97\x01\n\x11UpdateCustomVoice\x12\'.audio_grpc.v1.UpdateCustomVoiceRequest\x1a(.audio_grpc.v1.UpdateCustomVoiceResponse\"/\x82\xd3\xe4\x93\x02)2 /api/v1/custom-voices/{voice.id}:\x05voice\x12\x9a\x01\n\x14GetCustomVoiceSample\x12*.audio_grpc.v1.GetCustomVoiceSampleRequest\x1a+.audio_grpc.v1.GetCustomVoiceSampleResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/custom-voices/{id}:sample\x12\x7f\n\x0fGetDefaultVoice\x12%.audio_grpc.v1.GetDefaultVoiceRequest\x1a&.audio_grpc.v1.GetDefaultVoiceResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/default-voiceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,54 +43,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOICESERVICE'].methods_by_name['GetCustomVoice']._serialized_options = b'\202\323\344\223\002\034\022\032/api/v1/custom-voices/{id}'
   _globals['_VOICESERVICE'].methods_by_name['DeleteCustomVoice']._loaded_options = None
   _globals['_VOICESERVICE'].methods_by_name['DeleteCustomVoice']._serialized_options = b'\202\323\344\223\002\034*\032/api/v1/custom-voices/{id}'
-  _globals['_VOICESERVICE'].methods_by_name['RenameCustomVoice']._loaded_options = None
-  _globals['_VOICESERVICE'].methods_by_name['RenameCustomVoice']._serialized_options = b'\202\323\344\223\002&\"!/api/v1/custom-voices/{id}:rename:\001*'
-  _globals['_VOICESERVICE'].methods_by_name['AddVoiceAlias']._loaded_options = None
-  _globals['_VOICESERVICE'].methods_by_name['AddVoiceAlias']._serialized_options = b'\202\323\344\223\002\'\"\"/api/v1/custom-voices/{id}/aliases:\001*'
-  _globals['_VOICESERVICE'].methods_by_name['RemoveVoiceAlias']._loaded_options = None
-  _globals['_VOICESERVICE'].methods_by_name['RemoveVoiceAlias']._serialized_options = b'\202\323\344\223\002,**/api/v1/custom-voices/{id}/aliases/{alias}'
+  _globals['_VOICESERVICE'].methods_by_name['UpdateCustomVoice']._loaded_options = None
+  _globals['_VOICESERVICE'].methods_by_name['UpdateCustomVoice']._serialized_options = b'\202\323\344\223\002)2 /api/v1/custom-voices/{voice.id}:\005voice'
   _globals['_VOICESERVICE'].methods_by_name['GetCustomVoiceSample']._loaded_options = None
   _globals['_VOICESERVICE'].methods_by_name['GetCustomVoiceSample']._serialized_options = b'\202\323\344\223\002#\022!/api/v1/custom-voices/{id}:sample'
   _globals['_VOICESERVICE'].methods_by_name['GetDefaultVoice']._loaded_options = None
   _globals['_VOICESERVICE'].methods_by_name['GetDefaultVoice']._serialized_options = b'\202\323\344\223\002\027\022\025/api/v1/default-voice'
-  _globals['_CUSTOMVOICE']._serialized_start=140
-  _globals['_CUSTOMVOICE']._serialized_end=422
-  _globals['_CREATECUSTOMVOICEREQUEST']._serialized_start=425
-  _globals['_CREATECUSTOMVOICEREQUEST']._serialized_end=561
-  _globals['_CREATECUSTOMVOICERESPONSE']._serialized_start=563
-  _globals['_CREATECUSTOMVOICERESPONSE']._serialized_end=633
-  _globals['_LISTCUSTOMVOICESREQUEST']._serialized_start=635
-  _globals['_LISTCUSTOMVOICESREQUEST']._serialized_end=699
-  _globals['_LISTCUSTOMVOICESRESPONSE']._serialized_start=701
-  _globals['_LISTCUSTOMVOICESRESPONSE']._serialized_end=796
-  _globals['_GETCUSTOMVOICEREQUEST']._serialized_start=798
-  _globals['_GETCUSTOMVOICEREQUEST']._serialized_end=833
-  _globals['_GETCUSTOMVOICERESPONSE']._serialized_start=835
-  _globals['_GETCUSTOMVOICERESPONSE']._serialized_end=902
-  _globals['_DELETECUSTOMVOICEREQUEST']._serialized_start=904
-  _globals['_DELETECUSTOMVOICEREQUEST']._serialized_end=942
-  _globals['_DELETECUSTOMVOICERESPONSE']._serialized_start=944
-  _globals['_DELETECUSTOMVOICERESPONSE']._serialized_end=971
-  _globals['_RENAMECUSTOMVOICEREQUEST']._serialized_start=973
-  _globals['_RENAMECUSTOMVOICEREQUEST']._serialized_end=1025
-  _globals['_RENAMECUSTOMVOICERESPONSE']._serialized_start=1027
-  _globals['_RENAMECUSTOMVOICERESPONSE']._serialized_end=1097
-  _globals['_ADDVOICEALIASREQUEST']._serialized_start=1099
-  _globals['_ADDVOICEALIASREQUEST']._serialized_end=1148
-  _globals['_ADDVOICEALIASRESPONSE']._serialized_start=1150
-  _globals['_ADDVOICEALIASRESPONSE']._serialized_end=1216
-  _globals['_REMOVEVOICEALIASREQUEST']._serialized_start=1218
-  _globals['_REMOVEVOICEALIASREQUEST']._serialized_end=1270
-  _globals['_REMOVEVOICEALIASRESPONSE']._serialized_start=1272
-  _globals['_REMOVEVOICEALIASRESPONSE']._serialized_end=1341
-  _globals['_GETCUSTOMVOICESAMPLEREQUEST']._serialized_start=1343
-  _globals['_GETCUSTOMVOICESAMPLEREQUEST']._serialized_end=1384
-  _globals['_GETCUSTOMVOICESAMPLERESPONSE']._serialized_start=1386
-  _globals['_GETCUSTOMVOICESAMPLERESPONSE']._serialized_end=1475
-  _globals['_GETDEFAULTVOICEREQUEST']._serialized_start=1477
-  _globals['_GETDEFAULTVOICEREQUEST']._serialized_end=1501
-  _globals['_GETDEFAULTVOICERESPONSE']._serialized_start=1503
-  _globals['_GETDEFAULTVOICERESPONSE']._serialized_end=1571
-  _globals['_VOICESERVICE']._serialized_start=1574
-  _globals['_VOICESERVICE']._serialized_end=2864
+  _globals['_CUSTOMVOICE']._serialized_start=174
+  _globals['_CUSTOMVOICE']._serialized_end=456
+  _globals['_CREATECUSTOMVOICEREQUEST']._serialized_start=459
+  _globals['_CREATECUSTOMVOICEREQUEST']._serialized_end=595
+  _globals['_CREATECUSTOMVOICERESPONSE']._serialized_start=597
+  _globals['_CREATECUSTOMVOICERESPONSE']._serialized_end=667
+  _globals['_LISTCUSTOMVOICESREQUEST']._serialized_start=669
+  _globals['_LISTCUSTOMVOICESREQUEST']._serialized_end=733
+  _globals['_LISTCUSTOMVOICESRESPONSE']._serialized_start=735
+  _globals['_LISTCUSTOMVOICESRESPONSE']._serialized_end=830
+  _globals['_GETCUSTOMVOICEREQUEST']._serialized_start=832
+  _globals['_GETCUSTOMVOICEREQUEST']._serialized_end=867
+  _globals['_GETCUSTOMVOICERESPONSE']._serialized_start=869
+  _globals['_GETCUSTOMVOICERESPONSE']._serialized_end=936
+  _globals['_DELETECUSTOMVOICEREQUEST']._serialized_start=938
+  _globals['_DELETECUSTOMVOICEREQUEST']._serialized_end=976
+  _globals['_DELETECUSTOMVOICERESPONSE']._serialized_start=978
+  _globals['_DELETECUSTOMVOICERESPONSE']._serialized_end=1005
+  _globals['_UPDATECUSTOMVOICEREQUEST']._serialized_start=1007
+  _globals['_UPDATECUSTOMVOICEREQUEST']._serialized_end=1125
+  _globals['_UPDATECUSTOMVOICERESPONSE']._serialized_start=1127
+  _globals['_UPDATECUSTOMVOICERESPONSE']._serialized_end=1197
+  _globals['_GETCUSTOMVOICESAMPLEREQUEST']._serialized_start=1199
+  _globals['_GETCUSTOMVOICESAMPLEREQUEST']._serialized_end=1240
+  _globals['_GETCUSTOMVOICESAMPLERESPONSE']._serialized_start=1242
+  _globals['_GETCUSTOMVOICESAMPLERESPONSE']._serialized_end=1331
+  _globals['_GETDEFAULTVOICEREQUEST']._serialized_start=1333
+  _globals['_GETDEFAULTVOICEREQUEST']._serialized_end=1357
+  _globals['_GETDEFAULTVOICERESPONSE']._serialized_start=1359
+  _globals['_GETDEFAULTVOICERESPONSE']._serialized_end=1427
+  _globals['_VOICESERVICE']._serialized_start=1430
+  _globals['_VOICESERVICE']._serialized_end=2429
 # @@protoc_insertion_point(module_scope)

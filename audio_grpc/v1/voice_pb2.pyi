@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -278,31 +279,37 @@ class DeleteCustomVoiceResponse(_message.Message):
 Global___DeleteCustomVoiceResponse: _TypeAlias = DeleteCustomVoiceResponse  # noqa: Y015
 
 @_typing.final
-class RenameCustomVoiceRequest(_message.Message):
+class UpdateCustomVoiceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Id, name or alias."""
-    name: _builtins.str
-    """As CreateCustomVoiceRequest.name."""
+    VOICE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voice(self) -> Global___CustomVoice:
+        """`id` says which voice: id, name or alias. `name` and each of the `aliases` are as CreateCustomVoiceRequest.name."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What is to be updated: "name", "aliases", or "*" for both; another field: INVALID_ARGUMENT. Without a mask, those of
+        the two that are set.
+        """
+
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
-        name: _builtins.str = ...,
+        voice: Global___CustomVoice | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "voice", b"voice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RenameCustomVoiceRequest: _TypeAlias = RenameCustomVoiceRequest  # noqa: Y015
+Global___UpdateCustomVoiceRequest: _TypeAlias = UpdateCustomVoiceRequest  # noqa: Y015
 
 @_typing.final
-class RenameCustomVoiceResponse(_message.Message):
+class UpdateCustomVoiceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VOICE_FIELD_NUMBER: _builtins.int
@@ -319,94 +326,7 @@ class RenameCustomVoiceResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RenameCustomVoiceResponse: _TypeAlias = RenameCustomVoiceResponse  # noqa: Y015
-
-@_typing.final
-class AddVoiceAliasRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    ALIAS_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Id, name or alias."""
-    alias: _builtins.str
-    """As CreateCustomVoiceRequest.name."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        alias: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "id", b"id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AddVoiceAliasRequest: _TypeAlias = AddVoiceAliasRequest  # noqa: Y015
-
-@_typing.final
-class AddVoiceAliasResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VOICE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def voice(self) -> Global___CustomVoice: ...
-    def __init__(
-        self,
-        *,
-        voice: Global___CustomVoice | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AddVoiceAliasResponse: _TypeAlias = AddVoiceAliasResponse  # noqa: Y015
-
-@_typing.final
-class RemoveVoiceAliasRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    ALIAS_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Id, name or alias."""
-    alias: _builtins.str
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        alias: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "id", b"id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RemoveVoiceAliasRequest: _TypeAlias = RemoveVoiceAliasRequest  # noqa: Y015
-
-@_typing.final
-class RemoveVoiceAliasResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VOICE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def voice(self) -> Global___CustomVoice: ...
-    def __init__(
-        self,
-        *,
-        voice: Global___CustomVoice | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RemoveVoiceAliasResponse: _TypeAlias = RemoveVoiceAliasResponse  # noqa: Y015
+Global___UpdateCustomVoiceResponse: _TypeAlias = UpdateCustomVoiceResponse  # noqa: Y015
 
 @_typing.final
 class GetCustomVoiceSampleRequest(_message.Message):

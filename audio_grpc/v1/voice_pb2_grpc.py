@@ -62,20 +62,10 @@ class VoiceServiceStub:
                 request_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.SerializeToString,
                 response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.FromString,
                 _registered_method=True)
-        self.RenameCustomVoice = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/RenameCustomVoice',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.FromString,
-                _registered_method=True)
-        self.AddVoiceAlias = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/AddVoiceAlias',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.FromString,
-                _registered_method=True)
-        self.RemoveVoiceAlias = channel.unary_unary(
-                '/audio_grpc.v1.VoiceService/RemoveVoiceAlias',
-                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.SerializeToString,
-                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.FromString,
+        self.UpdateCustomVoice = channel.unary_unary(
+                '/audio_grpc.v1.VoiceService/UpdateCustomVoice',
+                request_serializer=audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceRequest.SerializeToString,
+                response_deserializer=audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceResponse.FromString,
                 _registered_method=True)
         self.GetCustomVoiceSample = channel.unary_unary(
                 '/audio_grpc.v1.VoiceService/GetCustomVoiceSample',
@@ -131,23 +121,10 @@ class VoiceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RenameCustomVoice(self, request, context):
-        """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def AddVoiceAlias(self, request, context):
-        """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
-        ALREADY_EXISTS (VOICE_EXISTS).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RemoveVoiceAlias(self, request, context):
-        """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND).
+    def UpdateCustomVoice(self, request, context):
+        """Gives a voice another name, or other aliases, all of it or nothing; its id stays. Of two updates at the same
+        moment, the last one says which aliases there are. A name that is taken, also one that the voice has in another way:
+        ALREADY_EXISTS (VOICE_EXISTS). More than 20 aliases: FAILED_PRECONDITION (TOO_MANY_VOICES).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,20 +167,10 @@ def add_VoiceServiceServicer_to_server(servicer, server):
                     request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceRequest.FromString,
                     response_serializer=audio__grpc_dot_v1_dot_voice__pb2.DeleteCustomVoiceResponse.SerializeToString,
             ),
-            'RenameCustomVoice': grpc.unary_unary_rpc_method_handler(
-                    servicer.RenameCustomVoice,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.SerializeToString,
-            ),
-            'AddVoiceAlias': grpc.unary_unary_rpc_method_handler(
-                    servicer.AddVoiceAlias,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.SerializeToString,
-            ),
-            'RemoveVoiceAlias': grpc.unary_unary_rpc_method_handler(
-                    servicer.RemoveVoiceAlias,
-                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.FromString,
-                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.SerializeToString,
+            'UpdateCustomVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCustomVoice,
+                    request_deserializer=audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceRequest.FromString,
+                    response_serializer=audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceResponse.SerializeToString,
             ),
             'GetCustomVoiceSample': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCustomVoiceSample,
@@ -343,7 +310,7 @@ class VoiceService:
             _registered_method=True)
 
     @staticmethod
-    def RenameCustomVoice(request,
+    def UpdateCustomVoice(request,
             target,
             options=(),
             channel_credentials=None,
@@ -356,63 +323,9 @@ class VoiceService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/audio_grpc.v1.VoiceService/RenameCustomVoice',
-            audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.RenameCustomVoiceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def AddVoiceAlias(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.VoiceService/AddVoiceAlias',
-            audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.AddVoiceAliasResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RemoveVoiceAlias(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/audio_grpc.v1.VoiceService/RemoveVoiceAlias',
-            audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasRequest.SerializeToString,
-            audio__grpc_dot_v1_dot_voice__pb2.RemoveVoiceAliasResponse.FromString,
+            '/audio_grpc.v1.VoiceService/UpdateCustomVoice',
+            audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceRequest.SerializeToString,
+            audio__grpc_dot_v1_dot_voice__pb2.UpdateCustomVoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

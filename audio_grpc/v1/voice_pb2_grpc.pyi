@@ -54,14 +54,11 @@ class VoiceServiceStub:
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
-    RenameCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]
-    """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
-    AddVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]
-    """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
-    ALREADY_EXISTS (VOICE_EXISTS).
+    UpdateCustomVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.UpdateCustomVoiceRequest, _voice_pb2.UpdateCustomVoiceResponse]
+    """Gives a voice another name, or other aliases, all of it or nothing; its id stays. Of two updates at the same
+    moment, the last one says which aliases there are. A name that is taken, also one that the voice has in another way:
+    ALREADY_EXISTS (VOICE_EXISTS). More than 20 aliases: FAILED_PRECONDITION (TOO_MANY_VOICES).
     """
-    RemoveVoiceAlias: _grpc.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]
-    """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
     GetCustomVoiceSample: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]
     """The recording that a voice was made from, as it came."""
     GetDefaultVoice: _grpc.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]
@@ -93,14 +90,11 @@ class VoiceServiceAsyncStub(VoiceServiceStub):
     """Forgets a voice and its sample. Calls that are speaking with it finish. Unknown: NOT_FOUND
     (VOICE_NOT_FOUND).
     """
-    RenameCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.RenameCustomVoiceRequest, _voice_pb2.RenameCustomVoiceResponse]  # type: ignore[assignment]
-    """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
-    AddVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.AddVoiceAliasRequest, _voice_pb2.AddVoiceAliasResponse]  # type: ignore[assignment]
-    """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
-    ALREADY_EXISTS (VOICE_EXISTS).
+    UpdateCustomVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.UpdateCustomVoiceRequest, _voice_pb2.UpdateCustomVoiceResponse]  # type: ignore[assignment]
+    """Gives a voice another name, or other aliases, all of it or nothing; its id stays. Of two updates at the same
+    moment, the last one says which aliases there are. A name that is taken, also one that the voice has in another way:
+    ALREADY_EXISTS (VOICE_EXISTS). More than 20 aliases: FAILED_PRECONDITION (TOO_MANY_VOICES).
     """
-    RemoveVoiceAlias: _aio.UnaryUnaryMultiCallable[_voice_pb2.RemoveVoiceAliasRequest, _voice_pb2.RemoveVoiceAliasResponse]  # type: ignore[assignment]
-    """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
     GetCustomVoiceSample: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetCustomVoiceSampleRequest, _voice_pb2.GetCustomVoiceSampleResponse]  # type: ignore[assignment]
     """The recording that a voice was made from, as it came."""
     GetDefaultVoice: _aio.UnaryUnaryMultiCallable[_voice_pb2.GetDefaultVoiceRequest, _voice_pb2.GetDefaultVoiceResponse]  # type: ignore[assignment]
@@ -155,30 +149,15 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def RenameCustomVoice(
+    def UpdateCustomVoice(
         self,
-        request: _voice_pb2.RenameCustomVoiceRequest,
+        request: _voice_pb2.UpdateCustomVoiceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.RenameCustomVoiceResponse, _abc.Awaitable[_voice_pb2.RenameCustomVoiceResponse]]:
-        """Gives a voice another name; its id and its aliases stay. Taken: ALREADY_EXISTS (VOICE_EXISTS)."""
-
-    @_abc_1.abstractmethod
-    def AddVoiceAlias(
-        self,
-        request: _voice_pb2.AddVoiceAliasRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.AddVoiceAliasResponse, _abc.Awaitable[_voice_pb2.AddVoiceAliasResponse]]:
-        """Gives a voice a further name, of which it can have 20 (FAILED_PRECONDITION, TOO_MANY_VOICES). Taken:
-        ALREADY_EXISTS (VOICE_EXISTS).
+    ) -> _typing.Union[_voice_pb2.UpdateCustomVoiceResponse, _abc.Awaitable[_voice_pb2.UpdateCustomVoiceResponse]]:
+        """Gives a voice another name, or other aliases, all of it or nothing; its id stays. Of two updates at the same
+        moment, the last one says which aliases there are. A name that is taken, also one that the voice has in another way:
+        ALREADY_EXISTS (VOICE_EXISTS). More than 20 aliases: FAILED_PRECONDITION (TOO_MANY_VOICES).
         """
-
-    @_abc_1.abstractmethod
-    def RemoveVoiceAlias(
-        self,
-        request: _voice_pb2.RemoveVoiceAliasRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_voice_pb2.RemoveVoiceAliasResponse, _abc.Awaitable[_voice_pb2.RemoveVoiceAliasResponse]]:
-        """Takes a further name from a voice. One that it does not have: NOT_FOUND (VOICE_NOT_FOUND)."""
 
     @_abc_1.abstractmethod
     def GetCustomVoiceSample(

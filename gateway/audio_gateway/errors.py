@@ -64,7 +64,7 @@ CODES_BY_REASON = {
     "BUSY": "rate_limit_exceeded",
 }
 RETRY_SOON_SECONDS = 1.0
-WRAPPERS = ("options", "speech")
+WRAPPERS = ("options", "speech", "voice")
 """Fields of requests that have other fields in them, which stand for themselves in a dialect."""
 
 

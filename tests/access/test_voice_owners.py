@@ -58,9 +58,9 @@ async def conversed(client: AsyncClient, voice: str) -> None:
 WAYS: list[Callable[[AsyncClient, str], Awaitable[Any]]] = [
     lambda client, voice: client.get_custom_voice(voice),
     lambda client, voice: client.delete_custom_voice(voice),
-    lambda client, voice: client.rename_voice(voice, "Mine"),
-    lambda client, voice: client.add_voice_alias(voice, "Mine"),
-    lambda client, voice: client.remove_voice_alias(voice, "Annie"),
+    lambda client, voice: client.update_voice(voice, name="Mine"),
+    lambda client, voice: client.update_voice(voice, aliases=["Mine"]),
+    lambda client, voice: client.update_voice(voice, aliases=[]),
     lambda client, voice: client.get_voice_sample(voice),
     lambda client, voice: peak(client, voice=voice),
     lambda client, voice: client.create_job("Hi.", voice=voice),
@@ -74,7 +74,7 @@ async def test_others_find_nothing_whatever_they_do(
     people: People, way: Callable[[AsyncClient, str], Awaitable[Any]]
 ) -> None:
     voice = await people.alice.create_voice("Anna", SAMPLE)
-    await people.alice.add_voice_alias("Anna", "Annie")
+    await people.alice.update_voice("Anna", aliases=["Annie"])
     nobody = await refused(way(people.bob, "Zoe"))
     for name in (voice.id, "Anna", "Annie"):
         error = await refused(way(people.bob, name))
@@ -123,7 +123,7 @@ async def test_a_name_of_another_is_free(people: People) -> None:
 
 async def test_a_shared_voice_is_everybodys_to_use_and_the_operators_to_change(people: People) -> None:
     voice = await people.alice.create_voice("Anna", SAMPLE)
-    await people.alice.add_voice_alias("Anna", "Annie")
+    await people.alice.update_voice("Anna", aliases=["Annie"])
     assert (await refused(people.alice.share_voice("Anna"))).reason == "SCOPE_MISSING"
     shared = await people.operator.share_voice(voice.id)
     assert (shared.id, shared.key_id, list(shared.aliases)) == (voice.id, "", ["Annie"])
@@ -135,13 +135,13 @@ async def test_a_shared_voice_is_everybodys_to_use_and_the_operators_to_change(p
         for change in (
             client.delete_custom_voice("Anna"),
             client.delete_custom_voice(voice.id),
-            client.rename_voice("Anna", "Berta"),
-            client.add_voice_alias("Anna", "Berta"),
-            client.remove_voice_alias("Anna", "Annie"),
+            client.update_voice("Anna", name="Berta"),
+            client.update_voice("Anna", aliases=["Berta"]),
+            client.update_voice("Anna", aliases=[]),
         ):
             assert (await refused(change)).reason == "SCOPE_MISSING"
         assert (await refused(client.create_voice("Anna", SAMPLE))).reason == "VOICE_EXISTS"
-    await people.operator.rename_voice("Anna", "Berta")
+    await people.operator.update_voice("Anna", name="Berta")
     await people.operator.delete_custom_voice("Berta")
     assert await people.alice.list_custom_voices() == []
 
@@ -209,7 +209,7 @@ async def test_a_request_that_comes_again_makes_one_voice(people: People) -> Non
     request_id = str(uuid4())
     made = await asyncio.gather(*(repeated(people.alice, request_id) for _ in range(4)))
     assert len(set(made)) == 1
-    await people.alice.rename_voice("Anna", "Berta")
+    await people.alice.update_voice("Anna", name="Berta")
     assert await repeated(people.alice, request_id) == made[0]
     for changes in ({"name": "Zoe"}, {"sample": OTHER}, {"transcript": "What she says."}):
         error = await refused(repeated(people.alice, request_id, **changes))

@@ -20,7 +20,10 @@ from tests.conftest import Start
 from tests.contract import ALL, OURS, Rpc, rpcs_of
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-LARGE = ("Synthesize", "Transcribe", "TranscribeUpload", "Converse", "CreateSpeechJob", "CreateCustomVoice")
+LARGE = (
+    *("Synthesize", "Transcribe", "TranscribeUpload", "Converse", "CreateSpeechJob"),
+    *("CreateCustomVoice", "UpdateCustomVoice"),  # a voice has a transcript
+)
 LIVE = ("StreamingSynthesize", "StreamingTranscribe")
 SMALL = [method for method in ALL if str(method) not in LARGE + LIVE]
 

@@ -140,6 +140,15 @@ def test_a_job_is_made_watched_downloaded_and_deleted(front: Front) -> None:
     assert front.ask("GET", job).status == 404
 
 
+def test_the_mask_of_an_update_is_a_parameter(front: Front) -> None:
+    path = "/api/v1/custom-voices/nobody"
+    unknown = front.ask("PATCH", path, {"name": "Anne"})
+    assert (unknown.status, unknown.json["details"][0]["reason"]) == (404, "VOICE_NOT_FOUND")
+    refused = front.ask("PATCH", f"{path}?update_mask=name,transcript", {"name": "Anne"})
+    assert refused.status == 400
+    assert "'transcript' cannot be updated" in refused.json["message"]
+
+
 def test_what_the_server_is_doing_and_takes(front: Front) -> None:
     answer = front.ask("POST", "/api/v1/synthesize", {"text": "x"}, x_request_id="seen")
     assert answer.status == 200

@@ -1,28 +1,14 @@
 """Reading the requests of JobService."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from audio_grpc.audio import choose_rate
 from audio_grpc.convert import TO_ENCODING
-from audio_grpc.errors import SpeechError, TextTooLong
+from audio_grpc.errors import TextTooLong
 from audio_grpc.services.fields import given, known
 from audio_grpc.services.requests import SpeechJob, require_text, speech_job
 from audio_grpc.text import clean, split
 from audio_grpc.types import Encoding, Job
 from audio_grpc.v1 import job_pb2 as pb
 from audio_grpc.v1.text_to_speech_pb2 import SynthesizeRequest
-
-
-@contextmanager
-def fields_of_speech() -> Iterator[None]:
-    """Errors that name a field of a SynthesizeRequest name it as one of ``CreateSpeechJobRequest.speech``."""
-    try:
-        yield
-    except SpeechError as error:
-        if error.field:
-            error.field = f"speech.{error.field}"
-        raise
 
 
 def read_speech(request: SynthesizeRequest, max_characters: int) -> SpeechJob:

@@ -14,10 +14,10 @@ from audio_grpc.errors import JobIncomplete, StorageFailed
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.cloning import Samples
+from audio_grpc.services.fields import fields_of
 from audio_grpc.services.jobs.download import Download
 from audio_grpc.services.jobs.requests import (
     cut,
-    fields_of_speech,
     read_delivery,
     read_speech,
 )
@@ -76,7 +76,7 @@ class Jobs(JobServiceServicer):
         request_id = read_request_id(request.request_id, request.speech)
         if request_id and (made := await self._store.made_for(current_call.get().key_id, request_id)):
             return pb.CreateSpeechJobResponse(job=from_job(made))
-        with fields_of_speech():
+        with fields_of("speech"):
             new, ignored = await self._prepared(request.speech)
         job = await self._store.add(replace(new, request_id=request_id), self._bounds)
         self._runner.wake(job.id)

@@ -47,24 +47,16 @@ class FolderVoices:
         """See :meth:`VoiceStore.share`; a server that is killed midway leaves the voice in both places."""
         return await self._off_loop("share the voice", partial(self._places.share, id_or_name, viewer))
 
-    async def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
-        """See :meth:`VoiceStore.rename`; a server that is killed midway leaves the voice under both names."""
-        work = partial(self._places.rename, id_or_name, name, viewer)
-        return await self._off_loop("rename the voice", work)
+    async def update(
+        self, id_or_name: str, name: str | None, aliases: Sequence[str] | None, viewer: Viewer
+    ) -> None:
+        """See :meth:`VoiceStore.update`; a server that is killed midway leaves the voice under both names."""
+        work = partial(self._places.update, id_or_name, name, aliases, viewer)
+        await self._off_loop("update the voice", work)
 
     async def aliases(self) -> Mapping[str, Sequence[str]]:
         """See :meth:`VoiceStore.aliases`."""
         return await self._off_loop("list the voices", self._places.aliases)
-
-    async def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """See :meth:`VoiceStore.add_alias`."""
-        work = partial(self._places.add_alias, id_or_name, alias, viewer)
-        await self._off_loop("keep the alias", work)
-
-    async def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """See :meth:`VoiceStore.remove_alias`."""
-        work = partial(self._places.remove_alias, id_or_name, alias, viewer)
-        await self._off_loop("remove the alias", work)
 
     async def default(self, viewer: Viewer) -> str:
         """See :meth:`VoiceStore.default`."""

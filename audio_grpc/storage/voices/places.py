@@ -17,7 +17,8 @@ import logging
 import re
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -69,17 +70,17 @@ class Places:
             disk.sync(whole)
             self._publish(whole, voice.name, voice.owner)
 
-    def _publish(self, whole: Path, name: str, owner: str) -> None:
+    def _publish(self, whole: Path, name: str, owner: str, field: str = "name") -> None:
         """Give a voice its place, unless another has it."""
         place = self._place(name, owner)
         if owner and self._place(name).exists():
-            raise _exists(name)
+            raise _exists(name, field)
         try:
             whole.rename(place)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            raise _exists(name) from error
+            raise _exists(name, field) from error
         try:
             disk.sync(self._folder)
         except OSError:
@@ -140,10 +141,23 @@ class Places:
         with suppress(FileNotFoundError):  # another server is removing it too
             shutil.rmtree(going)
 
-    def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
-        """Renames a voice; both names last a moment. Raises VoiceNotFound, VoiceExists, ScopeMissing."""
+    def update(
+        self, id_or_name: str, name: str | None, aliases: Sequence[str] | None, viewer: Viewer
+    ) -> None:
+        """Updates a voice; old and new names last a moment. VoiceNotFound, VoiceExists, ScopeMissing."""
         voice = self._to_change(id_or_name, viewer)
-        return self._moved(voice, replace(voice, name=name))
+        had = self.aliases().get(voice.id, [])
+        wanted = had if aliases is None else aliases
+        with ExitStack() as undo:
+            for alias in wanted:
+                if alias not in had:
+                    self._publish_alias(alias, voice)
+                    undo.callback(self._take_away, self._place(alias, voice.owner), alias)
+            self._moved(voice, replace(voice, name=name or voice.name))
+            undo.pop_all()
+        for alias in set(had).difference(wanted):
+            with suppress(VoiceNotFound):  # it was removed meanwhile
+                self._take_away(self._place(alias, voice.owner), alias)
 
     def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """Shares a voice, which has both owners for a moment. Raises VoiceNotFound, VoiceExists."""
@@ -170,25 +184,13 @@ class Places:
                 found.setdefault(alias[1], []).append(alias[0])
         return {voice_id: sorted(names) for voice_id, names in found.items()}
 
-    def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """Adds an alias to a voice. Raises VoiceNotFound, VoiceExists, ScopeMissing."""
-        self._publish_alias(alias, self._to_change(id_or_name, viewer))
-
     def _publish_alias(self, alias: str, voice: CustomVoice) -> None:
         with TemporaryDirectory(dir=self._unfinished()) as scratch:
             whole = Path(scratch, "alias")
             whole.mkdir(mode=0o700)
             disk.write(whole / ALIAS, json.dumps([alias, voice.id]).encode())
             disk.sync(whole)
-            self._publish(whole, alias, voice.owner)
-
-    def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """Removes an alias of a voice. Raises VoiceNotFound, ScopeMissing."""
-        voice = self._to_change(id_or_name, viewer)
-        place = self._place(alias, voice.owner)
-        if _alias_in(place) != (alias, voice.id):
-            raise _unknown(alias)
-        self._take_away(place, alias)
+            self._publish(whole, alias, voice.owner, "aliases")
 
     def default(self, viewer: Viewer) -> str:
         """The id of the chosen voice; empty if there is none that the viewer sees."""
@@ -324,9 +326,9 @@ def _name_in(place: Path) -> str:
         return place.name
 
 
-def _exists(name: str) -> VoiceExists:
+def _exists(name: str, field: str) -> VoiceExists:
     return VoiceExists(
-        f"there is a custom voice {quoted(name)} already; choose another name, or delete it", field="name"
+        f"there is a custom voice {quoted(name)} already; choose another name, or delete it", field=field
     )
 
 

@@ -65,17 +65,16 @@ class VoiceStore(Protocol):
     async def share(self, id_or_name: str, viewer: Viewer) -> CustomVoice:
         """Let everybody have a voice, with its name and those aliases that are free. See :meth:`add`."""
 
-    async def rename(self, id_or_name: str, name: str, viewer: Viewer) -> CustomVoice:
-        """Give a voice another name; it keeps its id and its aliases. Raises VoiceNotFound, VoiceExists."""
+    async def update(
+        self, id_or_name: str, name: str | None, aliases: Sequence[str] | None, viewer: Viewer
+    ) -> None:
+        """Give a voice another name, other aliases, or both; None leaves them. All of it, or nothing.
+
+        It keeps its id. Raises VoiceNotFound, VoiceExists.
+        """
 
     async def aliases(self) -> Mapping[str, Sequence[str]]:
         """The further names of voices, by the id of each."""
-
-    async def add_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """Give a voice a further name. Raises VoiceNotFound, VoiceExists."""
-
-    async def remove_alias(self, id_or_name: str, alias: str, viewer: Viewer) -> None:
-        """Take a further name from a voice. Raises VoiceNotFound if it does not have it."""
 
     async def default(self, viewer: Viewer) -> str:
         """The id of the voice for those who name none; empty if there is none that the viewer sees."""

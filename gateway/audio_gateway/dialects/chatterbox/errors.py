@@ -16,6 +16,7 @@ PARAMS = {
     "language_code": "language",
     "id": "voice_name",
     "name": "voice_name",
+    "aliases": "alias",
 }
 NEW_NAMES = {**PARAMS, "name": "new_name"}
 JOB_NAMES = {**PARAMS, "id": "job_id"}

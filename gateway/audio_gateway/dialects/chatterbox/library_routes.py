@@ -9,7 +9,7 @@ from audio_gateway.bodies import Kept
 from audio_gateway.caller import Service
 from audio_gateway.dialects.chatterbox import documents, library
 from audio_gateway.dialects.chatterbox.errors import translate_rename
-from audio_gateway.errors import speaks
+from audio_gateway.errors import ApiError, speaks
 from audio_gateway.forms import read_any_form, validated
 from audio_gateway.multipart import File
 
@@ -101,14 +101,18 @@ async def list_voice_aliases(voice_name: str, service: Service) -> dict[str, Any
 async def add_voice_alias(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
     """Give a voice a further name."""
     form = validated(library.AliasForm, await read_any_form(request, {}))
-    voice = await service.add_voice_alias(voice_name, form.alias)
+    voice = await service.get_custom_voice(voice_name)
+    voice = await service.update_voice(voice.id, aliases=[*voice.aliases, form.alias])
     return {"message": "Alias added successfully", "alias": form.alias, **library.aliases(voice)}
 
 
 @router.delete("/voices/{voice_name:path}/aliases/{alias:path}")
 async def remove_voice_alias(voice_name: str, alias: str, service: Service) -> dict[str, Any]:
     """Remove a further name of a voice."""
-    voice = await service.remove_voice_alias(voice_name, alias)
+    voice = await service.get_custom_voice(voice_name)
+    if alias not in voice.aliases:
+        raise ApiError(404, f"{voice.name!r} has no alias {alias!r}", param="alias", code="voice_not_found")
+    voice = await service.update_voice(voice.id, aliases=[one for one in voice.aliases if one != alias])
     return {"message": "Alias removed successfully", "alias": alias, **library.aliases(voice)}
 
 
@@ -126,7 +130,7 @@ async def get_voice(voice_name: str, service: Service) -> dict[str, Any]:
 async def rename_voice(voice_name: str, request: Request, service: Service) -> dict[str, Any]:
     """Give a voice another name."""
     form = validated(library.RenameForm, await read_any_form(request, {}))
-    voice = await service.rename_voice(voice_name, form.new_name)
+    voice = await service.update_voice(voice_name, name=form.new_name)
     return {"message": "Voice renamed successfully", "old_name": voice_name, "new_name": voice.name}
 
 
