@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from opentelemetry.trace import TracerProvider
 
 from audio_grpc.config import Settings
-from audio_grpc.runtime.memory import leave_out
+from audio_grpc.runtime.memory import leave_out, share_arenas
 from audio_grpc.server import Server
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ async def serve(
 
     ``on_ready`` runs once it serves; what it raises ends the server.
     """
+    share_arenas()  # while there are no other threads yet
     server = Server(settings, tracer_provider)
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,6 +211,7 @@ def test_options_that_a_backend_does_not_know_are_refused() -> None:
         Server(Settings(synthesizers={"a": spec}, transcribers={}))
 
 
+ARENA_BYTES = 64 << 20
 TONE_SERVER = """
 [synthesizers.speaker]
 backend = "tone"
@@ -242,6 +244,18 @@ def test_sigterm_lets_running_streams_finish(tone_process: ServerProcess) -> Non
         assert received == 50 * 4800
         assert speech.finished.usage.characters == 50
     assert tone_process.process.wait(10) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux and glibc have it")
+def test_threads_share_their_memory(tone_process: ServerProcess) -> None:
+    with Client(tone_process.address) as client:
+        assert b"".join(client.synthesize("x"))
+        maps = Path(f"/proc/{tone_process.process.pid}/maps").read_text().splitlines()
+    # Each is reserved whole, and the part of it that is used can be written to.
+    ranges = [line.split()[0].split("-") for line in maps if " rw-p 00000000 00:00 0" in line]
+    ends = {int(line.split("-")[0], 16) for line in maps if " ---p 00000000 00:00 0" in line}
+    arenas = [start for start, end in ranges if int(start, 16) % ARENA_BYTES == 0 and int(end, 16) in ends]
+    assert len(arenas) < 3
 
 
 def test_a_second_signal_cuts_what_is_running_and_the_cut_is_seen(tone_process: ServerProcess) -> None:
