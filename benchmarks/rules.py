@@ -134,10 +134,10 @@ RULES: Mapping[str, Rule] = {
         rest(window, hyphens=True) < 0.75
     ),
     "the rest of a word less probable than 0.6": lambda window: rest(window) < 0.6,
-    "**than 0.7**": lambda window: rest(window) < 0.7,
+    "than 0.7": lambda window: rest(window) < 0.7,
     "than 0.85": lambda window: rest(window) < 0.85,
-    "**than 0.7, and below -0.8 under a second**": lambda window: (
-        rest(window) < 0.7 or is_unsure_answer(window)
+    "**than 0.7, after a hyphen than 0.5, and below -0.8 under a second**": lambda window: (
+        is_unsure_answer(window) or not all(whisper_model.goes_on(*word) for word in window["words"])
     ),
 }
 """Rules by their row; what fails the caller's thresholds is heard again by each."""

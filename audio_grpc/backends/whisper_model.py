@@ -26,9 +26,9 @@ TOKENS_TO_SPARE = 15
 LOG_PROB_THRESHOLD = -1.0
 SHORT_ANSWER_SECONDS, SHORT_ANSWER_LOG_PROB_THRESHOLD = 1.0, -0.8
 """The least mean log probability of a shortened window with less sound than that: it may be a single word."""
-REST_OF_WORD = 0.7
-"""The least probability of what follows in a word of a shortened window: most words follow from how they
-begin, and what is misheard there seldom does. What a hyphen joins are words."""
+REST_OF_WORD, AFTER_HYPHEN = 0.7, 0.5
+"""The least probability of what follows in a word of a shortened window, and of what follows its hyphen: most
+words follow from how they begin, and what is misheard there seldom does."""
 HYPHEN = "-"
 NO_SPEECH_THRESHOLD = 0.6
 
@@ -116,18 +116,13 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         if not text:
             return False
         words, parts = tokenizer.split_to_word_tokens(text)
-        begins = [2 if word.startswith(HYPHEN) else 1 for word in words]
-        if all(len(tokens) <= first for first, tokens in zip(begins, parts, strict=True)):
+        if all(len(tokens) == 1 for tokens in parts):
             return True
         frames = 2 * encoded.rows.shape[1]
         (aligned,) = self.model.align(encoded, tokenizer.sot_sequence, [text], frames)
         each = iter(aligned.text_token_probs)
         probabilities = [list(islice(each, len(tokens))) for tokens in parts]
-        return all(
-            probability >= REST_OF_WORD
-            for first, word in zip(begins, probabilities, strict=True)
-            for probability in word[first:]
-        )
+        return all(goes_on(word, each) for word, each in zip(words, probabilities, strict=True))
 
     def get_prompt(
         self,
@@ -199,6 +194,12 @@ class Whisper(WhisperModel):  # type: ignore[misc]
 
 def _most_tokens(seconds: float) -> int:
     return TOKENS_TO_SPARE + round(MOST_TOKENS_A_SECOND * seconds)
+
+
+def goes_on(word: str, probabilities: Sequence[float]) -> bool:
+    """Tells if the parts of the word after its first are likely enough; given are those of all."""
+    least = [AFTER_HYPHEN if word.startswith(HYPHEN) else REST_OF_WORD, *[REST_OF_WORD] * len(probabilities)]
+    return all(found >= enough for found, enough in zip(probabilities[1:], least, strict=False))
 
 
 def _looks_right(encoded: Encoded, result: Any, tokenizer: Any, options: Any) -> bool:
