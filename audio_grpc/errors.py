@@ -1,7 +1,7 @@
 """The errors that callers can get, one class each.
 
 Every message says what was wrong and what to do about it, and repeats what a caller sent by :func:`quoted`
-only. ``interceptors/guard.py`` holds the one table that gives each class its gRPC status.
+only. ``interceptors/statuses.py`` holds the one table that gives each class its gRPC status.
 """
 
 from typing import ClassVar

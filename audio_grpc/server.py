@@ -12,18 +12,18 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from opentelemetry.trace import TracerProvider
 
-from audio_grpc.access.exposure import require_protection
 from audio_grpc.access.keys import KeyStore
+from audio_grpc.access.protection import require_protection
 from audio_grpc.access.tls import server_credentials
 from audio_grpc.access.uploads import Uploads
 from audio_grpc.addresses import target
+from audio_grpc.components import Components
 from audio_grpc.config import Settings
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.interceptors.access import Access
-from audio_grpc.interceptors.guard import Guard
+from audio_grpc.interceptors.calls import CallInterceptor
 from audio_grpc.interceptors.methods import Methods
 from audio_grpc.interceptors.recorder import Recorder
-from audio_grpc.parts import Parts
 from audio_grpc.runtime.memory import Memory, SystemMemory
 from audio_grpc.runtime.models import AnyModel, Models
 from audio_grpc.services.health import EVERYTHING, NOT_SERVING, SERVING, Health
@@ -96,7 +96,7 @@ class Server:
         self.settings = settings
         self.port = 0
         memory = memory or SystemMemory(limit=settings.memory_limit_bytes)
-        self._parts = Parts(settings, tracer_provider, memory)
+        self._parts = Components(settings, tracer_provider, memory)
         self._credentials = server_credentials(
             settings.tls_certificate, settings.tls_key, settings.tls_client_ca
         )
@@ -203,8 +203,10 @@ class Server:
         text_bytes = characters * MOST_BYTES_OF_CHARACTER + (1 << 20)
         parts = self._parts
         access = Access(parts.keys, parts.uploads, parts.running_calls)
-        guard = Guard(parts.observer, access, text_bytes, parts.models.room.budget.uploads, upload)
-        methods = Methods(Recorder(parts.history).around, guard.around)
+        interceptor = CallInterceptor(
+            parts.observer, access, text_bytes, parts.models.memory.budget.uploads, upload
+        )
+        methods = Methods(Recorder(parts.history).around, interceptor.around)
         parts.add_services(methods)
         add_HealthServicer_to_server(self._health, methods)
         add_ChannelzServicer_to_server(channelz.ChannelzServicer(), methods)

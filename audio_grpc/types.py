@@ -1,4 +1,4 @@
-"""The nouns of the house: what models take and give, free of any wire format."""
+"""The types that the service is written in: what models take and give, free of any wire format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

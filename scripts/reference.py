@@ -59,7 +59,7 @@ SETTINGS = {
     ),
     "Envoy": (config.EnvoySettings, "In the table `[envoy]`; `AUDIO_GRPC_ENVOY__PORT` in the environment."),
     "Gateway": (
-        gateway_config.Settings,
+        gateway_config.GatewaySettings,
         "In the table `[gateway]`; `AUDIO_GATEWAY_PORT` in the environment.",
     ),
 }
@@ -209,7 +209,7 @@ def docstrings(kind: type) -> dict[str, str]:
 
 def http() -> str:
     """Return the page of the gateway's paths, from its OpenAPI document."""
-    document = TestClient(make_app(gateway_config.Settings())).get("/openapi.json").json()
+    document = TestClient(make_app(gateway_config.GatewaySettings())).get("/openapi.json").json()
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

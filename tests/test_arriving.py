@@ -46,7 +46,7 @@ async def begun(server: Server, path: str, *, key: str = "") -> AsyncIterator[An
 
 
 def uploads(server: Server) -> Pool:
-    return server.models.room.budget.uploads
+    return server.models.memory.budget.uploads
 
 
 async def until_taken(server: Server) -> None:

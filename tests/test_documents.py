@@ -126,7 +126,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_setting_is_in_the_reference_with_what_it_does(reference: Path) -> None:
     page = (reference / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", page, re.MULTILINE))
-    settings = (config.Settings, config.EnvoySettings, config.LlmSettings, gateway_config.Settings)
+    settings = (config.Settings, config.EnvoySettings, config.LlmSettings, gateway_config.GatewaySettings)
     names = {name for one in settings for name in one.model_fields} | {one.name for one in fields(ModelSpec)}
     assert names <= rows.keys()
     assert [name for name, described in rows.items() if not described] == []

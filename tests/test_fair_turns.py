@@ -15,7 +15,7 @@ from audio_grpc.backends.tone import ToneListener, ToneSpeaker
 from audio_grpc.client import AsyncClient
 from audio_grpc.giving_way import give_way
 from audio_grpc.runtime.blame import Outcome
-from audio_grpc.runtime.worker import Stream, Worker
+from audio_grpc.runtime.worker import ResultStream, Worker
 from audio_grpc.text import pieces
 from audio_grpc.types import Audio, Encoding, Segment, Speech, SynthesisOptions, TranscriptionOptions
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
@@ -31,7 +31,7 @@ class House:
         self.done: list[str] = []
         self.ends: list[Outcome] = []
 
-    def long(self, name: str, steps: int, begun: Callable[[], object] = lambda: None) -> Stream[str]:
+    def long(self, name: str, steps: int, begun: Callable[[], object] = lambda: None) -> ResultStream[str]:
         def generate() -> Generator[str, None, None]:
             begun()
             for step in range(steps):
@@ -42,7 +42,7 @@ class House:
         return self.worker.start(generate, self.ends.append)
 
 
-async def collected(stream: Stream[str]) -> list[str]:
+async def collected(stream: ResultStream[str]) -> list[str]:
     return [one async for ready in stream for one in ready]
 
 

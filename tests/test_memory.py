@@ -20,9 +20,9 @@ from audio_grpc.client import AsyncClient, Encoding
 from audio_grpc.errors import MemoryShort
 from audio_grpc.runtime.budget import HEADROOM_BYTES
 from audio_grpc.runtime.memory import SystemMemory, device_number
+from audio_grpc.runtime.memory_manager import MemoryManager
 from audio_grpc.runtime.model import Model, State
 from audio_grpc.runtime.models import Models
-from audio_grpc.runtime.room import Room
 from audio_grpc.server import Server
 from tests.conftest import COMMAND, Start, tone_settings
 from tests.eventually import eventually
@@ -66,7 +66,7 @@ class FakeMemory:
 
 def room_for(memory: FakeMemory, *specs: ModelSpec, **limits: Any) -> Models:
     """Speakers a, b, c ... that share the memory."""
-    room = Room(memory, **limits)
+    room = MemoryManager(memory, **limits)
     speakers = [Model(name, spec, memory.speaker, room) for name, spec in zip("abcdef", specs, strict=False)]
     return Models(speakers, [], room)
 
@@ -117,7 +117,7 @@ async def test_a_model_that_comes_back_gets_as_much_room_as_it_took() -> None:
 async def test_a_model_that_comes_while_recordings_arrive_leaves_them_less() -> None:
     """Memory that they were promised and do not use yet still counts as free on the machine."""
     memory = FakeMemory(ENOUGH + HEADROOM_BYTES, each=300 * MB)
-    room = Room(memory)
+    room = MemoryManager(memory)
     model = Model("a", TONE, memory.speaker, room)
     async with closing(Models([model], [], room)), room.budget.uploads.share(60 * MB):
         await model.load()
@@ -199,7 +199,7 @@ async def test_garbage_that_goes_while_a_model_comes_does_not_make_it_look_small
 
     weight = 60 * MB
     spec = ModelSpec("tone", options={"weight_bytes": weight})
-    room = Room(SystemMemory())
+    room = MemoryManager(SystemMemory())
     model: Model[Synthesizer] = Model("a", spec, Collecting, room)
     async with closing(Models([model], [], room)):
         garbage: list[object] = [np.ones(2 * weight, np.uint8)]

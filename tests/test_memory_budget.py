@@ -109,7 +109,7 @@ async def test_a_recording_that_finds_no_memory_is_told_to_come_later_before_it_
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_WAIT_SECONDS", 0.05)
     server, client = await start(memory_limit_bytes=1)
-    memory = server.models.room.budget
+    memory = server.models.memory.budget
     async with memory.uploads.share(MIB):
         with pytest.raises(ServiceError) as refused:
             await transcribe(client, streaming)
@@ -125,7 +125,7 @@ async def test_a_recording_that_finds_no_memory_is_told_to_come_later_before_it_
 
 async def test_what_is_held_of_a_recording_is_given_back_however_the_call_ends(start: Start) -> None:
     server, client = await start()
-    memory = server.models.room.budget
+    memory = server.models.memory.budget
     await transcribe(client, False)
     with pytest.raises(ServiceError):
         async for _ in client.transcribe(b"no sound"):
@@ -150,7 +150,7 @@ async def test_the_work_on_a_recording_takes_its_share_while_it_goes_on(
     monkeypatch.setattr(ToneListener, "transcribe", noted)
     monkeypatch.setattr(Model, "work_bytes", 50 * MIB)
     server, client = await start()
-    memory = server.models.room.budget
+    memory = server.models.memory.budget
     await transcribe(client, False)
     assert taken == [50 * MIB]
     await eventually(lambda: memory.work.taken == 0)

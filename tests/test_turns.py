@@ -2,12 +2,12 @@
 
 import asyncio
 
-from audio_grpc.runtime.turns import Turns
+from audio_grpc.runtime.priority_semaphore import PrioritySemaphore
 from tests.conftest import PATIENCE_SECONDS
 
 
 async def test_urgent_turns_come_first_and_others_in_their_order() -> None:
-    turns = Turns(1)
+    turns = PrioritySemaphore(1)
     had: list[str] = []
     urgent = {"d"}
 
@@ -26,7 +26,7 @@ async def test_urgent_turns_come_first_and_others_in_their_order() -> None:
 
 
 async def test_whoever_leaves_while_waiting_takes_no_turn_with_him() -> None:
-    turns = Turns(1)
+    turns = PrioritySemaphore(1)
 
     async def take() -> None:
         async with turns.turn(lambda: False):

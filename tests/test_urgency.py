@@ -14,7 +14,7 @@ from audio_grpc.runtime.urgency import (
     BACKGROUND_SECONDS,
     DueQueue,
     Given,
-    Listener,
+    PlaybackBuffer,
     Urgency,
     turn_due,
 )
@@ -40,7 +40,7 @@ class Clock:
 
 
 def test_a_listener_has_heard_what_he_was_given_once_it_was_played() -> None:
-    clock, listener = Clock(), Listener()
+    clock, listener = Clock(), PlaybackBuffer()
     urgency = Urgency(listener, clock=clock)
     clock.now = 101.0
     urgency.begin_turn()
@@ -73,7 +73,7 @@ def test_calls_that_nobody_listens_to_are_due_in_the_order_of_their_asking() -> 
 @pytest.mark.parametrize("kind", ["far ahead", "background", "not listening"])
 def test_none_waits_for_ever_while_there_is_too_much_to_do(kind: str) -> None:
     """A step takes a second, and each second another call comes that wants one."""
-    clock, listener, queue = Clock(), Listener(), DueQueue[str]()
+    clock, listener, queue = Clock(), PlaybackBuffer(), DueQueue[str]()
     patient = {
         "far ahead": Urgency(listener, clock=clock),
         "background": Urgency(None, BACKGROUND_SECONDS, clock),
@@ -83,7 +83,7 @@ def test_none_waits_for_ever_while_there_is_too_much_to_do(kind: str) -> None:
     patient.count_given(Given(10.0))
     queue.put("patient", patient.due)
     for number in range(20):
-        queue.put(f"new {number}", Urgency(Listener(), clock=clock).due)
+        queue.put(f"new {number}", Urgency(PlaybackBuffer(), clock=clock).due)
         if queue.take() == "patient":
             break
         clock.now += 1.0

@@ -83,7 +83,7 @@ class Bucket:
         self._left -= amount
 
 
-class Usage:
+class KeyUsage:
     """Counts the use of one key. Only the event loop calls it, so a check and the charge after it are one
     step.
     """
@@ -149,16 +149,16 @@ class Limiter:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._usages: dict[str, Usage] = {}
+        self._usages: dict[str, KeyUsage] = {}
 
     def __len__(self) -> int:
         return len(self._usages)
 
-    def usage(self, key_id: str, limits: KeyLimits) -> Usage:
+    def usage(self, key_id: str, limits: KeyLimits) -> KeyUsage:
         """Returns the counters of this key, with the limits that it has now."""
         if key_id not in self._usages:
             self._usages = {known: usage for known, usage in self._usages.items() if not usage.is_fresh}
-            self._usages[key_id] = Usage(limits, self._clock)
+            self._usages[key_id] = KeyUsage(limits, self._clock)
         self._usages[key_id].follow(limits)
         return self._usages[key_id]
 

@@ -30,7 +30,7 @@ BATCHED_THREADS = 8
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenValue:
     """A value, and the reason for it."""
 
     value: int | str
@@ -51,23 +51,23 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChosenSpec:
     """The settings with which a model is run."""
 
     spec: ModelSpec
     """The configured one, with what was chosen filled in."""
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, ChosenValue]
     """Choices by the name of the setting or option, in the order in which they follow from each other."""
     expected: Expected | None = None
     """None: the number of places is configured, or follows from something else than speed."""
 
 
-def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> Plan:
+def plan(spec: ModelSpec, backend: type[Any], machine: Machine) -> ChosenSpec:
     """Chooses for a model of this backend class; one that has no ``traits`` gets plain numbers."""
     return choose(spec, getattr(backend, "traits", None), machine)
 
 
-def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
+def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> ChosenSpec:
     """Chooses from what the machine has, what the backend tells of itself, and what is configured."""
     if traits is None:
         return _filled(spec, _plain(spec, "the backend tells nothing of itself"))
@@ -97,7 +97,7 @@ def choose(spec: ModelSpec, traits: Traits | None, machine: Machine) -> Plan:
     return filled
 
 
-def room(traits: Traits | None, machine: Machine) -> int | None:
+def most_calls(traits: Traits | None, machine: Machine) -> int | None:
     """Returns how many calls there is memory for; None if that is not known."""
     if traits is None or not traits.call_bytes or machine.memory_bytes is None:
         return None
@@ -122,35 +122,35 @@ def _fewest(workers: int) -> int:
     return max(PLAIN.concurrency, 2 * workers)
 
 
-def _set(value: int | None) -> Choice | None:
-    return None if value is None else Choice(value, CONFIGURED)
+def _set(value: int | None) -> ChosenValue | None:
+    return None if value is None else ChosenValue(value, CONFIGURED)
 
 
-def _plain(spec: ModelSpec, why: str) -> dict[str, Choice]:
+def _plain(spec: ModelSpec, why: str) -> dict[str, ChosenValue]:
     return {
-        name: _set(getattr(spec, name)) or Choice(getattr(PLAIN, name), why)
+        name: _set(getattr(spec, name)) or ChosenValue(getattr(PLAIN, name), why)
         for name in ("threads", "concurrency", "queue")
     }
 
 
-def _filled(spec: ModelSpec, chosen: Mapping[str, Choice]) -> Plan:
+def _filled(spec: ModelSpec, chosen: Mapping[str, ChosenValue]) -> ChosenSpec:
     values: dict[str, Any] = {name: choice.value for name, choice in chosen.items()}
     fields = {name: values.pop(name) for name in list(values) if hasattr(spec, name)}
     if spec.threads is None and "workers" in values:
         fields["threads"] = values["workers"]
-    return Plan(replace(spec, **fields, options={**spec.options, **values}), chosen)
+    return ChosenSpec(replace(spec, **fields, options={**spec.options, **values}), chosen)
 
 
-def _device(spec: ModelSpec, traits: Traits, machine: Machine) -> Choice:
+def _device(spec: ModelSpec, traits: Traits, machine: Machine) -> ChosenValue:
     if spec.device != "auto":
-        return Choice(spec.device, CONFIGURED)
+        return ChosenValue(spec.device, CONFIGURED)
     if traits.unfit_for_gpu is None:
-        return Choice("cpu", "the backend runs on CPUs only")
+        return ChosenValue("cpu", "the backend runs on CPUs only")
     if not machine.gpus:
-        return Choice("cpu", "no NVIDIA GPU was found")
+        return ChosenValue("cpu", "no NVIDIA GPU was found")
     if reason := traits.unfit_for_gpu():
-        return Choice("cpu", f"there is an {machine.gpus[0].name}, but {reason}")
-    return Choice("cuda", f"there is an {machine.gpus[0].name}")
+        return ChosenValue("cpu", f"there is an {machine.gpus[0].name}, but {reason}")
+    return ChosenValue("cuda", f"there is an {machine.gpus[0].name}")
 
 
 def _gpu_bytes(device: str, machine: Machine) -> int | None:
@@ -159,63 +159,69 @@ def _gpu_bytes(device: str, machine: Machine) -> int | None:
     return there[0].memory_bytes if there else None
 
 
-def _compute_type(spec: ModelSpec, traits: Traits, on_gpu: bool, gpu_bytes: int | None) -> Choice:
+def _compute_type(spec: ModelSpec, traits: Traits, on_gpu: bool, gpu_bytes: int | None) -> ChosenValue:
     if spec.compute_type != "auto":
-        return Choice(spec.compute_type, CONFIGURED)
+        return ChosenValue(spec.compute_type, CONFIGURED)
     if not on_gpu:
-        return Choice(*traits.cpu_type)
+        return ChosenValue(*traits.cpu_type)
     if traits.small_gpu_type and gpu_bytes is not None and gpu_bytes < SMALL_GPU_BYTES:
-        return Choice(traits.small_gpu_type, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
-    return Choice(*traits.gpu_type)
+        return ChosenValue(traits.small_gpu_type, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
+    return ChosenValue(*traits.gpu_type)
 
 
-def _batch_size(on_gpu: bool, gpu_bytes: int | None) -> Choice:
+def _batch_size(on_gpu: bool, gpu_bytes: int | None) -> ChosenValue:
     if not on_gpu:
-        return Choice(1, "on a CPU, windows of several calls are computed faster side by side than together")
+        return ChosenValue(
+            1, "on a CPU, windows of several calls are computed faster side by side than together"
+        )
     if gpu_bytes is not None and gpu_bytes < SMALL_GPU_BYTES:
-        return Choice(SMALL_BATCH_SIZE, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
+        return ChosenValue(SMALL_BATCH_SIZE, f"the GPU has less than {_gib(SMALL_GPU_BYTES)}")
     if gpu_bytes is not None and gpu_bytes >= LARGE_GPU_BYTES:
-        return Choice(LARGE_BATCH_SIZE, f"the GPU has {_gib(gpu_bytes)}")
-    return Choice(BATCH_SIZE, "a GPU computes several windows in hardly more time than one")
+        return ChosenValue(LARGE_BATCH_SIZE, f"the GPU has {_gib(gpu_bytes)}")
+    return ChosenValue(BATCH_SIZE, "a GPU computes several windows in hardly more time than one")
 
 
-def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -> Choice:
+def _workers(spec: ModelSpec, traits: Traits, machine: Machine, batches: bool) -> ChosenValue:
     given = spec.options.get("workers") if "workers" in traits.options else None
     if given is not None:
-        return Choice(given, CONFIGURED)
+        return ChosenValue(given, CONFIGURED)
     if batches and "batch_size" in traits.options:
-        return Choice(1, "batches take the place of workers")
+        return ChosenValue(1, "batches take the place of workers")
     if spec.threads is not None:
-        return Choice(spec.threads, f"{CONFIGURED} (threads)")
+        return ChosenValue(spec.threads, f"{CONFIGURED} (threads)")
     if traits.batches_itself(spec):
-        return Choice(BATCHED_THREADS, "its engine computes calls as one batch that are there together")
+        return ChosenValue(BATCHED_THREADS, "its engine computes calls as one batch that are there together")
     if not traits.worker_cores:
-        return Choice(PLAIN.threads, traits.why_worker_cores)
+        return ChosenValue(PLAIN.threads, traits.why_worker_cores)
     most = min(max(machine.cores // traits.worker_cores, 1), MOST_WORKERS)
     if machine.memory_bytes and traits.worker_bytes:
         fit = max(machine.memory_bytes // MEMORY_SHARE // traits.worker_bytes, 1)
         if fit < most:
             what = f"{traits.worker_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
-            return Choice(fit, f"{machine.cores} cores, but memory for {fit} ({what})")
+            return ChosenValue(fit, f"{machine.cores} cores, but memory for {fit} ({what})")
     if most == MOST_WORKERS:
-        return Choice(most, f"{_count(machine.cores, 'core')}, and more workers wait for each other")
-    return Choice(most, f"{_count(machine.cores, 'core')}, {traits.why_worker_cores}")
+        return ChosenValue(most, f"{_count(machine.cores, 'core')}, and more workers wait for each other")
+    return ChosenValue(most, f"{_count(machine.cores, 'core')}, {traits.why_worker_cores}")
 
 
-def _cpu_threads(spec: ModelSpec, traits: Traits, machine: Machine, workers: int, on_gpu: bool) -> Choice:
+def _cpu_threads(
+    spec: ModelSpec, traits: Traits, machine: Machine, workers: int, on_gpu: bool
+) -> ChosenValue:
     if on_gpu:
-        return Choice(1, "the GPU computes")
+        return ChosenValue(1, "the GPU computes")
     each = max(machine.cores // workers, 1)
     if each == 1 and machine.cores > 1 and traits.wants_two_threads(spec):
-        return Choice(2, "so that one call alone is faster; several are as fast as with one thread for each")
-    return Choice(each, f"{_count(machine.cores, 'core')} for {_count(workers, 'worker')}")
+        return ChosenValue(
+            2, "so that one call alone is faster; several are as fast as with one thread for each"
+        )
+    return ChosenValue(each, f"{_count(machine.cores, 'core')} for {_count(workers, 'worker')}")
 
 
-def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_gpu: bool) -> Choice:
+def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_gpu: bool) -> ChosenValue:
     if batch > 1:
-        return Choice(2 * batch * workers, "while one batch is computed, the next one gathers")
+        return ChosenValue(2 * batch * workers, "while one batch is computed, the next one gathers")
     if on_gpu or not traits.speed:
-        return Choice(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
+        return ChosenValue(max(PLAIN.concurrency, 2 * workers), "the speed of this backend here is not known")
     if traits.in_real_time:
         cores = _cores(traits, machine, workers)
         served = places(True, traits.speed * cores, workers)["concurrency"]
@@ -224,15 +230,17 @@ def _concurrency(traits: Traits, machine: Machine, workers: int, batch: int, on_
             f"of {_count(cores, 'core')} {REAL_TIME_SHARE:.0%}; more where it turns out to be faster"
         )
         least = _fewest(workers)
-        wanted = Choice(served, why if served > least else "as few as make sense: the model is slow here")
+        wanted = ChosenValue(
+            served, why if served > least else "as few as make sense: the model is slow here"
+        )
     else:
         why = "one more than workers: a short recording gets turns beside long ones, and few share their time"
-        least, wanted = workers, Choice(workers + 1, why)
-    most = room(traits, machine)
+        least, wanted = workers, ChosenValue(workers + 1, why)
+    most = most_calls(traits, machine)
     if most is None or machine.memory_bytes is None or max(most, least) >= int(wanted.value):
         return wanted
     what = f"{traits.call_bytes >> 20} MB each in a quarter of {_gib(machine.memory_bytes)}"
-    return Choice(max(most, least), f"memory for no more calls at a time ({what})")
+    return ChosenValue(max(most, least), f"memory for no more calls at a time ({what})")
 
 
 def _cores(traits: Traits, machine: Machine, workers: int) -> int:
@@ -241,19 +249,21 @@ def _cores(traits: Traits, machine: Machine, workers: int) -> int:
 
 
 def _expected(traits: Traits, machine: Machine, workers: int, fewest: int) -> Expected:
-    most = room(traits, machine)
+    most = most_calls(traits, machine)
     return Expected(
         traits.speed * _cores(traits, machine, workers),
         lambda speed: max(fewest, places(True, speed, workers, most)["concurrency"]),
     )
 
 
-def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> Choice:
+def _queue(traits: Traits, machine: Machine, concurrency: int, on_gpu: bool) -> ChosenValue:
     if on_gpu or not traits.speed:
-        return Choice(max(GPU_QUEUE if on_gpu else PLAIN.queue, concurrency), "a wait of moderate length")
+        return ChosenValue(
+            max(GPU_QUEUE if on_gpu else PLAIN.queue, concurrency), "a wait of moderate length"
+        )
     if traits.in_real_time:
-        return Choice(max(PLAIN.queue, concurrency), "as many calls wait as are in progress")
-    return Choice(
+        return ChosenValue(max(PLAIN.queue, concurrency), "as many calls wait as are in progress")
+    return ChosenValue(
         places(False, traits.speed * machine.cores, 1)["queue"],
         f"clips of {CLIP_SECONDS:g} s for {QUEUE_SECONDS:g} s of work, "
         f"at {traits.speed:g} seconds of sound a second on a core; {PLAIN.queue} at least",

@@ -1,4 +1,4 @@
-"""A speaker and a listener that need no model: the example for authors of backends, and the tests' ear.
+"""A speaker and a listener that need no model: the example for authors of backends, and for tests.
 
 Text is spoken as a modem would: each UTF-8 byte becomes two tones, one of sixteen pitches for each half
 of its bits. The listener turns the tones back into the text, so a round trip shows whether anything was

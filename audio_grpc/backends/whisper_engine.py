@@ -44,7 +44,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchPart:
     """A part of a batch: windows, and what goes with each of them."""
 
     rows: Rows
@@ -61,7 +61,7 @@ class Engine:
         self.workers = workers
         """Batches that are computed at the same time."""
         self._start_token = start_token
-        self._batcher: Batcher[Job, list[Any]] = Batcher(
+        self._batcher: Batcher[BatchPart, list[Any]] = Batcher(
             self._run, size=batch_size, wait_seconds=wait_seconds, workers=workers
         )
 
@@ -92,9 +92,9 @@ class Engine:
     def _submit(self, operation: str, options: Hashable, rows: Rows, extras: Sequence[Any]) -> list[Any]:
         give_way()  # windows of silence have no result, however many there are
         key = (operation, rows.shape[1:], options)
-        return self._batcher.submit(key, Job(rows, extras), size=len(rows))
+        return self._batcher.submit(key, BatchPart(rows, extras), size=len(rows))
 
-    def _run(self, key: Any, jobs: list[Job]) -> list[list[Any]]:
+    def _run(self, key: Any, jobs: list[BatchPart]) -> list[list[Any]]:
         operation, _, options = key
         rows = np.ascontiguousarray(np.concatenate([job.rows for job in jobs]))
         extras = [extra for job in jobs for extra in job.extras]
@@ -119,7 +119,7 @@ class Engine:
         return result
 
 
-class Session:
+class EngineSession:
     """The model as one call of ours sees it, in the place of ``ctranslate2.models.Whisper``."""
 
     def __init__(self, engine: Engine, *, short_context: bool, languages: frozenset[str]) -> None:

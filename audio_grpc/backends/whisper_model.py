@@ -11,7 +11,7 @@ from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from audio_grpc.backends.whisper_engine import Encoded, Engine, Session
+from audio_grpc.backends.whisper_engine import Encoded, Engine, EngineSession
 from audio_grpc.backends.whisper_repetition import repeats
 from audio_grpc.backends.whisper_speech import Source
 from audio_grpc.backends.whisper_times import extend
@@ -66,7 +66,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         It detects one of these ``languages``, or any if there are none.
         """
         model = copy(self)
-        model.model = Session(engine, short_context=short_context, languages=languages)
+        model.model = EngineSession(engine, short_context=short_context, languages=languages)
         model.source = source
         return model
 

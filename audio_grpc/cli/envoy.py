@@ -20,7 +20,7 @@ from audio_grpc.cli.console import (
 )
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.listening import require_free
-from audio_grpc.supervisor.service import tethered
+from audio_grpc.supervisor.managed_process import tethered
 
 EXAMPLES = """
 Examples:

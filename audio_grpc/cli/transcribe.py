@@ -29,7 +29,7 @@ ffmpeg -i rtsp://camera -t 60 -f wav - | audio-grpc transcribe - --format json -
 app = typer.Typer(add_completion=False)
 
 
-class Format(Enum):
+class OutputFormat(Enum):
     """The formats in which the transcript can be written."""
 
     TEXT = "text"
@@ -41,7 +41,9 @@ class Format(Enum):
 @app.command(epilog=EXAMPLES)
 def transcribe(
     file: Annotated[str, typer.Argument(help="Sound or video file; - reads standard input.")],
-    form: Annotated[Format, typer.Option("--format", help="How to write the transcript.")] = Format.TEXT,
+    form: Annotated[
+        OutputFormat, typer.Option("--format", help="How to write the transcript.")
+    ] = OutputFormat.TEXT,
     model: Annotated[str, typer.Option(help="Model; the server's default if left out.")] = "",
     language: Annotated[str, typer.Option(help="Spoken language, such as en; detected if left out.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write it down in English.")] = False,
@@ -74,10 +76,10 @@ def transcribe(
             sys.stdout.flush()
 
 
-def _lines(client: Client, audio: bytes, options: TranscriptOptions, form: Format) -> Iterator[str]:
+def _lines(client: Client, audio: bytes, options: TranscriptOptions, form: OutputFormat) -> Iterator[str]:
     with client.transcribe(audio, **options) as transcript:
         segments = _with_progress(transcript)
-        if form is Format.JSON:
+        if form is OutputFormat.JSON:
             yield _json(segments, transcript)
         else:
             yield from WRITERS[form](segments)
@@ -117,8 +119,8 @@ def _json(segments: Iterable[Segment], transcript: Transcript) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
-WRITERS: dict[Format, Callable[[Iterable[Segment]], Iterator[str]]] = {
-    Format.TEXT: _text,
-    Format.SRT: srt,
-    Format.VTT: vtt,
+WRITERS: dict[OutputFormat, Callable[[Iterable[Segment]], Iterator[str]]] = {
+    OutputFormat.TEXT: _text,
+    OutputFormat.SRT: srt,
+    OutputFormat.VTT: vtt,
 }

@@ -19,14 +19,14 @@ from audio_grpc import config
 from audio_grpc.addresses import target
 from audio_grpc.backends import registry
 from audio_grpc.backends.base import ModelSpec, Traits
-from audio_grpc.backends.choosing import choose, room
+from audio_grpc.backends.choosing import choose, most_calls
 from audio_grpc.cli.console import ConfigOption, console, fail, results
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.machine import Machine, this_machine
 from audio_grpc.settings_file import DEFAULT_FILE
 from audio_grpc.tuning.candidates import Candidate, candidates
 from audio_grpc.tuning.file import ConfigurationFile
-from audio_grpc.tuning.measuring import Kind, Task
+from audio_grpc.tuning.measuring import Kind, Workload
 from audio_grpc.tuning.process import MeasuringFailed, run
 from audio_grpc.tuning.verdict import BUSY, Measured, best, settings
 
@@ -108,7 +108,7 @@ def tune(
                 measured = [_measured(subject, one, count, seconds, heard, on_step) for one in subject.tried]
                 results.print(_table(subject, measured, count))
                 if found := best(measured):
-                    tuned = settings(subject.kind, *found, room(subject.traits, subject.machine))
+                    tuned = settings(subject.kind, *found, most_calls(subject.traits, subject.machine))
                     changes[TABLES[subject.kind], subject.name] = dict(tuned)
                 taken_by_others = max(taken_by_others, *(one.taken_by_others for one in measured))
     except KeyboardInterrupt:
@@ -178,7 +178,7 @@ class _Recordings:
                 continue
             try:
                 self._on_step(f"{name} speaks what is to be heard")
-                run(Task("synthesizer", name, spec, 1, 0, folder=self._folder), lambda _: None)
+                run(Workload("synthesizer", name, spec, 1, 0, folder=self._folder), lambda _: None)
                 return
             except MeasuringFailed as error:
                 problems.append(f"{name}: {error}")
@@ -200,7 +200,7 @@ def _measured(
     try:
         heard = recordings.paths() if subject.kind == "transcriber" else ()
         figures = run(
-            Task(subject.kind, subject.name, spec, callers, seconds, heard),
+            Workload(subject.kind, subject.name, spec, callers, seconds, heard),
             lambda step: on_step(f"{subject.name} with {candidate}: {step}"),
         )
         return Measured(candidate, figures)

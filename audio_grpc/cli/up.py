@@ -37,7 +37,7 @@ from audio_grpc.envoy import scratch
 from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.settings_file import API_KEY_VARIABLE
-from audio_grpc.supervisor import House, Log, ServiceEnded, plan, run
+from audio_grpc.supervisor import Log, ServiceEnded, Stack, prepare_processes, run
 
 EXAMPLES = """
 Examples:
@@ -104,10 +104,10 @@ def up(
         show_how_to_call(_door(settings))
 
     with scratch() as folder:
-        planned = plan(settings, folder / "envoy.yaml", log, config_file, llm=llm)
-        house = House(planned, settings, log)
+        planned = prepare_processes(settings, folder / "envoy.yaml", log, config_file, llm=llm)
+        stack = Stack(planned, settings, log)
         try:
-            asyncio.run(run(house, log, on_ready))
+            asyncio.run(run(stack, log, on_ready))
         except ServiceEnded as error:
             fail(str(error))
 

@@ -8,7 +8,7 @@ from typing import Any
 ANSWER_SECONDS = 5.0
 
 
-class Admin:
+class EnvoyAdmin:
     """Asks a running Envoy, and tells it what to do. Every method raises OSError if there is no answer."""
 
     def __init__(self, port: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from audio_grpc.access.exposure import require_protection
+from audio_grpc.access.protection import require_protection
 from audio_grpc.addresses import ANY_ADDRESS
 from audio_grpc.config import EnvoySettings, Settings
 from audio_grpc.envoy.files import EXTRA, template

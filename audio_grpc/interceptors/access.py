@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from audio_grpc.access.key_file import Key
 from audio_grpc.access.keys import KeyStore
-from audio_grpc.access.limits import Cost, Limiter, Usage
+from audio_grpc.access.limits import Cost, KeyUsage, Limiter
 from audio_grpc.access.policies import Policy, Scope, SoundFate, policy_of
 from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.access.uploads import Uploads
@@ -34,7 +34,7 @@ class Access:
         self._running = running
         self._limiter = Limiter()
 
-    def admit(self, path: str, call: Call, metadata: Metadata) -> "Tab":
+    def admit(self, path: str, call: Call, metadata: Metadata) -> "CallQuota":
         """Returns the account of a call to that method. Raises KeyMissing, ScopeMissing and others.
 
         Asked before the request is read, which might be a large upload.
@@ -43,12 +43,12 @@ class Access:
         key = self._key(metadata, policy)
         if key is None:
             call.is_strangers = self._keys is not None
-            return Tab(policy, None, None, self._uploads, None)
+            return CallQuota(policy, None, None, self._uploads, None)
         call.key, call.key_id = key.name, key.id
         call.scopes = frozenset(scope for scope in Scope if key.may(scope))
         _require_scopes(key, policy, path)
         taker.set(key.id)  # for all that follows in the task of this call
-        return Tab(policy, key, self._limiter.usage(key.id, key.limits), self._uploads, self._running)
+        return CallQuota(policy, key, self._limiter.usage(key.id, key.limits), self._uploads, self._running)
 
     def _key(self, metadata: Metadata, policy: Policy) -> Key | None:
         """The caller's; None if none is asked for, or a stranger may call. KeyMissing and others."""
@@ -79,14 +79,14 @@ def _secret(metadata: Any) -> str:
     return secret.strip()
 
 
-class Tab:
+class CallQuota:
     """Counts one call against its key's limits, and its uploads against their memory until it ends."""
 
     def __init__(
         self,
         policy: Policy,
         key: Key | None,
-        usage: Usage | None,
+        usage: KeyUsage | None,
         uploads: Uploads,
         running: RunningCalls | None,
     ) -> None:

@@ -8,7 +8,7 @@ from grpc.aio import ServicerContext
 
 from audio_grpc.interceptors.handlers import Behaviour, rewrapped
 from audio_grpc.telemetry.call import current_call
-from audio_grpc.telemetry.history import METHODS, History, Recording
+from audio_grpc.telemetry.history import METHODS, CallRecording, RequestHistory
 from audio_grpc.telemetry.history.messages import Reader
 
 Context = ServicerContext[Any, Any]
@@ -17,7 +17,7 @@ Context = ServicerContext[Any, Any]
 class Recorder:
     """Looks at the messages of those methods that the history keeps; all of them stream their responses."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: RequestHistory) -> None:
         self._history = history
 
     def around(self, path: str, handler: Any) -> Any:
@@ -45,7 +45,7 @@ class Recorder:
         return recorded
 
 
-async def _each(requests: AsyncIterator[Any], reader: Reader, recording: Recording) -> AsyncIterator[Any]:
+async def _each(requests: AsyncIterator[Any], reader: Reader, recording: CallRecording) -> AsyncIterator[Any]:
     async for request in requests:
         reader.request(recording, request)
         yield request

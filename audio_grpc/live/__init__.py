@@ -2,21 +2,21 @@
 
 from audio_grpc.live.agreement import Agreement, evenly_timed, settled
 from audio_grpc.live.detector import FRAME_SAMPLES, RATE_HERTZ, Loudness, VoiceDetector
-from audio_grpc.live.ear import Ear, Heard, Recording
 from audio_grpc.live.endpointer import Endpointer, Endpointing, SpeechOffset, SpeechOnset
+from audio_grpc.live.segmenter import Heard, UtteranceAudio, UtteranceSegmenter
 
 __all__ = [
     "FRAME_SAMPLES",
     "RATE_HERTZ",
     "Agreement",
-    "Ear",
     "Endpointer",
     "Endpointing",
     "Heard",
     "Loudness",
-    "Recording",
     "SpeechOffset",
     "SpeechOnset",
+    "UtteranceAudio",
+    "UtteranceSegmenter",
     "VoiceDetector",
     "evenly_timed",
     "settled",

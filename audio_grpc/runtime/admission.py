@@ -24,7 +24,7 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """The number of those who wait for a place."""
+        """The number of those who wait for a slot."""
         return len(self._waiting)
 
     def resize(self, places: int) -> None:
@@ -32,8 +32,8 @@ class Admission:
         self.places = places
         self._let_in()
 
-    async def enter(self) -> "Place":
-        """Wait for a place. QueueFull at once if too many wait; a cancelled wait leaves the queue."""
+    async def enter(self) -> "Slot":
+        """Wait for a slot. QueueFull at once if too many wait; a cancelled wait leaves the queue."""
         if self._is_full and self.waiting >= self.queue:
             raise QueueFull(
                 f"{self.running} calls are running on model {self.model!r} and {self.waiting} are waiting, "
@@ -44,21 +44,21 @@ class Admission:
             await self._wait()
         else:
             self.running += 1
-        return Place(self)
+        return Slot(self)
 
-    async def enter_behind(self) -> "Place":
-        """Wait, however long, for a place that nobody misses: nobody else waits, and another one stays free.
+    async def enter_behind(self) -> "Slot":
+        """Wait, however long, for a slot that nobody misses: nobody else waits, and another one stays free.
 
-        Of a model with one place it is that one.
+        Of a model with one slot it is that one.
         """
         while self.waiting or (self.running and self.running + 1 >= self.places):
             self._left.clear()
             await self._left.wait()
         self.running += 1
-        return Place(self)
+        return Slot(self)
 
     def leave(self, seconds: float) -> None:
-        """Free a place that was used for so long."""
+        """Free a slot that was used for so long."""
         self.running -= 1
         self._typical_seconds += (seconds - self._typical_seconds) / 8
         self._let_in()
@@ -95,15 +95,15 @@ class Admission:
         return min(max(rounds * self._typical_seconds, SHORTEST_RETRY), LONGEST_RETRY)
 
 
-class Place:
-    """A place that was taken; leaving it twice counts once."""
+class Slot:
+    """A slot that was taken; leaving it twice counts once."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission: Admission | None = admission
         self._since = time.monotonic()
 
     def leave(self) -> None:
-        """Free the place."""
+        """Free the slot."""
         if self._admission is not None:
             self._admission.leave(time.monotonic() - self._since)
             self._admission = None

@@ -7,8 +7,8 @@ from audio_grpc.backends.base import ModelBroken, ModelSpec, Synthesizer, Transc
 from audio_grpc.errors import SpeechError
 from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.memory import give_back
+from audio_grpc.runtime.priority_semaphore import PrioritySemaphore
 from audio_grpc.runtime.speed import Speed
-from audio_grpc.runtime.turns import Turns
 from audio_grpc.runtime.worker import Worker
 
 Backend = TypeVar("Backend", bound=Synthesizer | Transcriber)
@@ -25,7 +25,7 @@ class Loaded(Generic[Backend]):
         self._threads = threads = max(spec.sizes.threads, backend.info.threads)
         self._speed = Speed(expected_speed / threads)
         self.worker = Worker(name, threads=threads, read_ahead=spec.read_ahead, speed=self._speed)
-        self.turns = Turns(threads)
+        self.turns = PrioritySemaphore(threads)
         self.users = 0
         self._failed: set[object] = set()
         self._unused = asyncio.Event()

@@ -18,10 +18,10 @@ from audio_grpc.runtime.blame import Outcome
 from audio_grpc.runtime.loaded import Backend, Loaded
 from audio_grpc.runtime.loading import Loading, Progress
 from audio_grpc.runtime.memory import Footprint
-from audio_grpc.runtime.room import Room
-from audio_grpc.runtime.session import Session
-from audio_grpc.runtime.urgency import Listener
-from audio_grpc.runtime.worker import Stream
+from audio_grpc.runtime.memory_manager import MemoryManager
+from audio_grpc.runtime.session import ModelSession
+from audio_grpc.runtime.urgency import PlaybackBuffer
+from audio_grpc.runtime.worker import ResultStream
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Model(Generic[Backend]):
         name: str,
         spec: ModelSpec,
         make: Callable[[ModelSpec], Backend],
-        room: Room,
+        memory: MemoryManager,
         expected: Expected | None = None,
     ) -> None:
         self.name = name
@@ -68,8 +68,8 @@ class Model(Generic[Backend]):
         self._reloading: asyncio.Task[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._retiring: set[asyncio.Task[None]] = set()
-        self._room = room
-        room.add(self)
+        self._memory = memory
+        memory.add(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class Model(Generic[Backend]):
     @property
     def idle_since(self) -> float | None:
         """The end of its last call, on ``time.monotonic``; None if it must stay, or is not in memory."""
-        # Whoever has a place, even if only just, is about to use the model.
+        # Whoever has a slot, even if only just, is about to use the model.
         in_use = self.admission.running or self.live_admission.running
         stays = self._loaded is None or self.spec.resident or in_use
         return None if stays else self._last_used
@@ -114,12 +114,12 @@ class Model(Generic[Backend]):
         generate: Callable[[Backend], Generator[T, None, None]],
         read_ahead: int | None = None,
         *,
-        listener: Listener | None = None,
+        listener: PlaybackBuffer | None = None,
         background: bool = False,
-    ) -> AsyncIterator[Stream[T]]:
-        """Wait for a place, load the model if need be, and run a generator on its threads.
+    ) -> AsyncIterator[ResultStream[T]]:
+        """Wait for a slot, load the model if need be, and run a generator on its threads.
 
-        The place is free again when the generator has been closed, which leaving the context causes.
+        The slot is free again when the generator has been closed, which leaving the context causes.
         QueueFull, ModelLoadFailed, and ModelFailed or ModelCrashed for what the generator throws of its own.
         """
         async with self.session(background=background) as session:
@@ -132,30 +132,30 @@ class Model(Generic[Backend]):
     @asynccontextmanager
     async def session(
         self, *, live: bool = False, background: bool = False
-    ) -> AsyncIterator[Session[Backend]]:
-        """Wait for a place and load the model if need be, for a call that runs several generators.
+    ) -> AsyncIterator[ModelSession[Backend]]:
+        """Wait for a slot and load the model if need be, for a call that runs several generators.
 
-        The place is free again when the context was left and they are closed. QueueFull, ModelLoadFailed.
+        The slot is free again when the context was left and they are closed. QueueFull, ModelLoadFailed.
         Those who listen ``live`` have places of their own, as they may stay for hours and work but a little.
-        Work in the ``background`` waits for a place that nobody misses.
+        Work in the ``background`` waits for a slot that nobody misses.
         """
         admission = self.live_admission if live else self.admission
-        place = await (admission.enter_behind() if background else admission.enter())
+        slot = await (admission.enter_behind() if background else admission.enter())
         try:
             loaded = await self._use()
         except BaseException:
-            place.leave()
+            slot.leave()
             self._watch_idleness()
             raise
 
         def end(outcome: Outcome) -> None:
-            place.leave()
+            slot.leave()
             self._release(loaded, outcome)
 
-        session = Session(loaded.backend, loaded.worker, loaded.turns, on_end=end, background=background)
+        session = ModelSession(loaded.backend, loaded.worker, loaded.turns, on_end=end, background=background)
         try:
             # A live stream has less than a minute of sound in work at a time.
-            async with self._room.budget.work.share(0 if live else self.work_bytes):
+            async with self._memory.budget.work.share(0 if live else self.work_bytes):
                 yield session
         finally:
             session.leave()
@@ -198,7 +198,7 @@ class Model(Generic[Backend]):
         began = time.monotonic()
         try:
             backend = self._make(self.spec)
-            self.footprint = await self._room.load(self, partial(self._bring, backend))
+            self.footprint = await self._memory.load(self, partial(self._bring, backend))
         except Exception as error:
             self.load_error = str(error) or type(error).__name__
             known = isinstance(error, ConfigurationError)  # its text says all

@@ -8,8 +8,8 @@ from typing import TypeVar
 from audio_grpc.backends.base import Synthesizer, Transcriber
 from audio_grpc.errors import ConfigurationError, ModelNotFound, quoted
 from audio_grpc.openai_names import Family, spellings
+from audio_grpc.runtime.memory_manager import MemoryManager
 from audio_grpc.runtime.model import Model
-from audio_grpc.runtime.room import Room
 
 AnyModel = Model[Synthesizer] | Model[Transcriber]
 M = TypeVar("M", bound=AnyModel)
@@ -22,10 +22,10 @@ class Models:
         self,
         synthesizers: Iterable[Model[Synthesizer]],
         transcribers: Iterable[Model[Transcriber]],
-        room: Room,
+        memory: MemoryManager,
     ) -> None:
-        self.room = room
-        self._keeping_room: asyncio.Task[None] | None = None
+        self.memory = memory
+        self._keeping_memory_free: asyncio.Task[None] | None = None
         self.synthesizers = list(synthesizers)
         self.transcribers = list(transcribers)
         taken = Counter(name for model in self.all for name in model.names)
@@ -71,12 +71,12 @@ class Models:
 
     def keep_room(self) -> None:
         """Starts to unload idle models when memory is short."""
-        self._keeping_room = asyncio.create_task(self.room.keep(), name="keep room")
+        self._keeping_memory_free = asyncio.create_task(self.memory.keep(), name="keep memory free")
 
     async def close(self) -> None:
         """Unload every model."""
-        if self._keeping_room is not None:
-            self._keeping_room.cancel()
+        if self._keeping_memory_free is not None:
+            self._keeping_memory_free.cancel()
         await asyncio.gather(*(model.unload() for model in self.all))
 
 

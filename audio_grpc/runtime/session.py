@@ -5,24 +5,24 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from audio_grpc.runtime.blame import Outcome
-from audio_grpc.runtime.turns import Turns
-from audio_grpc.runtime.urgency import BACKGROUND_SECONDS, Listener, Urgency
-from audio_grpc.runtime.worker import OnEnd, Stream, Worker
+from audio_grpc.runtime.priority_semaphore import PrioritySemaphore
+from audio_grpc.runtime.urgency import BACKGROUND_SECONDS, PlaybackBuffer, Urgency
+from audio_grpc.runtime.worker import OnEnd, ResultStream, Worker
 
 B = TypeVar("B")
 T = TypeVar("T")
 
 
-class Session(Generic[B]):
-    """A place on a loaded model, for as many generators as the call needs, one after the other.
+class ModelSession(Generic[B]):
+    """A slot on a loaded model, for as many generators as the call needs, one after the other.
 
-    Between two of them the call holds its place, but no thread. ``on_end`` is called once the call has left
-    and the last generator is closed, with how that one ended, see :class:`Stream`. Those of a call in the
-    ``background`` come after those that somebody waits for.
+    Between two of them the call holds its slot, but no thread. ``on_end`` is called once the call has left
+    and the last generator is closed, with how that one ended, see :class:`ResultStream`. Those of a call
+    in the ``background`` come after those that somebody waits for.
     """
 
     def __init__(
-        self, backend: B, worker: Worker, turns: Turns, on_end: OnEnd, *, background: bool = False
+        self, backend: B, worker: Worker, turns: PrioritySemaphore, on_end: OnEnd, *, background: bool = False
     ) -> None:
         self.backend = backend
         self.turns = turns
@@ -37,8 +37,8 @@ class Session(Generic[B]):
         self,
         generate: Callable[[B], Generator[T, None, None]],
         read_ahead: int | None = None,
-        listener: Listener | None = None,
-    ) -> Stream[T]:
+        listener: PlaybackBuffer | None = None,
+    ) -> ResultStream[T]:
         """Run a generator on the model's threads; whoever leaves before its end has to close the stream.
 
         For a ``listener`` the generator yields ``given`` after each step.
@@ -48,7 +48,7 @@ class Session(Generic[B]):
         return self._worker.start(partial(generate, self.backend), self._end, read_ahead, urgency)
 
     def leave(self) -> None:
-        """The call, or one of its generators, needs the place no more."""
+        """The call, or one of its generators, needs the slot no more."""
         self._users -= 1
         if not self._users:
             self._on_end(self._outcome)

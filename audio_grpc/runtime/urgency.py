@@ -44,7 +44,7 @@ def turn_due(now: float, dry_at: float | None = None, step_seconds: float = 0.0)
     return now if dry_at is None else max(now, dry_at - 2 * step_seconds)
 
 
-class Listener:
+class PlaybackBuffer:
     """A listener who plays sound as it comes, of one call or of several, one after the other."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Urgency:
 
     def __init__(
         self,
-        listener: Listener | None = None,
+        listener: PlaybackBuffer | None = None,
         delay_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -35,7 +35,7 @@ MEMORY_RETRY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class Stream(AsyncIterator[list[T]], Generic[T]):
+class ResultStream(AsyncIterator[list[T]], Generic[T]):
     """One call's generator as an async iterator of its results: at each step all that are ready.
 
     ``close`` stops the generator at its next result, on a model thread; ``on_end`` is called on the
@@ -224,7 +224,7 @@ def _resolve(reader: asyncio.Future[None]) -> None:
         reader.set_result(None)
 
 
-class Turn:
+class ResumeSignal:
     """A pause of a call that gave way and waits for its turn."""
 
     def __init__(self) -> None:
@@ -239,7 +239,7 @@ class Turn:
         self._came.set()
 
 
-Queue = DueQueue[Stream[Any] | Turn | None]
+Queue = DueQueue[ResultStream[Any] | ResumeSignal | None]
 
 
 class Worker:
@@ -262,12 +262,12 @@ class Worker:
         on_end: OnEnd,
         read_ahead: int | None = None,
         urgency: Urgency | None = None,
-    ) -> Stream[T]:
+    ) -> ResultStream[T]:
         """Begin a call; ``generate`` makes its generator, on a model thread.
 
         ``read_ahead`` is how far that may be ahead of its reader, if less than usual.
         """
-        return Stream(
+        return ResultStream(
             self._name,
             generate,
             read_ahead=self._read_ahead if read_ahead is None else min(read_ahead, self._read_ahead),
@@ -292,7 +292,7 @@ class Worker:
 
     def _work(self) -> None:
         while (taken := self._ready.take()) is not None:
-            if isinstance(taken, Turn):  # its thread goes on in place of this one
+            if isinstance(taken, ResumeSignal):  # its thread goes on in place of this one
                 taken.come()
                 break
             if taken.take_turn():
@@ -303,7 +303,7 @@ class Worker:
     def _let_others(self, due: float) -> None:
         """Wait for those that are due before, while another thread is at work in place of this one."""
         if self._ready.has_before(due):
-            turn = Turn()
+            turn = ResumeSignal()
             self._ready.put(turn, due)
             self._start_thread()
             turn.wait()

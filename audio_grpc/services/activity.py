@@ -11,8 +11,8 @@ from grpc.aio import ServicerContext
 from audio_grpc.convert import from_moment, from_seconds
 from audio_grpc.runtime.model import State
 from audio_grpc.runtime.models import Models
+from audio_grpc.services.cluster_activity import TELL_SECONDS, ClusterActivity, ended_at
 from audio_grpc.services.fields import given, seconds, within
-from audio_grpc.services.neighbours import TELL_SECONDS, Neighbours, ended_at
 from audio_grpc.services.pages import Place, page_of
 from audio_grpc.telemetry.activities import KEPT, Activities
 from audio_grpc.telemetry.call import Call, current_call
@@ -27,13 +27,13 @@ DEFAULT_INTERVAL_SECONDS, SHORTEST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 
 ENDS = {"OK": pb.ACTIVITY_STEP_FINISHED, "CANCELLED": pb.ACTIVITY_STEP_CANCELLED}
 
 
-class ActivityReports(ActivityServiceServicer):
+class ActivityServicer(ActivityServiceServicer):
     """Tells callers what became of their calls; see :class:`Activities`."""
 
-    def __init__(self, activities: Activities, models: Models, neighbours: Neighbours | None) -> None:
+    def __init__(self, activities: Activities, models: Models, cluster: ClusterActivity | None) -> None:
         self._activities = activities
         self._models = models
-        self._neighbours = neighbours
+        self._cluster = cluster
         self._epoch = time.time() - time.perf_counter()
 
     async def ListActivities(
@@ -73,7 +73,7 @@ class ActivityReports(ActivityServiceServicer):
         )
         interval = DEFAULT_INTERVAL_SECONDS if asked is None else asked
         told: list[pb.Activity] | None = None
-        idle_interval = TELL_SECONDS if self._neighbours else None
+        idle_interval = TELL_SECONDS if self._cluster else None
         async with aclosing(self._activities.moments(interval, idle_interval)) as moments:
             async for _ in moments:
                 if (seen := await self._look(most, key_id)) != told:
@@ -82,7 +82,7 @@ class ActivityReports(ActivityServiceServicer):
 
     async def clear(self, key_id: str | None) -> int:
         """Forgets the ended activities of a key, or of all for None; returns their number."""
-        elsewhere = await self._neighbours.clear(key_id) if self._neighbours is not None else 0
+        elsewhere = await self._cluster.clear(key_id) if self._cluster is not None else 0
         return elsewhere + self._activities.clear(key_id)
 
     def statistics(self, key_id: str | None) -> pb.Statistics:
@@ -115,7 +115,7 @@ class ActivityReports(ActivityServiceServicer):
     async def _look(self, most: int, key_id: str | None) -> list[pb.Activity]:
         """Returns a key's activities on all known servers: the active, then ``most`` ended ones."""
         own = self.of_this_server(key_id, most)
-        seen = own if self._neighbours is None else await self._neighbours.joined(own, key_id)
+        seen = own if self._cluster is None else await self._cluster.joined(own, key_id)
         return sorted(seen, key=_place)[: most + sum(not one.status for one in seen)]
 
     def _step(self, call: Call) -> pb.ActivityStep.ValueType:

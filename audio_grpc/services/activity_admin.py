@@ -6,17 +6,17 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from audio_grpc.services.activity import ActivityReports
+from audio_grpc.services.activity import ActivityServicer
 from audio_grpc.v1 import activity_admin_pb2 as pb
 from audio_grpc.v1.activity_admin_pb2_grpc import ActivityAdminServiceServicer
 
 Context = ServicerContext[Any, Any]
 
 
-class ActivityAdmin(ActivityAdminServiceServicer):
+class ActivityAdminServicer(ActivityAdminServiceServicer):
     """Tells operators about the calls of all keys."""
 
-    def __init__(self, reports: ActivityReports) -> None:
+    def __init__(self, reports: ActivityServicer) -> None:
         self._reports = reports
 
     async def ListAllActivities(

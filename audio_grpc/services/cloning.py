@@ -17,7 +17,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SpeakerSample, SynthesizeRequest
 MAX_TRANSCRIPT_CHARACTERS = 4096
 
 
-class Samples:
+class SampleFinder:
     """Finds the samples that models speak with, as they want them."""
 
     def __init__(self, store: VoiceStore, transcripts: SampleTranscripts, max_bytes: int) -> None:

@@ -14,7 +14,7 @@ from audio_grpc.services.callers import key_of_caller
 from audio_grpc.services.fields import few
 from audio_grpc.services.pages import page_size, page_token, position_before
 from audio_grpc.storage import PastRequests, Selection
-from audio_grpc.telemetry.history import HistoryRules
+from audio_grpc.telemetry.history import HistoryConfig
 from audio_grpc.v1 import history_pb2 as pb
 from audio_grpc.v1.history_pb2_grpc import HistoryServiceServicer
 
@@ -27,10 +27,10 @@ MOST_TOLD = 1000
 STATUSES = frozenset(code.name for code in grpc.StatusCode)
 
 
-class HistoryReports(HistoryServiceServicer):
+class HistoryServicer(HistoryServiceServicer):
     """Tells callers what became of their requests, also of those before the server was started."""
 
-    def __init__(self, requests: PastRequests, rules: HistoryRules) -> None:
+    def __init__(self, requests: PastRequests, rules: HistoryConfig) -> None:
         self._requests = requests
         self._rules = rules
         self._told: set[str] = set()

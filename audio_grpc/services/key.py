@@ -10,7 +10,7 @@ from audio_grpc.v1 import key_pb2 as pb
 from audio_grpc.v1.key_pb2_grpc import KeyServiceServicer
 
 
-class KeyReports(KeyServiceServicer):
+class KeyServicer(KeyServiceServicer):
     """Tells callers about their own keys."""
 
     async def GetKey(

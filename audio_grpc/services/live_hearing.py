@@ -1,8 +1,8 @@
 """A transcript of speech that is still being spoken.
 
-One task reads requests into an ear, which finds the utterances; another has them recognised, one step after
-the other: a hypothesis for the utterance in progress, or the transcript of one that is over. Each step takes
-its turn among the live streams of the model, so a stream in which nobody speaks costs nothing. Reading
+One task reads requests into a segmenter, which finds the utterances; another has them recognised, one step
+after the other: a hypothesis for the utterance in progress, or the transcript of one that is over. Each step
+takes its turn among the live streams of the model, so a stream in which nobody speaks costs nothing. Reading
 pauses while transcripts wait, so that no stream holds more than a few utterances, however fast it is sent.
 """
 
@@ -18,9 +18,17 @@ import numpy as np
 from audio_grpc.audio import Mixer, Resampler, resample
 from audio_grpc.backends.base import Transcriber
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.live import RATE_HERTZ, Agreement, Ear, Heard, Recording, evenly_timed, settled
+from audio_grpc.live import (
+    RATE_HERTZ,
+    Agreement,
+    Heard,
+    UtteranceAudio,
+    UtteranceSegmenter,
+    evenly_timed,
+    settled,
+)
 from audio_grpc.runtime.blame import working_on
-from audio_grpc.runtime.session import Session
+from audio_grpc.runtime.session import ModelSession
 from audio_grpc.services.live_context import LiveContext
 from audio_grpc.services.live_options import LiveJob, Requests
 from audio_grpc.services.live_requests import following
@@ -51,12 +59,17 @@ class LiveHearing:
     """One stream, as the event loop sees it."""
 
     def __init__(
-        self, session: Session[Transcriber], ear: Ear, job: LiveJob, idle_seconds: float, call: Call
+        self,
+        session: ModelSession[Transcriber],
+        segmenter: UtteranceSegmenter,
+        job: LiveJob,
+        idle_seconds: float,
+        call: Call,
     ) -> None:
         self.recognised_seconds = 0.0
         self.output_tokens = 0
         self._session = session
-        self._ear = ear
+        self._segmenter = segmenter
         self._job = job
         self._idle_seconds = idle_seconds
         self._call = call
@@ -64,12 +77,12 @@ class LiveHearing:
         self._mixer = Mixer(job.format.raw.sample_rate_hertz)
         self._resampler = Resampler(RATE_HERTZ)
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        self._over: deque[Recording] = deque()
+        self._over: deque[UtteranceAudio] = deque()
         self._agreement = Agreement()
         self._listened_until = 0.0
         self._ended = False
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
+        self._memory = asyncio.Event()
 
     async def events(self, requests: Requests) -> AsyncGenerator[LiveEvent, None]:
         """Listen to what is sent; whatever is wrong with a request ends the stream."""
@@ -77,7 +90,7 @@ class LiveHearing:
         working.add_done_callback(lambda _: self._events.put_nowait(None))
         try:
             while (event := await self._events.get()) is not None:
-                self._room.set()
+                self._memory.set()
                 self._call.result()
                 yield event
             working.result()
@@ -101,7 +114,7 @@ class LiveHearing:
                 case "audio":
                     await self._hear(request.audio)
                 case "end_utterance":
-                    self._note(self._ear.end_utterance())
+                    self._note(self._segmenter.end_utterance())
                 case "discard_utterance":
                     self._discard()
                 case "options":
@@ -112,35 +125,35 @@ class LiveHearing:
                     )
             await self._make_room()
         for rest in self._resampler.finish():
-            self._note(self._ear.hear(rest.samples))
-        self._note(self._ear.finish())
+            self._note(self._segmenter.hear(rest.samples))
+        self._note(self._segmenter.finish())
         self._ended = True
 
     async def _hear(self, data: bytes) -> None:
         """A second of it at a time, so that other calls have theirs in between."""
         for chunk in self._resampler.write(self._job.format.audio(data, self._mixer)):
             for start in range(0, len(chunk.samples), RATE_HERTZ):
-                self._note(self._ear.hear(chunk.samples[start : start + RATE_HERTZ]))
+                self._note(self._segmenter.hear(chunk.samples[start : start + RATE_HERTZ]))
                 await asyncio.sleep(0)
-        self._call.audio_seconds_in = self._ear.seconds
+        self._call.audio_seconds_in = self._segmenter.seconds
 
     def _note(self, heard: Iterable[Heard]) -> None:
         for one in heard:
-            if isinstance(one, Recording):
+            if isinstance(one, UtteranceAudio):
                 self._over.append(one)
             else:
                 self._events.put_nowait(one)
         self._changed.set()
 
     def _discard(self) -> None:
-        self._note(self._ear.discard_utterance())
+        self._note(self._segmenter.discard_utterance())
         if not self._over:  # else it is of an utterance before, which is being concluded
             self._agreement = Agreement()
 
     async def _make_room(self) -> None:
         while len(self._over) >= MAX_WAITING_TRANSCRIPTS or self._events.qsize() >= MAX_WAITING_EVENTS:
-            self._room.clear()
-            await self._room.wait()
+            self._memory.clear()
+            await self._memory.wait()
 
     # Recognising.
 
@@ -150,7 +163,7 @@ class LiveHearing:
                 if self._over:
                     await self._conclude(self._over[0])
                     self._over.popleft()
-                    self._room.set()
+                    self._memory.set()
                 elif self._hypothesis_is_due():
                     await self._guess()
 
@@ -164,13 +177,13 @@ class LiveHearing:
         return True
 
     def _hypothesis_is_due(self) -> bool:
-        if not self._job.interim_results or (span := self._ear.current_span) is None:
+        if not self._job.interim_results or (span := self._segmenter.current_span) is None:
             return False
         start, end = span
         return end - max(start, self._listened_until) >= HYPOTHESIS_SECONDS
 
     async def _guess(self) -> None:
-        recording = self._ear.current
+        recording = self._segmenter.current
         assert recording is not None, "a hypothesis is due while somebody speaks"
         self._listened_until = recording.end
         agreement = self._agreement
@@ -182,7 +195,7 @@ class LiveHearing:
         stable, unstable = agreement.hear("".join(segment.text for segment in segments))
         self._events.put_nowait(Hypothesis(recording.utterance, stable, unstable, recording.end))
 
-    async def _conclude(self, recording: Recording) -> None:
+    async def _conclude(self, recording: UtteranceAudio) -> None:
         carried = self._context.carried
         language, segments = await self._transcribe(recording, carried or self._context.fresh)
         if carried and self._context.is_misled(_words(segments, recording)):
@@ -201,7 +214,7 @@ class LiveHearing:
         self._events.put_nowait(transcript)
 
     async def _transcribe(
-        self, recording: Recording, options: TranscriptionOptions
+        self, recording: UtteranceAudio, options: TranscriptionOptions
     ) -> tuple[Language, list[Segment]]:
         stream = self._session.start(partial(_transcript, recording=recording, options=options))
         segments: list[Segment] = []
@@ -219,7 +232,7 @@ class LiveHearing:
 
 
 def _transcript(
-    backend: Transcriber, recording: Recording, options: TranscriptionOptions
+    backend: Transcriber, recording: UtteranceAudio, options: TranscriptionOptions
 ) -> Generator[Language | Segment, None, None]:
     """Yields the language, and then the segments; runs on the model's thread."""
     working_on(lambda: hash(recording.audio.samples.tobytes()))
@@ -231,7 +244,7 @@ def _transcript(
         yield from segments
 
 
-def _words(segments: list[Segment], recording: Recording) -> list[Word]:
+def _words(segments: list[Segment], recording: UtteranceAudio) -> list[Word]:
     """Returns the words with times of the stream, none after the end of the utterance."""
     return [
         replace(

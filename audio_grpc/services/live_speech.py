@@ -1,6 +1,6 @@
 """Speech of a text that is still being written.
 
-The event loop reads requests into a passage; for what can be spoken of it, a generator runs on the model's
+The event loop reads requests into a buffer; for what can be spoken of it, a generator runs on the model's
 threads, and ends when there is nothing to say for now. So a stream that waits for text holds its place on the
 model, but no thread. All generators of a stream write into one encoder, so that its audio is one file.
 """
@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import InvalidRequest
-from audio_grpc.runtime.session import Session
-from audio_grpc.runtime.urgency import Listener
-from audio_grpc.runtime.worker import Stream
+from audio_grpc.runtime.session import ModelSession
+from audio_grpc.runtime.urgency import PlaybackBuffer
+from audio_grpc.runtime.worker import ResultStream
 from audio_grpc.services.live_requests import patience, stream_idle
-from audio_grpc.services.narrator import Event, Narrator, Paused, Spoken, joined
-from audio_grpc.services.passage import Passage
-from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted
+from audio_grpc.services.pipeline import SpeechFinished, SpeechProperties
 from audio_grpc.services.requests import Limits, LiveSpeechJob, require_length
+from audio_grpc.services.streaming_synthesizer import Event, Paused, Spoken, StreamingSynthesizer, joined
+from audio_grpc.services.text_buffer import TextBuffer
 from audio_grpc.telemetry.call import Call
 from audio_grpc.text import IncrementalSplitter
 from audio_grpc.types import SpeechCancelled, SpokenAudio
@@ -34,14 +34,14 @@ LiveEvent = SpokenAudio | Paused | SpeechCancelled | SpeechFinished
 Requests = AsyncIterator[StreamingSynthesizeRequest]
 
 
-class LiveSpeech:
+class LiveSynthesis:
     """One stream, as the event loop sees it."""
 
     def __init__(
         self,
-        session: Session[Synthesizer],
+        session: ModelSession[Synthesizer],
         job: LiveSpeechJob,
-        started: SpeechStarted,
+        started: SpeechProperties,
         limits: Limits,
         call: Call,
     ) -> None:
@@ -49,14 +49,14 @@ class LiveSpeech:
         self._job = job
         self._limits = limits
         self._call = call
-        self._narrator = Narrator(session.backend, job, started, call)
-        self._listener = Listener()
-        self._stream: Stream[Event] | None = None
+        self._synthesizer = StreamingSynthesizer(session.backend, job, started, call)
+        self._listener = PlaybackBuffer()
+        self._stream: ResultStream[Event] | None = None
         self._changed = asyncio.Event()
         self._active_at = self._written_at = time.monotonic()
-        self._passages: asyncio.Queue[Passage] = asyncio.Queue(MAX_CANCELS_WAITING)
+        self._buffers: asyncio.Queue[TextBuffer] = asyncio.Queue(MAX_CANCELS_WAITING)
         self._passage = self._next_passage()
-        self._passages.put_nowait(self._passage)
+        self._buffers.put_nowait(self._passage)
         self._progress = SpeechCancelled(0, 0, 0, 0.0)
 
     async def events(self, requests: Requests) -> AsyncGenerator[LiveEvent, None]:
@@ -64,35 +64,35 @@ class LiveSpeech:
         self._reader = asyncio.create_task(self._read(requests))
         try:
             while True:
-                passage = await self._passages.get()
-                self._progress = replace(self._progress, spoken_end=passage.start, begun_end=passage.start)
-                async with aclosing(self._perform(passage)) as events:
+                buffer = await self._buffers.get()
+                self._progress = replace(self._progress, spoken_end=buffer.start, begun_end=buffer.start)
+                async with aclosing(self._perform(buffer)) as events:
                     async for event in events:
                         yield event
-                if not passage.cancelled.is_set():
+                if not buffer.cancelled.is_set():
                     break
-                self._listener = Listener()  # what he has in hand is of no interest any more
-                yield replace(self._progress, dropped_end=passage.end)
-            async with aclosing(self._run(lambda _: self._narrator.finish())) as events:
+                self._listener = PlaybackBuffer()  # what he has in hand is of no interest any more
+                yield replace(self._progress, dropped_end=buffer.end)
+            async with aclosing(self._run(lambda _: self._synthesizer.finish())) as events:
                 async for event in events:
                     yield event
-            yield self._narrator.total
+            yield self._synthesizer.total
         finally:
             self._reader.cancel()
             await asyncio.wait([self._reader])
             if not self._reader.cancelled():
                 self._reader.exception()  # retrieved: the stream has failed for another reason
 
-    async def _perform(self, passage: Passage) -> AsyncGenerator[SpokenAudio | Paused, None]:
-        while not passage.is_over:
-            if passage.has_news:
+    async def _perform(self, buffer: TextBuffer) -> AsyncGenerator[SpokenAudio | Paused, None]:
+        while not buffer.is_over:
+            if buffer.has_news:
                 async with aclosing(
-                    self._run(lambda _: self._narrator.speak(passage, self._listener))
+                    self._run(lambda _: self._synthesizer.speak(buffer, self._listener))
                 ) as events:
                     async for event in events:
                         yield event
             else:
-                await self._wait(passage)
+                await self._wait(buffer)
 
     async def _run(
         self, generate: Callable[[Synthesizer], Generator[Event, None, None]]
@@ -115,13 +115,13 @@ class LiveSpeech:
             stream.close()
             self._active_at = time.monotonic()
 
-    async def _wait(self, passage: Passage) -> None:
+    async def _wait(self, buffer: TextBuffer) -> None:
         """Waits until text comes, or until its absence needs an action. Raises StreamIdle."""
         self._changed.clear()
         self._require_reader()
         idle_at = self._active_at + self._limits.idle_seconds
         settle_at = self._written_at + self._job.max_wait_seconds
-        unsettled = passage.is_unsettled
+        unsettled = buffer.is_unsettled
         until = min(settle_at, idle_at) if unsettled else idle_at
         try:
             async with patience(until - time.monotonic()):
@@ -129,7 +129,7 @@ class LiveSpeech:
         except TimeoutError:
             if not unsettled or idle_at < settle_at:
                 raise stream_idle(self._limits.idle_seconds) from None
-            passage.settle()
+            buffer.settle()
 
     def _require_reader(self) -> None:
         """Raises the error of the reader of requests if it has failed."""
@@ -162,15 +162,15 @@ class LiveSpeech:
                     self._stream.hasten()
                 self._changed.set()
                 self._passage = self._next_passage()
-                await self._passages.put(self._passage)
+                await self._buffers.put(self._passage)
             case "options":
                 raise InvalidRequest("the options come once, first; open another stream", field="options")
             case _:
                 raise InvalidRequest("the message is empty; send text, flush or cancel")
 
-    def _next_passage(self) -> Passage:
+    def _next_passage(self) -> TextBuffer:
         splitter = IncrementalSplitter(
             language_code=self._job.speech.options.language_code or "en",
             target_size=min(self._job.target_size, self._session.backend.info.max_piece_size),
         )
-        return Passage(self._call.characters, splitter)
+        return TextBuffer(self._call.characters, splitter)

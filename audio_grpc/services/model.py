@@ -23,7 +23,7 @@ STATES = {
 }
 
 
-class ModelDirectory(ModelServiceServicer):
+class ModelServicer(ModelServiceServicer):
     """Tells about the configured models."""
 
     def __init__(self, models: Models) -> None:

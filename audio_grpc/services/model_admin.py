@@ -17,7 +17,7 @@ from audio_grpc.v1.model_admin_pb2_grpc import ModelAdminServiceServicer
 Context = ServicerContext[Any, Any]
 
 
-class ModelAdmin(ModelAdminServiceServicer):
+class ModelAdminServicer(ModelAdminServiceServicer):
     """Loads and unloads models."""
 
     def __init__(self, models: Models, watches_ended: asyncio.Event) -> None:
@@ -46,11 +46,11 @@ class ModelAdmin(ModelAdminServiceServicer):
     async def FreeMemory(self, request: pb.FreeMemoryRequest, context: Context) -> pb.FreeMemoryResponse:
         """Unloads idle models; returns the memory before and after, and the names of the models."""
         before = await self._memory()
-        unloaded = await self._models.room.clear()
+        unloaded = await self._models.memory.clear()
         return pb.FreeMemoryResponse(before=before, after=await self._memory(), unloaded_models=unloaded)
 
     async def _memory(self) -> pb.Memory:
-        used, free = await self._models.room.measure()
+        used, free = await self._models.memory.measure()
         gpus = sorted(device for device in free if device is not None)
         return pb.Memory(
             used_bytes=used,

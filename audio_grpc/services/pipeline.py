@@ -16,7 +16,7 @@ from audio_grpc.backends.base import Synthesizer, SynthesizerInfo, Transcriber
 from audio_grpc.errors import OptionUnsupported, TextUnspeakable, VoiceNotFound, quoted
 from audio_grpc.languages import NAMES, known_language
 from audio_grpc.runtime.blame import working_on
-from audio_grpc.runtime.urgency import Listener, given
+from audio_grpc.runtime.urgency import PlaybackBuffer, given
 from audio_grpc.services.continuation import Continuation
 from audio_grpc.services.requests import SpeechJob, TranscriptionJob, ignored_fields, require_text
 from audio_grpc.telemetry.call import Call
@@ -29,7 +29,7 @@ ANY_LANGUAGE = "und"
 
 
 @dataclass(frozen=True)
-class SpeechStarted:
+class SpeechProperties:
     """The first event of a speech stream."""
 
     voice: str
@@ -64,7 +64,7 @@ class TranscriptFinished:
     output_tokens: int
 
 
-SpeechEvent = SpeechStarted | bytes | SpeechFinished
+SpeechEvent = SpeechProperties | bytes | SpeechFinished
 TranscriptEvent = TranscriptStarted | Segment | TranscriptFinished
 
 
@@ -74,7 +74,7 @@ def speak(
     configured_aliases: Mapping[str, str] | None,
     sample: VoiceSample | None,
     call: Call,
-    listener: Listener,
+    listener: PlaybackBuffer,
 ) -> Generator[SpeechEvent, None, None]:
     """The events of a speech stream; everything that can be refused is, before the first.
 
@@ -108,8 +108,8 @@ def speak(
 
 
 def _sent(
-    encoded: Iterable[bytes], started: SpeechStarted, call: Call
-) -> Generator[SpeechStarted | bytes, None, None]:
+    encoded: Iterable[bytes], started: SpeechProperties, call: Call
+) -> Generator[SpeechProperties | bytes, None, None]:
     for data in encoded:
         if call.first_result is None:
             call.result()
@@ -122,7 +122,7 @@ def settled(
     job: SpeechJob,
     configured_aliases: Mapping[str, str] | None,
     sample: VoiceSample | None,
-) -> tuple[SpeechJob, SpeechStarted]:
+) -> tuple[SpeechJob, SpeechProperties]:
     """The job with the voice's own name, and what the caller is told of it; arguments as for :func:`speak`.
 
     VoiceNotFound, OptionUnsupported, and InvalidRequest for a sample rate that the encoding does not have.
@@ -133,7 +133,7 @@ def settled(
     borrowed = sample if sample and sample.voice_id == voice.name else None
     language = _language(voice, job.options.language_code)
     options = replace(job.options, voice=voice.name, sample=borrowed, language_code=language)
-    return replace(job, options=options), SpeechStarted(voice.name, job.encoding, rate, ignored)
+    return replace(job, options=options), SpeechProperties(voice.name, job.encoding, rate, ignored)
 
 
 def require_pronounceable(backend: Synthesizer, text: str) -> None:
@@ -152,7 +152,7 @@ def _utter(
     job: SpeechJob,
     total: SpeechFinished,
     call: Call,
-    listener: Listener,
+    listener: PlaybackBuffer,
 ) -> Generator[Audio, None, None]:
     """The sound of every piece of the text; what it amounts to is added to ``total`` and ``call``."""
     spoken = 0
@@ -175,7 +175,7 @@ def say(
     piece: str,
     job: SpeechJob,
     total: SpeechFinished,
-    listener: Listener | None = None,
+    listener: PlaybackBuffer | None = None,
 ) -> Generator[Audio, None, None]:
     """The sound of one piece, or a pause where there is nothing to say. Raises TextUnspeakable."""
     working_on(partial(hash, piece))

@@ -24,7 +24,7 @@ from audio_grpc.v1.speech_to_text_pb2_grpc import SpeechToTextServiceServicer
 Context = ServicerContext[Any, Any]
 
 
-class SpeechToText(SpeechToTextServiceServicer):
+class SpeechToTextServicer(SpeechToTextServiceServicer):
     """Listens with the configured transcribers."""
 
     def __init__(self, models: Models, limits: Limits, stage: HearingStage) -> None:
@@ -44,7 +44,7 @@ class SpeechToText(SpeechToTextServiceServicer):
         self, requests: AsyncIterator[pb.TranscribeUploadRequest], context: Context
     ) -> AsyncIterator[pb.TranscribeUploadResponse]:
         """Yields the events of :func:`recognise` as messages, once the recording has arrived."""
-        async with self._models.room.budget.uploads.upload(self._limits.audio_bytes) as share:
+        async with self._models.memory.budget.uploads.upload(self._limits.audio_bytes) as share:
             async with share.arriving(longest_seconds=None):
                 options, audio = await collect_upload(requests, self._limits)
             share.shrink(COPIES * len(audio))

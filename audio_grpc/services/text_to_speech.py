@@ -11,13 +11,13 @@ from audio_grpc.backends.base import Synthesizer
 from audio_grpc.convert import from_cancelled, from_seconds, from_spoken, from_voice
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
-from audio_grpc.runtime.urgency import Listener
+from audio_grpc.runtime.urgency import PlaybackBuffer
 from audio_grpc.services.callers import speaker
-from audio_grpc.services.cloning import Samples
+from audio_grpc.services.cloning import SampleFinder
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import SpeakingStage, synthesis_started
 from audio_grpc.services.pages import Place, page_of
-from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, joined, speak
+from audio_grpc.services.pipeline import SpeechFinished, SpeechProperties, joined, speak
 from audio_grpc.services.requests import Limits, read_synthesis, spoken_by
 from audio_grpc.storage.voices import VoiceStore
 from audio_grpc.telemetry.call import Call, current_call
@@ -29,7 +29,7 @@ from audio_grpc.v1.text_to_speech_pb2_grpc import TextToSpeechServiceServicer
 Context = ServicerContext[Any, Any]
 
 
-class TextToSpeech(TextToSpeechServiceServicer):
+class TextToSpeechServicer(TextToSpeechServiceServicer):
     """Speaks with the configured synthesisers."""
 
     def __init__(
@@ -37,7 +37,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         models: Models,
         limits: Limits,
         voices: VoiceStore,
-        samples: Samples,
+        samples: SampleFinder,
         speaking: SpeakingStage,
     ) -> None:
         self._models = models
@@ -59,7 +59,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
         voice, sample = await self._samples.asked_for(model, request)
         job = spoken_by(job, voice)
         aliases = model.spec.voice_aliases
-        listener = Listener()
+        listener = PlaybackBuffer()
         generate = partial(
             speak, job=job, configured_aliases=aliases, sample=sample, call=call, listener=listener
         )
@@ -68,7 +68,7 @@ class TextToSpeech(TextToSpeechServiceServicer):
                 for event in joined(ready):
                     if isinstance(event, bytes):
                         yield pb.SynthesizeResponse(audio=event)
-                    elif isinstance(event, SpeechStarted):
+                    elif isinstance(event, SpeechProperties):
                         yield pb.SynthesizeResponse(started=synthesis_started(model, event))
                     else:
                         yield pb.SynthesizeResponse(finished=_finished(event, call))

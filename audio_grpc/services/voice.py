@@ -43,7 +43,7 @@ LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """The form that all BCP-47 codes have: https://www.rfc-editor.org/rfc/rfc5646#section-2.1."""
 
 
-class CustomVoices(VoiceServiceServicer):
+class VoiceServicer(VoiceServiceServicer):
     """Makes voices from samples, updates them, and deletes them."""
 
     def __init__(self, models: Models, limits: Limits, voices: VoiceStore) -> None:

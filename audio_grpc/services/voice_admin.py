@@ -13,7 +13,7 @@ from audio_grpc.v1.voice_admin_pb2_grpc import VoiceAdminServiceServicer
 Context = ServicerContext[Any, Any]
 
 
-class VoiceAdmin(VoiceAdminServiceServicer):
+class VoiceAdminServicer(VoiceAdminServiceServicer):
     """Shares voices, chooses the default one, and removes what is left of voices without samples."""
 
     def __init__(self, voices: VoiceStore) -> None:

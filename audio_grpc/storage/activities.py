@@ -18,7 +18,7 @@ ROWS = SNAPSHOTS.c
 
 
 @dataclass(frozen=True)
-class Board:
+class KeyActivities:
     """The snapshots that the other servers wrote for one key, or for all."""
 
     snapshots: list[bytes]
@@ -26,7 +26,7 @@ class Board:
     """By the ids of keys: the times in seconds since 1970 before which what ended is to be forgotten."""
 
 
-class ActivityBoard:
+class ActivityStore:
     """Shares activities among servers through the database. Methods raise StorageFailed."""
 
     def __init__(self, database: Database, server_id: str) -> None:
@@ -49,7 +49,7 @@ class ActivityBoard:
 
         await self._database.run("share the activities", work)
 
-    async def read(self, key_id: str | None) -> Board:
+    async def read(self, key_id: str | None) -> KeyActivities:
         """Returns the snapshots that other live servers wrote for a key; None: for all keys."""
         wanted = select(ROWS.server_id, ROWS.key_id, ROWS.seen, ROWS.snapshot).where(
             ROWS.server_id != self._server_id
@@ -57,11 +57,11 @@ class ActivityBoard:
         if key_id is not None:
             wanted = wanted.where(ROWS.key_id == key_id)
 
-        def work(connection: Connection) -> Board:
+        def work(connection: Connection) -> KeyActivities:
             alive = or_(ROWS.seen >= now(connection) - STALE_SECONDS, ROWS.server_id == NOBODY)
             rows = connection.execute(wanted.where(alive)).all()
             cleared = {row.key_id: row.seen for row in rows if row.server_id == NOBODY}
-            return Board([row.snapshot for row in rows if row.server_id != NOBODY], cleared)
+            return KeyActivities([row.snapshot for row in rows if row.server_id != NOBODY], cleared)
 
         return await self._database.run("read the activities of other servers", work)
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Place(Protocol):
+class BlobBackend(Protocol):
     """The synchronous operations of both kinds of storage. They raise OSError if they fail."""
 
     def write(self, folder: str, name: str, data: bytes) -> None:
@@ -51,7 +51,7 @@ class Place(Protocol):
 class Blobs:
     """The sound of jobs and of past requests. Every method raises StorageFailed if it cannot."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: BlobBackend) -> None:
         self._place = place
 
     async def add(self, job_id: str, number: int, data: bytes) -> str:
@@ -94,7 +94,7 @@ class Blobs:
 def open_blobs(url: str) -> Blobs:
     """The place that ``url`` names: a folder's path, or a URL of fsspec's. Raises ConfigurationError."""
     if "://" not in url:
-        return Blobs(Folder(Path(url)))
+        return Blobs(FolderBlobs(Path(url)))
     try:
         filesystem, path = import_module("fsspec").core.url_to_fs(url)
     except ImportError as error:
@@ -104,10 +104,10 @@ def open_blobs(url: str) -> Blobs:
         ) from error
     except ValueError as error:
         raise ConfigurationError(f"results_url is {url!r}, which fsspec does not know: {error}") from error
-    return Blobs(Remote(filesystem, path))
+    return Blobs(RemoteBlobs(filesystem, path))
 
 
-class Folder:
+class FolderBlobs:
     """A folder of folders; it is made when the first sound is kept."""
 
     def __init__(self, path: Path) -> None:
@@ -147,7 +147,7 @@ class Folder:
             shutil.rmtree(self._path / folder)
 
 
-class Remote:
+class RemoteBlobs:
     """A folder of folders that fsspec reaches: https://filesystem-spec.readthedocs.io."""
 
     def __init__(self, filesystem: Any, path: str) -> None:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Piece:
+class JobPiece:
     """A piece of a job's text."""
 
     number: int
@@ -42,7 +42,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Sound:
+class JobAudio:
     """The sound of a piece, and what it took to make it."""
 
     blob: str
@@ -86,18 +86,18 @@ class Leases:
         """Let go of a job for now if one of another key waits, or if it is not this server's any more."""
         return await self._run("take turns", lambda connection: self._gives_way(connection, job_id))
 
-    async def next_piece(self, job_id: str) -> Piece | None:
+    async def next_piece(self, job_id: str) -> JobPiece | None:
         """Returns the first piece that is not spoken; None if all are."""
         unspoken = and_(PIECES.c.job_id == job_id, PIECES.c.blob.is_(None))
         wanted = select(PIECES.c.number, PIECES.c.text).where(unspoken).order_by(PIECES.c.number).limit(1)
 
-        def work(connection: Connection) -> Piece | None:
+        def work(connection: Connection) -> JobPiece | None:
             row = connection.execute(wanted).first()
-            return None if row is None else Piece(row.number, row.text)
+            return None if row is None else JobPiece(row.number, row.text)
 
         return await self._run("read the job", work)
 
-    async def keep(self, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
+    async def keep(self, job_id: str, piece: JobPiece, sound: JobAudio) -> JobState | None:
         """Count a piece as spoken; the job's state then, or None if the sound is of no use any more."""
         return await self._run(
             "keep what is spoken of the job", lambda connection: self._keep(connection, job_id, piece, sound)
@@ -185,7 +185,7 @@ class Leases:
         connection.execute(update(JOBS).where(self._held(job_id)).values(let_go))
         return True
 
-    def _keep(self, connection: Connection, job_id: str, piece: Piece, sound: Sound) -> JobState | None:
+    def _keep(self, connection: Connection, job_id: str, piece: JobPiece, sound: JobAudio) -> JobState | None:
         counted = update(JOBS).where(self._held(job_id), JOBS.c.state.in_(UNENDED)).returning(*COLUMNS)
         values: dict[str, Any] = {
             "pieces_done": JOBS.c.pieces_done + 1,

@@ -1,4 +1,4 @@
-"""The ports of a house: none is taken by others, or by two of its own; some are kept for later."""
+"""The ports of a stack: none is taken by others, or by two of its own; some are kept for later."""
 
 import socket
 from collections.abc import Iterator

@@ -12,8 +12,8 @@ from audio_grpc.errors import SpeechError
 class Call:
     """The record of a call for metrics, traces and logs. Moments are on ``time.perf_counter``; None: not yet.
 
-    The guard makes it, whoever learns something fills it in, and the observer reads it when the call ends.
-    Secrets have no place in it, and texts only as the ``preview`` that activities show.
+    The interceptor makes it, whoever learns something fills it in, and the observer reads it when the
+    call ends. Secrets have no place in it, and texts only as the ``preview`` that activities show.
     """
 
     service: str

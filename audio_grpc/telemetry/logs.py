@@ -29,7 +29,7 @@ def stream_handler(log_format: str) -> logging.Handler:
 
 def start_logging(level: str, handler: logging.Handler) -> None:
     """Send the lines of this process from ``level`` on to ``handler``, and Python's warnings as well."""
-    handler.addFilter(Sparingly("opentelemetry"))  # which complains of each batch that it cannot send
+    handler.addFilter(RateLimitFilter("opentelemetry"))  # which complains of each batch that it cannot send
     # No line names its place in the code, its thread or its process, which take a while to find out.
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -96,7 +96,7 @@ def _clock(second: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
 
 
-class Sparingly(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Lets a logger, and those below it, say the same kind of thing once a minute at most."""
 
     def __init__(self, name: str) -> None:

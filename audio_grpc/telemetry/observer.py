@@ -12,7 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.telemetry.call import Call, current_call
-from audio_grpc.telemetry.history import History
+from audio_grpc.telemetry.history import RequestHistory
 from audio_grpc.telemetry.logs import common_fields
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.tracing import CallTracer, Metadata
@@ -31,7 +31,7 @@ class Observer:
         metrics: Metrics,
         tracer: CallTracer,
         activities: Activities,
-        history: History,
+        history: RequestHistory,
         preview_characters: int,
     ) -> None:
         self._metrics = metrics

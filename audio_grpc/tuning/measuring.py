@@ -36,7 +36,7 @@ ALONE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Task:
+class Workload:
     """A candidate, and the work to measure it with."""
 
     kind: Kind
@@ -67,7 +67,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Call:
+class MeasuredCall:
     """One call: seconds until there was something, and of sound."""
 
     waited: float
@@ -98,7 +98,7 @@ class Cores:
 
 def main() -> None:
     """Read a task, do it, and write lines of JSON: steps, and at last the figures or an error."""
-    task = TypeAdapter(Task).validate_json(sys.stdin.read())
+    task = TypeAdapter(Workload).validate_json(sys.stdin.read())
     try:
         figures = asyncio.run(_do(task))
     except Exception as error:  # whatever a model throws is what the person wants to know
@@ -111,7 +111,7 @@ def _tell(**what: Any) -> None:
     print(json.dumps(what), flush=True)  # noqa: T201 - the process that started this one reads it
 
 
-async def _do(task: Task) -> Figures | None:
+async def _do(task: Workload) -> Figures | None:
     with TemporaryDirectory() as folder:
         _tell(step="loading")
         server = Server(_settings(task, Path(folder)))
@@ -126,7 +126,7 @@ async def _do(task: Task) -> Figures | None:
             await server.stop(0)
 
 
-def _settings(task: Task, folder: Path) -> Settings:
+def _settings(task: Workload, folder: Path) -> Settings:
     models = {task.name: TypeAdapter(ModelSpec).dump_python(task.spec) | {"resident": True}}
     is_synthesizer = task.kind == "synthesizer"
     return Settings(
@@ -139,16 +139,16 @@ def _settings(task: Task, folder: Path) -> Settings:
     )
 
 
-async def _measure(task: Task, call: Callable[[], Awaitable[Call]]) -> Figures:
+async def _measure(task: Workload, call: Callable[[], Awaitable[MeasuredCall]]) -> Figures:
     _tell(step="warming up")
     await call()
     _tell(step="one call at a time")
-    alone: list[Call] = []
+    alone: list[MeasuredCall] = []
     until = time.perf_counter() + ALONE_SHARE * task.seconds
     while len(alone) < FEWEST_ALONE or time.perf_counter() < until:
         alone.append(await call())
     _tell(step=f"{task.callers} callers together")
-    together: list[Call] = []
+    together: list[MeasuredCall] = []
     began, worked, cores = time.perf_counter(), time.process_time(), Cores.now()
 
     async def caller() -> None:
@@ -167,24 +167,24 @@ async def _measure(task: Task, call: Callable[[], Awaitable[Call]]) -> Figures:
     )
 
 
-def _call(task: Task, client: AsyncClient) -> Callable[[], Awaitable[Call]]:
+def _call(task: Workload, client: AsyncClient) -> Callable[[], Awaitable[MeasuredCall]]:
     texts = cycle(SENTENCES)
     recordings = cycle([path.read_bytes() for path in task.recordings])
 
-    async def speak() -> Call:
+    async def speak() -> MeasuredCall:
         began, first = time.perf_counter(), 0.0
         async with client.synthesize(next(texts), encoding=Encoding.PCM_S16LE) as speech:
             async for _ in speech:
                 first = first or time.perf_counter() - began
-        return Call(first, speech.finished.usage.audio_duration.ToTimedelta().total_seconds())
+        return MeasuredCall(first, speech.finished.usage.audio_duration.ToTimedelta().total_seconds())
 
-    async def hear() -> Call:
+    async def hear() -> MeasuredCall:
         began = time.perf_counter()
         async with client.transcribe(next(recordings)) as transcript:
             async for _ in transcript:
                 pass
         sound = transcript.finished.audio_duration.ToTimedelta().total_seconds()
-        return Call(time.perf_counter() - began, sound)
+        return MeasuredCall(time.perf_counter() - began, sound)
 
     return speak if task.kind == "synthesizer" else hear
 

@@ -11,15 +11,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from audio_grpc.settings_file import PREFIX
-from audio_grpc.supervisor import tether
-from audio_grpc.tuning.measuring import Figures, Task
+from audio_grpc.supervisor import exit_with_parent
+from audio_grpc.tuning.measuring import Figures, Workload
 
 
 class MeasuringFailed(Exception):
     """Raised if a candidate cannot be measured; the text says why."""
 
 
-def run(task: Task, on_step: Callable[[str], None]) -> Figures | None:
+def run(task: Workload, on_step: Callable[[str], None]) -> Figures | None:
     """Do a task; ``on_step`` is told what is going on. MeasuringFailed.
 
     The process ends with this one, and at once if this is left by an exception, such as KeyboardInterrupt.
@@ -31,7 +31,7 @@ def run(task: Task, on_step: Callable[[str], None]) -> Figures | None:
     with (
         TemporaryDirectory() as folder,
         subprocess.Popen(  # noqa: S603
-            [sys.executable, str(tether.__file__), str(os.getpid()), *this_python],
+            [sys.executable, str(exit_with_parent.__file__), str(os.getpid()), *this_python],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -45,10 +45,12 @@ def run(task: Task, on_step: Callable[[str], None]) -> Figures | None:
             process.kill()
 
 
-def _follow(process: subprocess.Popen[bytes], task: Task, on_step: Callable[[str], None]) -> Figures | None:
+def _follow(
+    process: subprocess.Popen[bytes], task: Workload, on_step: Callable[[str], None]
+) -> Figures | None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(TypeAdapter(Task).dump_json(task))
+    process.stdin.write(TypeAdapter(Workload).dump_json(task))
     process.stdin.close()
     for line in process.stdout:
         told = _read(line)

@@ -16,14 +16,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from audio_gateway import history, playground
+from audio_gateway.access_log import AccessLog
 from audio_gateway.bodies import Bodies, BodyMemory
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.dialects import chatterbox, gateflow, live, openai, shared
 from audio_gateway.dialects.openai import azure
 from audio_gateway.errors import SERVER, ApiError, translated
 from audio_gateway.keys import AcceptedKeys
-from audio_gateway.metrics import Metrics
-from audio_gateway.middleware import Seen
+from audio_gateway.metrics import GatewayMetrics
 from audio_gateway.origins import OwnPages
 from audio_gateway.paths import PlainPaths, meant
 from audio_gateway.problems import from_validation
@@ -42,12 +42,12 @@ being made. Errors say what to do about them.
 CLIENT_CLOSED_REQUEST = 499
 
 
-def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> ASGIApp:
+def make_app(settings: GatewaySettings, tracer_provider: TracerProvider | None = None) -> ASGIApp:
     """The gateway as an ASGI application; ``tracer_provider`` is where its spans go, if anywhere.
 
     Raises ConfigurationError for settings that cannot be.
     """
-    metrics = Metrics()
+    metrics = GatewayMetrics()
     app = FastAPIOffline(
         title="audio-grpc",
         version=__version__,
@@ -69,7 +69,7 @@ def make_app(settings: Settings, tracer_provider: TracerProvider | None = None) 
     bounded = Bodies(
         PlainPaths(OwnPages(app, settings.origins)), BodyMemory(settings.max_body_bytes_in_flight)
     )
-    return Seen(bounded, metrics, RequestTracer(tracer_provider))
+    return AccessLog(bounded, metrics, RequestTracer(tracer_provider))
 
 
 def _add_dialects(app: FastAPI) -> None:
@@ -88,7 +88,7 @@ def _add_dialects(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _connected(app: FastAPI) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
+    settings: GatewaySettings = app.state.settings
     async with AsyncClient(settings.server, tls=app.state.server_tls) as client:
         app.state.client = client
         yield
@@ -109,7 +109,7 @@ def _add_health(app: FastAPI) -> None:
         return PlainTextResponse("ready\n" if serving else "not ready\n", 200 if serving else 503)
 
 
-def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+def _add_metrics(app: FastAPI, metrics: GatewayMetrics) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

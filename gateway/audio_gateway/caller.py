@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, uuid5
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.keys import AcceptedKeys
 from audio_grpc.client import AsyncClient, trace_metadata
 
@@ -53,9 +53,9 @@ async def require_key(request: HTTPConnection) -> None:
     await accepted.require(_authorization(request), _service(request))
 
 
-def settings_of(request: HTTPConnection) -> Settings:
+def settings_of(request: HTTPConnection) -> GatewaySettings:
     """The gateway's."""
-    return cast("Settings", request.app.state.settings)
+    return cast("GatewaySettings", request.app.state.settings)
 
 
 def request_id(request: HTTPConnection) -> str:
@@ -69,11 +69,11 @@ async def _provide_service(request: HTTPConnection) -> AsyncClient:
     return _service(request)
 
 
-async def _provide_settings(request: HTTPConnection) -> Settings:
+async def _provide_settings(request: HTTPConnection) -> GatewaySettings:
     return settings_of(request)
 
 
 Service = Annotated[AsyncClient, Depends(_provide_service)]
 """The gRPC service; calls carry the caller's key, the request id and the trace."""
 
-Configured = Annotated[Settings, Depends(_provide_settings)]
+Configured = Annotated[GatewaySettings, Depends(_provide_settings)]

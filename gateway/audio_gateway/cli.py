@@ -13,9 +13,9 @@ from opentelemetry.trace import TracerProvider
 
 from audio_gateway import config
 from audio_gateway.app import make_app
-from audio_gateway.config import Settings
-from audio_gateway.exposure import require_consent
+from audio_gateway.config import GatewaySettings
 from audio_gateway.frames import BoundedSocket
+from audio_gateway.protection import require_consent
 from audio_gateway.warm_up import warm_up
 from audio_grpc import __version__
 from audio_grpc.errors import ConfigurationError
@@ -102,7 +102,7 @@ def gateway(
         serve(settings, tracer_provider)
 
 
-def serve(settings: Settings, tracer_provider: TracerProvider | None) -> None:
+def serve(settings: GatewaySettings, tracer_provider: TracerProvider | None) -> None:
     """Run until SIGTERM or Ctrl-C."""
     require_consent(settings.host, allow_open=settings.allow_open)
     require_free(settings.host, settings.port, "--port, AUDIO_GATEWAY_PORT or [gateway] port")

@@ -21,7 +21,7 @@ PREFIX = "AUDIO_GATEWAY_"
 TABLE = "gateway"
 
 
-class Settings(BaseSettings):
+class GatewaySettings(BaseSettings):
     """All settings. Unknown names are refused, wherever they come from."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
-def load(file: Path | None = None, **given: Any) -> Settings:
+def load(file: Path | None = None, **given: Any) -> GatewaySettings:
     """The settings, from the file's table [gateway] up to what is ``given``; None counts as not given.
 
     ConfigurationError says which name is wrong, and how.
@@ -88,7 +88,7 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     _refuse_unknown_variables()
     from_file = _table(file)
 
-    class WithFile(Settings):
+    class WithFile(GatewaySettings):
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
@@ -99,7 +99,7 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     try:
         return WithFile(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        raise ConfigurationError(problems(error, Settings.model_fields)) from error
+        raise ConfigurationError(problems(error, GatewaySettings.model_fields)) from error
 
 
 def _table(file: Path | None) -> Mapping[str, Any]:
@@ -112,7 +112,7 @@ def _table(file: Path | None) -> Mapping[str, Any]:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {PREFIX + name.upper() for name in GatewaySettings.model_fields}
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable not in known:
             raise ConfigurationError(f"{variable} is no setting; there are: {', '.join(sorted(known))}")

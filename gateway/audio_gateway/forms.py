@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from audio_gateway.bodies import is_json, parsed, whole
 from audio_gateway.errors import ApiError
-from audio_gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
+from audio_gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, FileField, read_form
 from audio_gateway.problems import from_validation, missing
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -18,7 +18,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 Form = TypeVar("Form", bound=BaseModel)
 
 
-async def read_any_form(request: Request, files: Mapping[str, File]) -> Fields:
+async def read_any_form(request: Request, files: Mapping[str, FileField]) -> Fields:
     """The fields of a form of either kind, or of a JSON object, each with its values.
 
     ApiError as :func:`read_form`.

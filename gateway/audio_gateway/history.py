@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from audio_gateway.answers import Answer, AnswerHead, AnswerResponse
 from audio_gateway.caller import Service
 from audio_gateway.errors import ApiError, ErrorBody, from_service, speaks
-from audio_gateway.exchange import Answer, Exchange, Head
 from audio_gateway.speech import wave_file
 from audio_grpc.client import AsyncClient
 from audio_grpc.convert import to_seconds
@@ -38,14 +38,14 @@ UNKNOWN = "application/octet-stream"
 Moment = Annotated[float, Query(ge=0, le=LAST_MOMENT, description="Seconds since 1970.")]
 
 
-class Sound(BaseModel):
+class AudioLink(BaseModel):
     """The sound of a request, to be played."""
 
     media_type: str
     url: str
 
 
-class Entry(BaseModel):
+class HistoryEntry(BaseModel):
     """A request that has ended; protos/audio_grpc/v1/history.proto says what each is."""
 
     id: str
@@ -71,15 +71,15 @@ class Entry(BaseModel):
     is_whole_text: bool
     options: dict[str, Any]
     """The fields that were set, by their names in the contract."""
-    audio: Sound | None
+    audio: AudioLink | None
     audio_problem: str
 
 
-class Page(BaseModel):
+class HistoryPage(BaseModel):
     """Requests, the last first."""
 
     object: Literal["list"] = "list"
-    data: list[Entry]
+    data: list[HistoryEntry]
     next: str | None
     """The value of ``after`` for the next page."""
     is_kept: bool
@@ -125,7 +125,7 @@ async def list_history(
     status: str = "",
     since: Moment | None = None,
     before: Moment | None = None,
-) -> Page:
+) -> HistoryPage:
     """List past requests, the last first; only those of the caller's key, where keys are asked for."""
     page = await service.list_past_requests(
         page_size=limit,
@@ -136,7 +136,7 @@ async def list_history(
         since=_datetime(since),
         before=_datetime(before),
     ).page()
-    return Page(
+    return HistoryPage(
         data=[_entry(past) for past in page.requests],
         next=page.next_page_token or None,
         is_kept=page.is_kept,
@@ -150,7 +150,7 @@ async def clear_history(service: Service, before: Moment) -> Forgotten:
 
 
 @router.get("/{past_id}")
-async def get_past_request(past_id: str, service: Service) -> Entry:
+async def get_past_request(past_id: str, service: Service) -> HistoryEntry:
     """Get one past request."""
     return _entry(await service.get_past_request(past_id))
 
@@ -167,7 +167,7 @@ async def delete_past_request(past_id: str, service: Service) -> Forgotten:
 @router.get("/{past_id}/audio", response_class=Response, responses=SOUND)
 async def get_past_audio(past_id: str, service: Service, download: bool = False) -> Response:
     """Play the sound that a request sent or got, or download it."""
-    return Exchange(_answer(past_id, service, download))
+    return AnswerResponse(_answer(past_id, service, download))
 
 
 async def _answer(past_id: str, service: AsyncClient, download: bool) -> Answer:
@@ -181,7 +181,7 @@ async def _answer(past_id: str, service: AsyncClient, download: bool) -> Answer:
             "x-content-type-options": "nosniff",
             "cache-control": "private",
         }
-        yield Head(media_type, headers)
+        yield AnswerHead(media_type, headers)
         if _is_bare(started):
             samples = b"".join([data async for data in sound])
             yield wave_file(samples, started.format.sample_rate_hertz)
@@ -205,11 +205,11 @@ def _datetime(moment: float | None) -> datetime | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC)
 
 
-def _entry(past: PastRequest) -> Entry:
+def _entry(past: PastRequest) -> HistoryEntry:
     options = past.WhichOneof("options")
     timing = past.timing if past.HasField("timing") else None
     asked = MessageToDict(getattr(past, options), preserving_proto_field_name=True) if options else {}
-    return Entry(
+    return HistoryEntry(
         id=past.id,
         created=past.start_time.ToMicroseconds() / 1e6,
         request_id=past.request_id,
@@ -233,7 +233,7 @@ def _entry(past: PastRequest) -> Entry:
         text=past.text,
         is_whole_text=past.is_whole_text,
         options=asked,
-        audio=Sound(media_type=_media_type(past.audio), url=f"{router.prefix}/{past.id}/audio")
+        audio=AudioLink(media_type=_media_type(past.audio), url=f"{router.prefix}/{past.id}/audio")
         if past.HasField("audio")
         else None,
         audio_problem=past.audio_problem,

@@ -1,6 +1,6 @@
 """HTTP/1.1 as the gateway speaks it: uvicorn's, with bounds on what comes with a request beside its body."""
 
-from audio_gateway.silence import Impatient
+from audio_gateway.header_timeout import HeaderTimeoutProtocol
 
 MAX_HEAD_BYTES = 1 << 16
 LINGERING_SECONDS = 0.5
@@ -11,7 +11,7 @@ TOO_LARGE = (
 )
 
 
-class BoundedHttp(Impatient):
+class BoundedHttp(HeaderTimeoutProtocol):
     """One connection; a head that is too large ends it, and so do trailers, or what comes between chunks."""
 
     _head_bytes = 0

@@ -20,7 +20,7 @@ class Served(Protocol):
     first_byte: float | None
 
 
-class Metrics:
+class GatewayMetrics:
     """The counters of one gateway, in a registry of their own."""
 
     def __init__(self) -> None:
@@ -50,13 +50,13 @@ class Metrics:
             registry=self._registry,
         )
 
-    def served(self, route: str, visit: Served) -> None:
+    def served(self, route: str, request: Served) -> None:
         """Counts a request that has ended."""
-        complete = str(visit.complete).lower()
-        self._requests.labels(method_label(visit.method), route, visit.status, complete).inc()
-        self._seconds.labels(route).observe(time.perf_counter() - visit.began)
-        if visit.first_byte is not None:
-            self._first_byte.labels(route).observe(visit.first_byte - visit.began)
+        complete = str(request.complete).lower()
+        self._requests.labels(method_label(request.method), route, request.status, complete).inc()
+        self._seconds.labels(route).observe(time.perf_counter() - request.began)
+        if request.first_byte is not None:
+            self._first_byte.labels(route).observe(request.first_byte - request.began)
 
     def exposition(self) -> bytes:
         """Returns all metrics in Prometheus's text format."""

@@ -29,7 +29,7 @@ Fields = dict[str, list[str]]
 
 
 @dataclass
-class File:
+class FileField:
     """The receiver of a file's bytes, and the most bytes that it takes."""
 
     write: Write
@@ -40,24 +40,24 @@ class File:
 
 
 @dataclass
-class _Part:
+class _BodyPart:
     """A part of the body, as far as it has come."""
 
     headers: dict[str, str] = field(default_factory=dict)
     name: str = ""
     value: bytearray = field(default_factory=bytearray)
-    file: File | None = None
+    file: FileField | None = None
     is_misnamed: bool = False
     """True if it is a file with a name that no file has here."""
 
 
-async def read_form(request: Request, files: Mapping[str, File]) -> Fields:
+async def read_form(request: Request, files: Mapping[str, FileField]) -> Fields:
     """Pass each file on as it comes; the other fields, each with its values in their order.
 
     ApiError with status 400 if the body is no form, is cut short, has a file twice or lacks one, and with
     413 if a file or the rest is too large.
     """
-    parts = _Parts(files)
+    parts = _PartsReader(files)
     parser = MultipartParser(_boundary(request), parts.callbacks())
     most = sum(file.max_bytes for file in files.values()) + MAX_FIELD_BYTES + MAX_OVERHEAD_BYTES
     refusals = [_too_large(name, file) for name, file in files.items()]
@@ -96,15 +96,15 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-class _Parts:
+class _PartsReader:
     """Takes what the parser finds, and has it passed on."""
 
-    def __init__(self, files: Mapping[str, File]) -> None:
+    def __init__(self, files: Mapping[str, FileField]) -> None:
         self.fields: Fields = {}
         self.ended = False
         self._files = files
-        self._waiting: list[tuple[File, bytes]] = []
-        self._part = _Part()
+        self._waiting: list[tuple[FileField, bytes]] = []
+        self._part = _BodyPart()
         self._header = (bytearray(), bytearray())
         self._count = self._bytes = 0
         self._misnamed = ""
@@ -136,7 +136,7 @@ class _Parts:
         self._count += 1
         if self._count > MAX_FIELDS:
             _refuse(f"the form has more than {MAX_FIELDS} fields", status=413)
-        self._part = _Part()
+        self._part = _BodyPart()
 
     def _end_header(self) -> None:
         name, value = (bytes(part).decode("latin-1") for part in self._header)
@@ -181,7 +181,7 @@ class _Parts:
             value = _text(bytes(part.value), f"the field {part.name!r}")
             self.fields.setdefault(part.name, []).append(value)
 
-    def _refuse_misnamed(self, part: _Part) -> None:
+    def _refuse_misnamed(self, part: _BodyPart) -> None:
         if part.is_misnamed:
             known = " or ".join(map(repr, self._files))
             _refuse(f"no file is named {part.name!r} here; name it {known}", param=part.name)
@@ -209,7 +209,7 @@ def _refuse(message: str, *, status: int = 400, param: str | None = None) -> NoR
     raise ApiError(status, message, param=param, code="invalid_form" if status == 400 else "too_large")
 
 
-def _too_large(name: str, file: File) -> ApiError:
+def _too_large(name: str, file: FileField) -> ApiError:
     limit = file.max_bytes / (1 << 20)
     message = f"the file is larger than {limit:g} MiB; send it compressed (Opus, FLAC, MP3) or in parts"
     return ApiError(413, message, param=name, code="too_large")

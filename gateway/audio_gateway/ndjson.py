@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from audio_gateway.exchange import Answer, Head
+from audio_gateway.answers import Answer, AnswerHead
 from audio_gateway.sse import dumps
 from audio_grpc.client import ServiceError
 
-HEAD = Head("application/x-ndjson", {"cache-control": "no-cache", "x-accel-buffering": "no"})
+HEAD = AnswerHead("application/x-ndjson", {"cache-control": "no-cache", "x-accel-buffering": "no"})
 
 Event = Mapping[str, Any]
 

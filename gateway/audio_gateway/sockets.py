@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from audio_gateway.caller import require_key
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.errors import SERVER, ApiError, Translate
 from audio_gateway.sse import dumps
 from audio_grpc.client import ServiceError
@@ -37,7 +37,7 @@ class SlowReader(Exception):
 class Socket:
     """One caller's side. Sending raises WebSocketDisconnect and SlowReader."""
 
-    def __init__(self, websocket: WebSocket, settings: Settings) -> None:
+    def __init__(self, websocket: WebSocket, settings: GatewaySettings) -> None:
         self._websocket = websocket
         self.max_idle_seconds = settings.max_idle_seconds
         self._max_send_seconds = settings.max_send_seconds
@@ -88,7 +88,7 @@ class Socket:
 
 async def converse(
     websocket: WebSocket,
-    settings: Settings,
+    settings: GatewaySettings,
     conversation: Callable[[Socket], Awaitable[None]],
     translate: Translate,
     error_event: ErrorEvent,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Literal
 
-from audio_gateway.exchange import Answer, Head
+from audio_gateway.answers import Answer, AnswerHead
 from audio_grpc.client import AsyncClient, Encoding, SpeechOptions
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisUsage
 
@@ -25,7 +25,7 @@ async def streamed(
     """Chunks as they are made; ``unlisted`` are fields of the request that nobody here knows."""
     async with service.synthesize(text, **options) as speech:
         started = await speech.start()
-        yield Head(started.format.media_type, ignored([*started.ignored_fields, *unlisted]))
+        yield AnswerHead(started.format.media_type, ignored([*started.ignored_fields, *unlisted]))
         async for data in speech:
             yield data
 
@@ -44,7 +44,7 @@ async def whole(
         data = wave_file(data, started.format.sample_rate_hertz)
         started.format.media_type = "audio/wav"
     headers = {**ignored([*started.ignored_fields, *unlisted]), "content-length": str(len(data))}
-    yield Head(started.format.media_type, headers)
+    yield AnswerHead(started.format.media_type, headers)
     yield data
 
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from audio_gateway.answers import Answer, AnswerHead
 from audio_gateway.errors import ApiError
-from audio_gateway.exchange import Answer, Head
 from audio_grpc.client import ServiceError
 
-HEAD = Head("text/event-stream", {"cache-control": "no-cache", "x-accel-buffering": "no"})
+HEAD = AnswerHead("text/event-stream", {"cache-control": "no-cache", "x-accel-buffering": "no"})
 
-Event = Mapping[str, Any] | Head | None
+Event = Mapping[str, Any] | AnswerHead | None
 """An event to send; a head with further headers, if it is the first; None sends nothing."""
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ async def stream(
     """
     async with aclosing(events):
         first = await anext(events)
-        yield first if isinstance(first, Head) else HEAD
+        yield first if isinstance(first, AnswerHead) else HEAD
         if isinstance(first, Mapping):
             yield encode(first)
         try:
@@ -61,6 +61,6 @@ async def _rest(events: AsyncIterator[Event]) -> AsyncIterator[Mapping[str, Any]
             yield event
 
 
-def head(headers: Mapping[str, str]) -> Head:
+def head(headers: Mapping[str, str]) -> AnswerHead:
     """The head of a stream of events with ``headers`` as well."""
-    return Head(HEAD.media_type, {**HEAD.headers, **headers})
+    return AnswerHead(HEAD.media_type, {**HEAD.headers, **headers})

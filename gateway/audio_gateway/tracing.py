@@ -39,33 +39,33 @@ class RequestTracer:
         self._tracer = (provider or NoOpTracerProvider()).get_tracer("audio_gateway", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
-    def start(self, scope: Scope, visit: Traced) -> Span:
+    def start(self, scope: Scope, request: Traced) -> Span:
         """The request's span, under the caller's if there is one (https://www.w3.org/TR/trace-context)."""
-        if visit.is_probe:  # their traces would bury the others
+        if request.is_probe:  # their traces would bury the others
             return INVALID_SPAN
         headers = Headers(scope=scope)
         return self._tracer.start_span(
-            _verb(visit),
+            _verb(request),
             context=self._propagator.extract(
                 {name: headers.getlist(name) for name in self._propagator.fields}
             ),
             kind=SpanKind.SERVER,
             attributes={
-                "http.request.method": method_label(visit.method),
+                "http.request.method": method_label(request.method),
                 "url.scheme": scope["scheme"],
-                "url.path": visit.path,
-                "audio_grpc.request_id": visit.request_id,
+                "url.path": request.path,
+                "audio_grpc.request_id": request.request_id,
             },
         )
 
-    def finish(self, span: Span, route: str, visit: Traced) -> None:
+    def finish(self, span: Span, route: str, request: Traced) -> None:
         """Write down how it went. A caller who leaves or asks for nonsense is not an error."""
         if route:
-            span.update_name(f"{_verb(visit)} {route}")
+            span.update_name(f"{_verb(request)} {route}")
             span.set_attribute("http.route", route)
-        if visit.status:
-            span.set_attribute("http.response.status_code", visit.status)
-        if fault := _fault(visit):
+        if request.status:
+            span.set_attribute("http.response.status_code", request.status)
+        if fault := _fault(request):
             span.set_attribute("error.type", fault)
             span.set_status(StatusCode.ERROR)
         span.end()
@@ -76,18 +76,18 @@ def method_label(method: str) -> str:
     return method if method in METHODS else "_OTHER"
 
 
-def _verb(visit: Traced) -> str:
+def _verb(request: Traced) -> str:
     """Returns the first word of a span's name; callers may invent methods."""
-    return visit.method if visit.method in METHODS else "HTTP"
+    return request.method if request.method in METHODS else "HTTP"
 
 
-def _fault(visit: Traced) -> str:
+def _fault(request: Traced) -> str:
     """Returns the span's type of an error of ours; empty for none."""
-    if visit.left:
+    if request.left:
         return ""
-    if visit.status >= 500:
-        return str(visit.status)
-    return "" if visit.complete else "incomplete"
+    if request.status >= 500:
+        return str(request.status)
+    return "" if request.complete else "incomplete"
 
 
 def trace_id(span: Span) -> str:

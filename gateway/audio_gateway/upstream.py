@@ -1,12 +1,12 @@
 """The TLS settings of the gateway's connection to the gRPC service."""
 
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_grpc.client import Tls
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.pem import check_files
 
 
-def server_tls(settings: Settings) -> Tls | None:
+def server_tls(settings: GatewaySettings) -> Tls | None:
     """Returns TLS settings from PEM files; None for plain text, if none is configured.
 
     Renewed files are read by the next start. Raises ConfigurationError for a file that is missing or wrong.

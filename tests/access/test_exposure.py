@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from audio_grpc.access import key_file
-from audio_grpc.access.exposure import require_protection
 from audio_grpc.access.limits import KeyLimits
+from audio_grpc.access.protection import require_protection
 from audio_grpc.addresses import is_local, target
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from audio_grpc.access import key_file
-from audio_grpc.access.limits import Cost, KeyLimits, Limiter, Usage
+from audio_grpc.access.limits import Cost, KeyLimits, KeyUsage, Limiter
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from audio_grpc.errors import InvalidRequest, MessageTooLarge, RateLimited, TextTooLong
 from audio_grpc.server import Server
@@ -28,7 +28,7 @@ class Clock:
         return self.now
 
 
-def refusal(usage: Usage, cost: Cost, sent_before: int = 0) -> RateLimited:
+def refusal(usage: KeyUsage, cost: Cost, sent_before: int = 0) -> RateLimited:
     with pytest.raises(RateLimited) as failure:
         usage.take(cost, sent_before)
     return failure.value
@@ -46,7 +46,7 @@ def test_a_minutes_worth_may_be_used_at_once_and_then_as_it_comes_back(
     limits: KeyLimits, cost: Cost, name: str
 ) -> None:
     clock = Clock()
-    usage = Usage(limits, clock)
+    usage = KeyUsage(limits, clock)
     for _ in range(7):
         usage.take(cost)
     for _ in range(20):
@@ -64,7 +64,7 @@ def test_a_minutes_worth_may_be_used_at_once_and_then_as_it_comes_back(
 
 
 def test_whoever_is_refused_by_one_limit_has_used_up_nothing_of_the_others() -> None:
-    usage = Usage(KeyLimits(2, 2, 100, 100), Clock())
+    usage = KeyUsage(KeyLimits(2, 2, 100, 100), Clock())
     usage.take(Cost(calls=1, characters=60, upload_bytes=60))
     for cost in (Cost(1, 41, 40), Cost(1, 40, 41)):
         for _ in range(5):
@@ -74,7 +74,7 @@ def test_whoever_is_refused_by_one_limit_has_used_up_nothing_of_the_others() -> 
 
 
 def test_of_several_limits_the_one_with_the_longest_wait_is_named() -> None:
-    usage = Usage(KeyLimits(streams=2, requests_per_minute=2, characters_per_minute=60), Clock())
+    usage = KeyUsage(KeyLimits(streams=2, requests_per_minute=2, characters_per_minute=60), Clock())
     usage.take(Cost(calls=1, characters=60))
     usage.take(Cost(calls=1))
     error = refusal(usage, Cost(calls=1, characters=45))
@@ -94,7 +94,7 @@ def test_of_several_limits_the_one_with_the_longest_wait_is_named() -> None:
 def test_what_no_waiting_would_let_through_is_no_matter_of_time(
     cost: Cost, before: int, kind: type[InvalidRequest], field: str | None
 ) -> None:
-    usage = Usage(KeyLimits(characters_per_minute=100, upload_bytes_per_minute=100), Clock())
+    usage = KeyUsage(KeyLimits(characters_per_minute=100, upload_bytes_per_minute=100), Clock())
     with pytest.raises(kind, match=r"has 101, and this key may use 100 .*; send less") as failure:
         usage.take(cost, before)
     assert failure.value.field == field
@@ -102,7 +102,7 @@ def test_what_no_waiting_would_let_through_is_no_matter_of_time(
 
 def test_an_upload_in_pieces_is_told_when_all_of_it_would_go_through() -> None:
     clock = Clock()
-    usage = Usage(KeyLimits(upload_bytes_per_minute=600), clock)
+    usage = KeyUsage(KeyLimits(upload_bytes_per_minute=600), clock)
     usage.take(Cost(upload_bytes=500))
     usage.take(Cost(upload_bytes=100), sent_before=0)
     error = refusal(usage, Cost(upload_bytes=100), sent_before=100)
@@ -136,7 +136,7 @@ def test_keys_that_use_nothing_are_forgotten() -> None:
 
 
 def test_a_reply_takes_a_minutes_worth_at_most() -> None:
-    usage = Usage(KeyLimits(characters_per_minute=60), Clock())
+    usage = KeyUsage(KeyLimits(characters_per_minute=60), Clock())
     usage.take_reply(100)
     with pytest.raises(RateLimited) as failure:
         usage.take_reply(30)

@@ -27,7 +27,7 @@ from tests.chaos.ordinary import callers, keep_calling
 from tests.chaos.state import State, Watch, largest, settled
 from tests.chaos.tally import Tally
 from tests.contract import OURS
-from tests.supervisor.house import MODELS, House
+from tests.supervisor.stack import MODELS, RunningStack
 
 MODELS_AS_WELL = """
 [synthesizers.hibari]
@@ -45,7 +45,7 @@ def main() -> int:
         folder = Path(name)
         keys = folder / "keys.json"
         ordinary, hostile = (key_file.add(keys, who, KeyLimits())[1] for who in ("ordinary", "hostile"))
-        house = House(
+        stack = RunningStack(
             folder,
             settings=(
                 *(f"replicas = {options.replicas}", f'keys_file = "{keys}"', "history = true"),
@@ -58,13 +58,13 @@ def main() -> int:
             ),
             models=MODELS + MODELS_AS_WELL,
         )
-        house.ready()
+        stack.ready()
         try:
-            return 0 if asyncio.run(_chaos(house, options, ordinary, hostile)) else 1
+            return 0 if asyncio.run(_chaos(stack, options, ordinary, hostile)) else 1
         finally:
-            house.stop()
+            stack.stop()
             if options.log:
-                Path(options.log).write_text("".join(house.log))
+                Path(options.log).write_text("".join(stack.log))
 
 
 def _options() -> argparse.Namespace:
@@ -99,37 +99,37 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _chaos(house: House, options: argparse.Namespace, ordinary: str, hostile_key: str) -> bool:
+async def _chaos(stack: RunningStack, options: argparse.Namespace, ordinary: str, hostile_key: str) -> bool:
     tally, every = Tally(), OURS
     list_models = next(rpc for rpc in every if rpc.name == "ModelService/ListModels")
-    async with callers(house.address, ordinary, list_models) as to:
+    async with callers(stack.address, ordinary, list_models) as to:
         stop = asyncio.Event()
         warming = [keep_calling(to, tally, stop, options.seed + number) for number in range(ORDINARY)]
         await _for(WARM_UP_SECONDS, stop, warming)
-        base, _ = await settled(house, largest(house), ordinary)
+        base, _ = await settled(stack, largest(stack), ordinary)
         _print("before", base)
 
-        stop, watch = asyncio.Event(), Watch(house)
-        hostile = Hostile(house.address, hostile_key, tally, recordings())
-        doors = (Grpc(house.address), GrpcWeb(house.address), Connect(house.address), Rest(house.address))
+        stop, watch = asyncio.Event(), Watch(stack)
+        hostile = Hostile(stack.address, hostile_key, tally, recordings())
+        doors = (Grpc(stack.address), GrpcWeb(stack.address), Connect(stack.address), Rest(stack.address))
         load = [keep_calling(to, tally, stop, options.seed + 100 + number) for number in range(ORDINARY)]
         load += [watch.run(stop), _report(tally, stop)]
         if options.only_hostile:
             load.append(keep_sending(hostile, FIRST, RATE, stop, options.seed))
         else:
             load.append(keep_sending(hostile, FIRST | OTHERS, RATE, stop, options.seed))
-            load.append(Fuzzer(house.address, hostile_key, every, tally).run(stop, options.seed))
+            load.append(Fuzzer(stack.address, hostile_key, every, tally).run(stop, options.seed))
             load += [
                 keep_leaving(doors, every, to.tone, hostile_key, tally, stop, options.seed + number)
                 for number in range(IMPATIENT)
             ]
             if not options.no_faults:
-                load.append(keep_breaking(house, options.replicas, tally, stop, options.seed))
+                load.append(keep_breaking(stack, options.replicas, tally, stop, options.seed))
         await _for(options.seconds, stop, load)
         await hostile.close()
         for door in doors:
             await door.close()
-    after, wrong = await settled(house, base, ordinary)
+    after, wrong = await settled(stack, base, ordinary)
     print(tally.report())
     for title, states in (("before", base), ("at most", watch.peaks), ("after", after)):
         _print(title, states)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from audio_grpc.client import AsyncClient, ServiceError
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 
 ROLES = {"server": "serve", "gateway": "audio-gateway", "envoy": "envoy"}
 EVERY_SECONDS = 0.25
@@ -54,11 +54,11 @@ class State:
         return f"{self.megabytes:.0f} MB, {self.threads} threads, {self.descriptors} descriptors"
 
 
-def largest(house: House) -> dict[str, State]:
+def largest(stack: RunningStack) -> dict[str, State]:
     """The largest state of the processes of each role."""
     found: dict[str, State] = {}
     for role, word in ROLES.items():
-        for process in house.running(word):
+        for process in stack.running(word):
             try:
                 state = State.of(process)
             except psutil.NoSuchProcess:
@@ -71,37 +71,39 @@ def largest(house: House) -> dict[str, State]:
 class Watch:
     """The peaks of each role while a load runs."""
 
-    house: House
+    stack: RunningStack
     peaks: dict[str, State] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Looks until ``stop`` is set."""
         while not stop.is_set():
-            for role, state in (await asyncio.to_thread(largest, self.house)).items():
+            for role, state in (await asyncio.to_thread(largest, self.stack)).items():
                 self.peaks[role] = self.peaks.get(role, state).at_least(state)
             await asyncio.sleep(EVERY_SECONDS)
 
 
-async def settled(house: House, base: dict[str, State], key: str) -> tuple[dict[str, State], list[str]]:
+async def settled(
+    stack: RunningStack, base: dict[str, State], key: str
+) -> tuple[dict[str, State], list[str]]:
     """The states once all is as in ``base`` or a while has passed, and what is not back."""
     until = time.monotonic() + SETTLE_SECONDS
     while True:
-        now = await asyncio.to_thread(largest, house)
+        now = await asyncio.to_thread(largest, stack)
         wrong = [
             f"{role}: {state}, before: {base[role]}"
             for role, state in now.items()
             if not state.is_back(base[role])
         ]
-        wrong += await _busy(house, key)
+        wrong += await _busy(stack, key)
         if not wrong or time.monotonic() > until:
             return now, wrong
         await asyncio.sleep(1.0)
 
 
-async def _busy(house: House, key: str) -> list[str]:
+async def _busy(stack: RunningStack, key: str) -> list[str]:
     """Models that have calls still, by whichever replica answers."""
     try:
-        async with AsyncClient(house.address, api_key=key) as client:
+        async with AsyncClient(stack.address, api_key=key) as client:
             models = await client.list_models()
     except ServiceError as error:
         return [f"models cannot be listed: {error}"]

@@ -14,7 +14,7 @@ import pytest
 from audio_grpc.audio import decode_blocks
 from tests.conftest import DATA
 from tests.snippets import ROOT
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 from tests.test_live_recognition import pcm
 
 RATE_HERTZ = 24000
@@ -29,11 +29,11 @@ Program = Callable[[str], list[str]]
 
 
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house with the default models."""
-    house = House(tmp_path_factory.mktemp("house"), models="").ready()
-    yield house
-    house.stop()
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack with the default models."""
+    stack = RunningStack(tmp_path_factory.mktemp("stack"), models="").ready()
+    yield stack
+    stack.stop()
 
 
 @pytest.fixture(scope="package")
@@ -48,11 +48,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def program(house: House, sound: Path) -> Program:
+def program(stack: RunningStack, sound: Path) -> Program:
     """Runs a program, and returns the lines that it prints."""
 
     def run(name: str) -> list[str]:
-        url = f"http://{house.address}"
+        url = f"http://{stack.address}"
         if name.endswith(".py"):
             python = WYOMING_PYTHON if name.startswith("wyoming") else PYTHON
             command = [str(python), str(HERE / "programs" / name), url, str(sound)]

@@ -10,7 +10,7 @@ import pytest
 from tests.clients.conftest import HERE, needs_node
 from tests.conftest import COMMAND
 from tests.snippets import ROOT, snippets
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +26,9 @@ needs_go = pytest.mark.skipif(
 
 
 @needs_node
-def test_the_program_in_node_runs(house: House, tmp_path: Path) -> None:
+def test_the_program_in_node_runs(stack: RunningStack, tmp_path: Path) -> None:
     (program,) = snippets("js", GUIDE)
-    (tmp_path / "speak.mjs").write_text(program.replace("127.0.0.1:8080", house.address))
+    (tmp_path / "speak.mjs").write_text(program.replace("127.0.0.1:8080", stack.address))
     for name, folder in {"node_modules": HERE / "node", "protos": ROOT, "third_party": ROOT}.items():
         (tmp_path / name).symlink_to(folder / name)
     done = subprocess.run(["node", "speak.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -13,7 +13,7 @@ import uvicorn
 from opentelemetry.trace import TracerProvider
 
 from audio_gateway.app import make_app
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_grpc.runtime.admission import Admission
 from audio_grpc.server import Server
 from tests.conftest import GATEWAY_COMMAND, ServerProcess, Start, leave_out_of_garbage_collection
@@ -65,7 +65,7 @@ def gateway_process(*arguments: str) -> ServerProcess:
 async def running(tracer_provider: TracerProvider | None = None, **settings: Any) -> AsyncIterator[str]:
     """The URL of a gateway with these settings."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = make_app(Settings(**settings), tracer_provider)
+        app = make_app(GatewaySettings(**settings), tracer_provider)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, loop="none"))
         serving = asyncio.create_task(server.serve([listener]))
         await eventually(lambda: server.started)

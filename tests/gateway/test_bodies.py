@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from audio_gateway import bodies
 from audio_gateway.app import make_app
 from audio_gateway.bodies import FREE_BYTES, HOPELESS_BYTES, MAX_DISCARDED_BYTES, MAX_JSON_BYTES, JsonRoute
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.keys import SECONDS, AcceptedKeys
 from audio_grpc.access import key_file
 from audio_grpc.access.limits import KeyLimits
@@ -48,7 +48,7 @@ def all_routes() -> list[APIRoute]:
                 found += within(router.routes, prefix)
         return found
 
-    app = cast("Any", make_app(Settings()))
+    app = cast("Any", make_app(GatewaySettings()))
     while not hasattr(app, "routes"):
         app = app._app
     return [route for _, route in within(app.routes)]

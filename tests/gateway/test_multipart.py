@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from audio_gateway.bodies import BodyMemory, BodyShare
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.errors import ApiError
 from audio_gateway.keys import AcceptedKeys
-from audio_gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, File, read_form
+from audio_gateway.multipart import MAX_FIELD_BYTES, MAX_FIELDS, Fields, FileField, read_form
 from audio_grpc.client import AsyncClient
 from tests.gateway.conftest import Door
 from tests.gateway.test_errors import error_of
@@ -38,7 +38,9 @@ class Anybody(AcceptedKeys):
     async def require(self, authorization: str, service: AsyncClient) -> None: ...
 
 
-APP = SimpleNamespace(state=SimpleNamespace(settings=Settings(), accepted_keys=Anybody(), client=Nobody()))
+APP = SimpleNamespace(
+    state=SimpleNamespace(settings=GatewaySettings(), accepted_keys=Anybody(), client=Nobody())
+)
 
 
 def part(disposition: str, value: bytes) -> bytes:
@@ -65,7 +67,10 @@ def request(chunks: list[bytes], content_type: str) -> Request:
             "method": "POST",
             "path": "/",
             "headers": [(b"content-type", content_type.encode("latin-1"))],
-            "state": {"request_id": "-", "share": BodyShare(BodyMemory(Settings().max_body_bytes_in_flight))},
+            "state": {
+                "request_id": "-",
+                "share": BodyShare(BodyMemory(GatewaySettings().max_body_bytes_in_flight)),
+            },
         },
         receive,
     )
@@ -78,7 +83,7 @@ async def read(chunks: list[bytes], content_type: str = "") -> tuple[Fields, byt
         file.extend(data)
 
     kind = content_type or f"multipart/form-data; boundary={BOUNDARY}"
-    fields = await read_form(request(chunks, kind), {"file": File(write, 1 << 20)})
+    fields = await read_form(request(chunks, kind), {"file": FileField(write, 1 << 20)})
     return fields, bytes(file)
 
 

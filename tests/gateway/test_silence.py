@@ -7,19 +7,19 @@ from typing import Any
 import uvicorn
 
 from audio_gateway.app import make_app
-from audio_gateway.config import Settings
-from audio_gateway.silence import Impatient
+from audio_gateway.config import GatewaySettings
+from audio_gateway.header_timeout import HeaderTimeoutProtocol
 from tests.eventually import eventually
 from tests.silence import closed
 
 
-class Hasty(Impatient):
+class Hasty(HeaderTimeoutProtocol):
     headers_seconds = 0.2
 
 
 async def test_headers_that_never_end_close_their_connection_and_slow_requests_go_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = make_app(Settings())
+        app = make_app(GatewaySettings())
         options: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_keep_alive": 600}
         server = uvicorn.Server(uvicorn.Config(app, http=Hasty, loop="none", **options))
         serving = asyncio.create_task(server.serve([listener]))

@@ -17,7 +17,7 @@ import pytest
 
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.server import Server
-from audio_grpc.storage.blobs import Folder
+from audio_grpc.storage.blobs import FolderBlobs
 from audio_grpc.v1 import job_pb2 as pb
 from tests.conftest import Start, tone_settings
 from tests.jobs.conftest import PIECES, TEXT, Speaker, ended, files, refused, sound, spoken
@@ -235,14 +235,14 @@ async def test_sound_that_goes_again_and_again_fails_the_job(
     start: Start, speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client = await start()
-    write = Folder.write
+    write = FolderBlobs.write
 
-    def in_vain(self: Folder, folder: str, name: str, data: bytes) -> None:
+    def in_vain(self: FolderBlobs, folder: str, name: str, data: bytes) -> None:
         write(self, folder, name, data)
         self.remove(folder, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "write", in_vain)
+        patch.setattr(FolderBlobs, "write", in_vain)
         job = await client.create_job(TEXT, **PIECES)
         failed = await ended(client, job.id)
     assert (failed.state, failed.error.reason, failed.pieces_done) == (FAILED, "STORAGE_FAILED", 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audio_grpc.live import RATE_HERTZ, Ear, Endpointing, Heard, Loudness, Recording
+from audio_grpc.live import RATE_HERTZ, Endpointing, Heard, Loudness, UtteranceAudio, UtteranceSegmenter
 from audio_grpc.samples import Samples
 from audio_grpc.types import EndCause, SpeechStarted, SpeechStopped, UtteranceDiscarded
 
@@ -16,7 +16,7 @@ def sound(seconds: float, level: float) -> Samples:
     return np.full(count, level, np.float32) + np.linspace(0, 0.01, count, dtype=np.float32)
 
 
-def heard(ear: Ear, samples: Samples, piece: int) -> list[Heard]:
+def heard(ear: UtteranceSegmenter, samples: Samples, piece: int) -> list[Heard]:
     found = [
         one for start in range(0, len(samples), piece) for one in ear.hear(samples[start : start + piece])
     ]
@@ -29,10 +29,10 @@ def test_an_utterance_is_the_same_in_whatever_pieces_it_comes(piece: int) -> Non
         samples = np.concatenate([sound(0.3, 0), sound(0.3, 0.5), sound(0.6, 0)])
     else:
         samples = np.concatenate([sound(1, 0), sound(1, 0.5), sound(1, 0)])
-    started, stopped, recording = heard(Ear(Loudness(), LOUD), samples, piece)
+    started, stopped, recording = heard(UtteranceSegmenter(Loudness(), LOUD), samples, piece)
     assert isinstance(started, SpeechStarted)
     assert isinstance(stopped, SpeechStopped)
-    assert isinstance(recording, Recording)
+    assert isinstance(recording, UtteranceAudio)
     assert stopped.cause is EndCause.SILENCE
     assert recording.start == pytest.approx(started.at - 0.2)
     assert recording.end == pytest.approx(stopped.at + 0.2)
@@ -42,8 +42,8 @@ def test_an_utterance_is_the_same_in_whatever_pieces_it_comes(piece: int) -> Non
 
 def test_utterances_that_are_cut_from_each_other_lose_nothing_and_double_nothing() -> None:
     samples = sound(23.01, 0.5)
-    ear = Ear(Loudness(), Endpointing(threshold=0.2, max_utterance_seconds=5.0))
-    recordings = [one for one in heard(ear, samples, 1600) if isinstance(one, Recording)]
+    ear = UtteranceSegmenter(Loudness(), Endpointing(threshold=0.2, max_utterance_seconds=5.0))
+    recordings = [one for one in heard(ear, samples, 1600) if isinstance(one, UtteranceAudio)]
     assert len(recordings) > 4
     assert [one.utterance for one in recordings] == list(range(len(recordings)))
     whole = np.concatenate([one.audio.samples for one in recordings])
@@ -51,7 +51,7 @@ def test_utterances_that_are_cut_from_each_other_lose_nothing_and_double_nothing
 
 
 def test_what_nobody_needs_any_more_is_forgotten() -> None:
-    ear = Ear(Loudness(), Endpointing(threshold=0.2, max_utterance_seconds=5.0))
+    ear = UtteranceSegmenter(Loudness(), Endpointing(threshold=0.2, max_utterance_seconds=5.0))
     for minute in range(20):
         level = 0.5 if minute % 2 else 0.0
         for _ in range(60):
@@ -63,13 +63,13 @@ def test_what_nobody_needs_any_more_is_forgotten() -> None:
 @pytest.mark.parametrize("piece", [100, 1600])
 def test_what_the_caller_ends_has_all_that_was_sent_and_nothing_twice(piece: int) -> None:
     samples = sound(2.0003, 0.5)
-    ear = Ear(Loudness(), Endpointing.manual(20.0))
+    ear = UtteranceSegmenter(Loudness(), Endpointing.manual(20.0))
     recordings = []
     for start in range(0, len(samples), 16_000):
         for place in range(start, min(start + 16_000, len(samples)), piece):
             list(ear.hear(samples[place : min(place + piece, start + 16_000)]))
-        recordings += [one for one in ear.end_utterance() if isinstance(one, Recording)]
-    recordings += [one for one in ear.finish() if isinstance(one, Recording)]
+        recordings += [one for one in ear.end_utterance() if isinstance(one, UtteranceAudio)]
+    recordings += [one for one in ear.finish() if isinstance(one, UtteranceAudio)]
     assert [len(one.audio.samples) for one in recordings] == [16_000, 16_000]
     assert np.array_equal(
         np.concatenate([one.audio.samples for one in recordings])[:32_000], samples[:32_000]
@@ -77,12 +77,12 @@ def test_what_the_caller_ends_has_all_that_was_sent_and_nothing_twice(piece: int
 
 
 def test_what_the_caller_drops_is_in_no_utterance() -> None:
-    ear = Ear(Loudness(), LOUD)
+    ear = UtteranceSegmenter(Loudness(), LOUD)
     list(ear.hear(sound(1.003, 0.5)))
     assert list(ear.discard_utterance()) == [UtteranceDiscarded(0, ear.seconds)]
     assert list(ear.discard_utterance()) == [UtteranceDiscarded(None, ear.seconds)]
     started, _, recording = [*ear.hear(sound(0.5, 0.5)), *ear.finish()]
     assert isinstance(started, SpeechStarted)
-    assert isinstance(recording, Recording)
+    assert isinstance(recording, UtteranceAudio)
     assert started.utterance == 1
     assert recording.start == pytest.approx(1.003)

@@ -8,7 +8,7 @@ import pytest
 
 from audio_grpc.audio import encode
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.backends.whisper_engine import Session
+from audio_grpc.backends.whisper_engine import EngineSession
 from audio_grpc.client import AsyncClient
 from audio_grpc.types import Audio, Encoding
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
@@ -24,16 +24,16 @@ NO_RESULT = DecodingParameters(no_speech_threshold=0.0, log_prob_threshold=0.0)
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[EngineSession]:
     """Collects what is asked of the model, as the calls that ask."""
-    asked: list[Session] = []
-    generate = Session.generate
+    asked: list[EngineSession] = []
+    generate = EngineSession.generate
 
-    def noted(session: Session, *given: Any, **options: Any) -> list[Any]:
+    def noted(session: EngineSession, *given: Any, **options: Any) -> list[Any]:
         asked.append(session)
         return generate(session, *given, **options)
 
-    monkeypatch.setattr(Session, "generate", noted)
+    monkeypatch.setattr(EngineSession, "generate", noted)
     return asked
 
 
@@ -42,7 +42,9 @@ async def heard(client: AsyncClient, recording: bytes, **options: Any) -> str:
     return "".join([one.text async for one in client.transcribe(recording, **options)])
 
 
-async def test_windows_of_silence_take_turns_with_another_call(start: Start, steps: list[Session]) -> None:
+async def test_windows_of_silence_take_turns_with_another_call(
+    start: Start, steps: list[EngineSession]
+) -> None:
     server, client = await start(transcribers=WHISPER)
     await server.models.transcriber("").load()
     steps.clear()
@@ -60,7 +62,7 @@ async def test_windows_of_silence_take_turns_with_another_call(start: Start, ste
     assert sum(session is silence for session in steps) >= 8
 
 
-async def test_who_leaves_a_silence_ends_the_work_on_it(start: Start, steps: list[Session]) -> None:
+async def test_who_leaves_a_silence_ends_the_work_on_it(start: Start, steps: list[EngineSession]) -> None:
     server, client = await start(transcribers=WHISPER)
     model = server.models.transcriber("")
     await model.load()

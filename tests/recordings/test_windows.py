@@ -7,7 +7,7 @@ import pytest
 
 from audio_grpc.audio import decode, encode
 from audio_grpc.backends.base import ModelSpec
-from audio_grpc.backends.whisper_engine import Session
+from audio_grpc.backends.whisper_engine import EngineSession
 from audio_grpc.client import AsyncClient, Segment
 from audio_grpc.types import Audio, Encoding
 from audio_grpc.v1.speech_to_text_pb2 import DecodingParameters
@@ -33,13 +33,13 @@ def recording() -> bytes:
 def windows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Collects of how many windows the model was asked to make text at once."""
     counts: list[int] = []
-    generate = Session.generate
+    generate = EngineSession.generate
 
-    def noted(session: Session, encoded: Any, *given: Any, **options: Any) -> list[Any]:
+    def noted(session: EngineSession, encoded: Any, *given: Any, **options: Any) -> list[Any]:
         counts.append(len(encoded.rows))
         return generate(session, encoded, *given, **options)
 
-    monkeypatch.setattr(Session, "generate", noted)
+    monkeypatch.setattr(EngineSession, "generate", noted)
     return counts
 
 

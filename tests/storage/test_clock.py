@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from audio_grpc.storage import ActivityBoard, Database, JobBounds, JobStore, Leases, NewJob
+from audio_grpc.storage import ActivityStore, Database, JobBounds, JobStore, Leases, NewJob
 from audio_grpc.types import Job
 
 HOUR_SECONDS = 3600.0
@@ -79,7 +79,7 @@ async def test_a_lease_that_has_run_out_is_anybodys(
 async def test_activities_of_a_server_are_seen_by_the_others(
     database: Database, wrong_by: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = (ActivityBoard(database, name) for name in ("one", "other"))
+    one, other = (ActivityStore(database, name) for name in ("one", "other"))
     await one.write({"key": b"of one"})
     set_clock(monkeypatch, wrong_by)
     await other.write({"key": b"of the other"})

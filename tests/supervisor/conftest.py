@@ -6,31 +6,31 @@ from typing import Any
 
 import pytest
 
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 
 
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Two replicas."""
-    house = House(tmp_path_factory.mktemp("house"), "--replicas", "2").ready()
-    yield house
-    house.stop()
+    stack = RunningStack(tmp_path_factory.mktemp("stack"), "--replicas", "2").ready()
+    yield stack
+    stack.stop()
 
 
-Start = Callable[..., House]
+Start = Callable[..., RunningStack]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a house with its files in the test's folder; none outlives the test."""
-    houses = []
+    """Start a stack with its files in the test's folder; none outlives the test."""
+    stacks = []
 
-    def start(*arguments: str, **options: Any) -> House:
-        houses.append(house := House(tmp_path, *arguments, **options))
-        return house
+    def start(*arguments: str, **options: Any) -> RunningStack:
+        stacks.append(stack := RunningStack(tmp_path, *arguments, **options))
+        return stack
 
     yield start
-    for house in houses:
-        if house.process.poll() is None:
-            house.process.kill()
-            house.ended()
+    for stack in stacks:
+        if stack.process.poll() is None:
+            stack.process.kill()
+            stack.ended()

@@ -13,7 +13,7 @@ import openai
 
 from audio_grpc.client import AsyncClient, Encoding, ServiceError
 from tests.eventually import eventually
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 
 SPEECH: Any = {"model": "tts-1", "voice": "tone", "input": "Hello there.", "response_format": "pcm"}
 UNARY_CALLERS, STREAM_CALLERS, HTTP_CALLERS = 8, 16, 8
@@ -34,7 +34,7 @@ class Load:
 
 
 @asynccontextmanager
-async def calling(house: House) -> AsyncIterator[Load]:
+async def calling(stack: RunningStack) -> AsyncIterator[Load]:
     """32 callers: of a unary method, of a stream, and of the gateway."""
     load = Load()
     stop = asyncio.Event()
@@ -44,8 +44,8 @@ async def calling(house: House) -> AsyncIterator[Load]:
             await call()
             load.done[number] += 1
 
-    http = openai.AsyncOpenAI(base_url=f"http://{house.address}/v1", api_key="none", max_retries=0)
-    async with house.client() as client, http:
+    http = openai.AsyncOpenAI(base_url=f"http://{stack.address}/v1", api_key="none", max_retries=0)
+    async with stack.client() as client, http:
         calls = itertools.chain(
             itertools.repeat(lambda: unary(client, load), UNARY_CALLERS),
             itertools.repeat(lambda: stream(client, load), STREAM_CALLERS),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import COMMAND
 from tests.snippets import PAGES, snippets
-from tests.supervisor.house import House
+from tests.supervisor.stack import RunningStack
 
 CALLS = sorted(
     {
@@ -23,12 +23,12 @@ CALLS = sorted(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call[:30])
-def test_a_call_from_the_shell_is_answered(house: House, call: str, tmp_path: Path) -> None:
+def test_a_call_from_the_shell_is_answered(stack: RunningStack, call: str, tmp_path: Path) -> None:
     path = f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"  # with buf
     if shutil.which(tool := call.split()[0], path=path) is None:
         pytest.skip(f"{tool} is not installed")
     done = subprocess.run(
-        call.replace("127.0.0.1:8080", house.address),
+        call.replace("127.0.0.1:8080", stack.address),
         shell=True,
         cwd=tmp_path,
         env={**os.environ, "PATH": path},

@@ -28,72 +28,72 @@ def nobody_is_left(processes: list[psutil.Process]) -> None:
 
 
 async def test_sigterm_lets_running_calls_finish_and_takes_new_ones_meanwhile(start: Start) -> None:
-    house = start(settings=["drain_seconds = 5"]).ready()
-    processes = house.processes()
-    async with house.client() as client:
+    stack = start(settings=["drain_seconds = 5"]).ready()
+    processes = stack.processes()
+    async with stack.client() as client:
         text = "Hello there. " * 3  # 7.8 s: it goes on after the drain
         speech = client.synthesize(text, model="slow", encoding=Encoding.PCM_S16LE)
         received = len(await anext(speech))
-        house.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(eventually_in_a_thread, lambda: house.ask("GET", "/readyz").status == 503)
+        stack.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(eventually_in_a_thread, lambda: stack.ask("GET", "/readyz").status == 503)
         assert await client.list_voices(), "who was not told yet"
         received += sum([len(data) async for data in speech])
     assert received == len(text) * 4800
-    assert await asyncio.to_thread(house.ended) == 0
+    assert await asyncio.to_thread(stack.ended) == 0
     nobody_is_left(processes)
 
 
 async def test_who_watches_through_envoy_does_not_hold_up_the_end(start: Start) -> None:
-    house = start(settings=["drain_seconds = 0", "shutdown_grace_seconds = 1000"]).ready()
-    async with grpc.aio.insecure_channel(house.address) as channel:
+    stack = start(settings=["drain_seconds = 0", "shutdown_grace_seconds = 1000"]).ready()
+    async with grpc.aio.insecure_channel(stack.address) as channel:
         watch = HealthStub(channel).Watch(HealthCheckRequest())
         assert (await watch.read()).status == HealthCheckResponse.SERVING
-        house.process.send_signal(signal.SIGTERM)
+        stack.process.send_signal(signal.SIGTERM)
         assert (await watch.read()).status == HealthCheckResponse.NOT_SERVING
         assert await watch.read() is grpc.aio.EOF
-        assert await asyncio.to_thread(house.ended) == 0
+        assert await asyncio.to_thread(stack.ended) == 0
 
 
 async def test_a_second_signal_cuts_what_runs(start: Start) -> None:
-    house = start().ready()
-    processes = house.processes()
-    async with house.client() as client:
+    stack = start().ready()
+    processes = stack.processes()
+    async with stack.client() as client:
         speech = client.synthesize("Hello there. " * 50, model="slow", encoding=Encoding.PCM_S16LE)
         await anext(speech)
-        house.process.send_signal(signal.SIGINT)
-        await asyncio.to_thread(house.wait_for, r"ending; running calls have 30 s")
-        house.process.send_signal(signal.SIGINT)
+        stack.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(stack.wait_for, r"ending; running calls have 30 s")
+        stack.process.send_signal(signal.SIGINT)
         with pytest.raises(ServiceError):
             async for _ in speech:
                 pass
-    assert await asyncio.to_thread(house.ended) == 0
+    assert await asyncio.to_thread(stack.ended) == 0
     nobody_is_left(processes)
 
 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(start: Start) -> None:
-    house = start().ready()
-    processes = house.processes()
+    stack = start().ready()
+    processes = stack.processes()
     assert len(processes) == 3
-    house.process.kill()
+    stack.process.kill()
     nobody_is_left(processes)
-    house.ended()
+    stack.ended()
 
 
 def test_it_does_not_start_beside_another_one(start: Start) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        house = start("--port", str(taken.getsockname()[1]))
-        house.wait_for(r"Address already in use\); change \[envoy\] port")
-        assert house.ended() == 2
+        stack = start("--port", str(taken.getsockname()[1]))
+        stack.wait_for(r"Address already in use\); change \[envoy\] port")
+        assert stack.ended() == 2
 
 
 def test_the_gateways_port_has_one_setting(start: Start) -> None:
-    house = start(env={"AUDIO_GATEWAY_PORT": "18099"}, envoy=['gateway = "127.0.0.1:18098"'])
-    house.wait_for(
+    stack = start(env={"AUDIO_GATEWAY_PORT": "18099"}, envoy=['gateway = "127.0.0.1:18098"'])
+    stack.wait_for(
         r"listens on 127.0.0.1:18099 .*AUDIO_GATEWAY_PORT.* on 127.0.0.1:18098 \(\[envoy\] gateway\)"
     )
-    assert house.ended() == 2
+    assert stack.ended() == 2
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_the_gateways_port_has_one_setting(start: Start) -> None:
 def test_what_cannot_work_is_said_at_once(
     start: Start, arguments: list[str], settings: list[str], complaint: str
 ) -> None:
-    house = start(*arguments, settings=settings)
-    house.wait_for(complaint)
-    assert house.ended() == 2
+    stack = start(*arguments, settings=settings)
+    stack.wait_for(complaint)
+    assert stack.ended() == 2
 
 
 async def test_a_log_of_json_is_json_throughout(start: Start) -> None:
-    house = start("--log-format", "json").ready()
-    house.ask("GET", "/v1/models", x_request_id="mine")
-    house.wait_for('"process": "envoy".*"request_id": "mine"')
-    assert house.stop() == 0
-    entries = [json.loads(line) for line in house.log if line.startswith("{")]
+    stack = start("--log-format", "json").ready()
+    stack.ask("GET", "/v1/models", x_request_id="mine")
+    stack.wait_for('"process": "envoy".*"request_id": "mine"')
+    assert stack.stop() == 0
+    entries = [json.loads(line) for line in stack.log if line.startswith("{")]
     assert {entry["process"] for entry in entries} == {"server-1", "gateway", "envoy", "up"}
     of_the_request = {entry["process"] for entry in entries if entry.get("request_id") == "mine"}
     assert of_the_request == {"server-1", "gateway", "envoy"}
@@ -131,11 +131,11 @@ async def test_the_self_check_goes_through_envoy_with_a_key(
 ) -> None:
     key, secret = key_file.add(tmp_path / "keys.json", "me", KeyLimits())
     options = ("--self-check", "--keys-file", "keys.json")
-    house = start(*options, env={"AUDIO_GRPC_API_KEY": secret} if is_given else {})
-    house.wait_for("spoke +through /v1/audio/speech")
-    house.ready()
-    assert house.ask("GET", "/v1/models").status == 401
-    assert house.ask("GET", "/v1/models", authorization=f"Bearer {secret}").status == 200
-    assert house.stop() == 0
-    assert secret not in "".join(house.log)
+    stack = start(*options, env={"AUDIO_GRPC_API_KEY": secret} if is_given else {})
+    stack.wait_for("spoke +through /v1/audio/speech")
+    stack.ready()
+    assert stack.ask("GET", "/v1/models").status == 401
+    assert stack.ask("GET", "/v1/models", authorization=f"Bearer {secret}").status == 200
+    assert stack.stop() == 0
+    assert secret not in "".join(stack.log)
     assert key_file.read(tmp_path / "keys.json") == [key], "one made for the check is gone after it"

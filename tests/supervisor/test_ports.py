@@ -1,4 +1,4 @@
-"""The ports of a house: each has one setting, which errors name."""
+"""The ports of a stack: each has one setting, which errors name."""
 
 import socket
 from typing import Any

@@ -1,4 +1,4 @@
-"""A house in which nothing can be written, as in a container with ``readOnlyRootFilesystem``."""
+"""A stack in which nothing can be written, as in a container with ``readOnlyRootFilesystem``."""
 
 import subprocess
 from pathlib import Path
@@ -35,15 +35,15 @@ def may_mount() -> bool:
 @pytest.mark.skipif(not may_mount(), reason="it takes the right to mount file systems")
 def test_with_the_model_in_the_cache_nothing_has_to_be_written(start: Start) -> None:
     whisper_base()
-    house = start("--self-check", within=READ_ONLY, models="")
-    house.wait_for("heard +The quick brown fox")
-    house.wait_for("spoke +through /v1/audio/speech")
-    assert house.ready().stop() == 0
+    stack = start("--self-check", within=READ_ONLY, models="")
+    stack.wait_for("heard +The quick brown fox")
+    stack.wait_for("spoke +through /v1/audio/speech")
+    assert stack.ready().stop() == 0
 
 
 def test_without_it_one_line_says_what_to_do(start: Start, tmp_path: Path) -> None:
     model = '[transcribers.whisper-base]\noptions = {cache_path = "/proc/self/nowhere"}\n'
-    house = start(models=model)
-    house.wait_for(r"cannot be put there \(.*\): name a folder that .* the option cache_path")
-    assert house.ended() == 1
-    assert not [line for line in house.log if "Traceback" in line]
+    stack = start(models=model)
+    stack.wait_for(r"cannot be put there \(.*\): name a folder that .* the option cache_path")
+    assert stack.ended() == 1
+    assert not [line for line in stack.log if "Traceback" in line]

@@ -24,13 +24,13 @@ def spans_of(collector: Collector, service: str) -> list[Span]:
 
 def test_a_trace_goes_through_envoy_the_gateway_and_the_server(start: Start) -> None:
     with collecting() as collector:
-        house = start("--otlp-endpoint", collector.url).ready()
+        stack = start("--otlp-endpoint", collector.url).ready()
         parent = f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"
         headers = {"traceparent": parent, "content_type": "application/json"}
-        assert house.ask("POST", "/v1/audio/speech", SPEECH, **headers).status == 200
+        assert stack.ask("POST", "/v1/audio/speech", SPEECH, **headers).status == 200
         while not all(spans_of(collector, service) for service in SERVICES):
             assert collector.received.acquire(timeout=60)
-        assert house.stop() == 0
+        assert stack.stop() == 0
     found = {span.span_id.hex(): span for service in SERVICES for span in spans_of(collector, service)}
     servers = [span for span in spans_of(collector, "audio-grpc") if span.kind == Span.SPAN_KIND_SERVER]
     # The gateway has asked about the key as well.

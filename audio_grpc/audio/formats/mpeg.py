@@ -30,7 +30,7 @@ _SAMPLE_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (1
 
 
 @dataclass
-class _Part:
+class _JoinedFile:
     """One file of those that were joined: stretches of whole frames, as [start, end)."""
 
     stretches: list[tuple[int, int]] = field(default_factory=list)
@@ -47,13 +47,13 @@ def parts(data: bytes) -> Iterator[bytes]:
     A file begins where there is a count of frames (Xing, Info). AudioUndecodable, after what was before it,
     if between frames there is more than a little that is neither frames nor tags.
     """
-    found = [_Part()]
+    found = [_JoinedFile()]
     failure: AudioUndecodable | None = None
     at = 0
     for _ in range(MAX_STEPS):
         if size := frame_size(data, at):
             if found[-1].stretches and count_place(data, at) is not None and len(found) < MAX_PARTS:
-                found.append(_Part())
+                found.append(_JoinedFile())
             found[-1].take(at, min(at + size, len(data)))
         elif at >= len(data):
             break

@@ -17,13 +17,13 @@ from audio_grpc.backends.leaving import interrupted_by_leaving
 T = TypeVar("T")
 
 
-class End(Enum):
+class EndOfStream(Enum):
     """The mark that no next result comes."""
 
     END = "end"
 
 
-END: Final = End.END
+END: Final = EndOfStream.END
 
 
 class Bridge:
@@ -91,7 +91,7 @@ class Pull(Generator[T, None, None]):
             self._closed = True
             self._bridge.run(self._end())
 
-    async def _step(self) -> T | End:
+    async def _step(self) -> T | EndOfStream:
         async with self._turn:
             return await anext(self._source, END)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
-from audio_grpc.backends.openai_upstream.bridge import END, End
+from audio_grpc.backends.openai_upstream.bridge import END, EndOfStream
 from audio_grpc.backends.openai_upstream.endpoint import Endpoint
 from audio_grpc.backends.openai_upstream.failure import Failure
 from audio_grpc.backends.openai_upstream.options import UpstreamOptions
@@ -74,7 +74,7 @@ def _pauses(retries: int) -> Iterator[float]:
         yield random.uniform(longest / 2, longest)  # noqa: S311
 
 
-async def _first(endpoint: Endpoint[Provider], results: AsyncGenerator[T, None]) -> T | End:
+async def _first(endpoint: Endpoint[Provider], results: AsyncGenerator[T, None]) -> T | EndOfStream:
     with endpoint.breaker.trying():
         try:
             first = await _next(results, endpoint.options.first_result_seconds)
@@ -88,7 +88,7 @@ async def _first(endpoint: Endpoint[Provider], results: AsyncGenerator[T, None])
         return first
 
 
-async def _following(endpoint: Endpoint[Provider], results: AsyncGenerator[T, None]) -> T | End:
+async def _following(endpoint: Endpoint[Provider], results: AsyncGenerator[T, None]) -> T | EndOfStream:
     try:
         return await _next(results, endpoint.options.idle_seconds)
     except Failure as failure:
@@ -96,7 +96,7 @@ async def _following(endpoint: Endpoint[Provider], results: AsyncGenerator[T, No
         raise failure.error from failure
 
 
-async def _next(results: AsyncGenerator[T, None], seconds: float) -> T | End:
+async def _next(results: AsyncGenerator[T, None], seconds: float) -> T | EndOfStream:
     try:
         async with asyncio.timeout(seconds):
             return await anext(results, END)

@@ -54,11 +54,11 @@ class UpstreamListener:
 
     def transcribe(self, audio: Audio, options: TranscriptionOptions) -> Transcript:
         """Waits until a provider has begun to answer. InvalidRequest if it refuses; UpstreamFailed, ..."""
-        from audio_grpc.backends.openai_upstream.transcripts import Recording, transcript
+        from audio_grpc.backends.openai_upstream.transcripts import WaveFile, transcript
 
         assert self._providers is not None, "load() comes first"
         usage = TranscriptUsage()
-        recording = Recording(_wave(audio), audio.seconds)
+        recording = WaveFile(_wave(audio), audio.seconds)
         heard = self._providers.stream(partial(transcript, recording=recording, options=options, usage=usage))
         language = cast("Language", next(heard))  # it comes first
         return Transcript(language, cast("Generator[Segment, None, None]", heard), usage)

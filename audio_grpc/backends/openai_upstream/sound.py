@@ -35,14 +35,14 @@ def decoder(options: SpeechUpstream) -> Decoder:
     """Returns a decoder for the format that the provider is asked for."""
     match options.response_format:
         case "pcm":
-            return Samples(RawFormat(options.sample_rate_hertz))
+            return PcmDecoder(RawFormat(options.sample_rate_hertz))
         case "wav":
-            return Wave()
+            return WaveDecoder()
         case "mp3":
-            return Mp3()
+            return Mp3Decoder()
 
 
-class Samples:
+class PcmDecoder:
     """Bare 16-bit samples; ``size`` is how many bytes of them are to come, if that is known."""
 
     def __init__(self, form: RawFormat, size: int | None = None) -> None:
@@ -69,12 +69,12 @@ class Samples:
         yield from ()
 
 
-class Wave:
+class WaveDecoder:
     """A WAV file of 16-bit samples: the header is read, and whatever else it has is skipped."""
 
     def __init__(self) -> None:
         self._header = b""
-        self._samples: Samples | None = None
+        self._samples: PcmDecoder | None = None
 
     def write(self, data: bytes) -> Iterator[Audio]:
         """Yields the sound, once the header is complete."""
@@ -95,7 +95,7 @@ class Wave:
         yield from self._samples.finish()
 
 
-def _samples_of(header: bytes) -> tuple[Samples, bytes] | None:
+def _samples_of(header: bytes) -> tuple[PcmDecoder, bytes] | None:
     """Returns the samples that the header announces, and the bytes of them that are there.
 
     None if the header is incomplete. Raises Failure for anything but a WAV file of 16-bit samples.
@@ -110,7 +110,7 @@ def _samples_of(header: bytes) -> tuple[Samples, bytes] | None:
         if name == b"data":
             if form is None:
                 raise failure("sent a WAV file that does not say what it is")
-            return Samples(form, size if 0 < size < UNKNOWN_WAV_SIZE else None), header[at:]
+            return PcmDecoder(form, size if 0 < size < UNKNOWN_WAV_SIZE else None), header[at:]
         if name == b"fmt " and len(header) >= at + 16:
             form = _form(header[at : at + 16])
         at += size + size % 2
@@ -127,7 +127,7 @@ def _form(chunk: bytes) -> RawFormat:
         raise failure(f"sent a WAV file of {channels} channels at {rate} Hz") from error
 
 
-class Mp3:
+class Mp3Decoder:
     """MP3 frames, each decoded as soon as its successor begins; a tag before them is skipped."""
 
     def __init__(self) -> None:

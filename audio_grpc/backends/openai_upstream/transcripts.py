@@ -28,7 +28,7 @@ MIN_CHARACTERS, MAX_CHARACTERS_A_SECOND = 10_000, 100
 
 
 @dataclass(frozen=True)
-class Recording:
+class WaveFile:
     """A recording to transcribe: a WAV file, and its length in seconds."""
 
     data: bytes
@@ -37,7 +37,7 @@ class Recording:
 
 async def transcript(
     endpoint: Endpoint[TranscriptUpstream],
-    recording: Recording,
+    recording: WaveFile,
     options: TranscriptionOptions,
     usage: TranscriptUsage,
 ) -> AsyncGenerator[Language | Segment, None]:
@@ -81,7 +81,7 @@ def request_form(upstream: TranscriptUpstream, options: TranscriptionOptions) ->
 
 
 async def _from_json(
-    response: httpx2.Response, recording: Recording, options: TranscriptionOptions, usage: TranscriptUsage
+    response: httpx2.Response, recording: WaveFile, options: TranscriptionOptions, usage: TranscriptUsage
 ) -> AsyncGenerator[Language | Segment, None]:
     body = bytearray()
     async for data in response.aiter_bytes():
@@ -103,7 +103,7 @@ async def _from_json(
 async def _from_events(
     endpoint: Endpoint[TranscriptUpstream],
     response: httpx2.Response,
-    recording: Recording,
+    recording: WaveFile,
     options: TranscriptionOptions,
     usage: TranscriptUsage,
 ) -> AsyncGenerator[Language | Segment, None]:

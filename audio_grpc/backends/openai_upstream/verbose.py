@@ -12,17 +12,17 @@ Measure = Annotated[float, Field(allow_inf_nan=False)] | None
 UNSTATED_PROBABILITY = 1.0
 
 
-class _Part(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Usage(_Part):
+class Usage(_Frozen):
     """The usage in tokens, or in seconds, which are known without it."""
 
     output_tokens: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
 
 
-class TimedWord(_Part):
+class TimedWord(_Frozen):
     """A word, without the punctuation around it."""
 
     word: str
@@ -30,7 +30,7 @@ class TimedWord(_Part):
     end: Seconds
 
 
-class TimedSegment(_Part):
+class TimedSegment(_Frozen):
     """A segment as Whisper makes it."""
 
     text: str
@@ -44,7 +44,7 @@ class TimedSegment(_Part):
     no_speech_prob: Measure = None
 
 
-class Answer(_Part):
+class Answer(_Frozen):
     """The provider's answer; in json it has the text alone."""
 
     text: str

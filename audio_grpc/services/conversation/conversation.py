@@ -1,11 +1,11 @@
 """A conversation: three streams at once, and who interrupts whom.
 
 What the caller sends goes to the listener; what that understands begins a turn, whose task asks for a reply;
-the speaker has its tokens spoken, and all that comes of it goes into one outbox. Hearing and speaking are the
+the speaker has its tokens spoken, and all that comes of it goes into one queue. Hearing and speaking are the
 same as behind the other services, and do not know of each other.
 
 A turn that is broken off closes its request to the chat endpoint and cancels its speech. What was heard of it
-is settled when all that was sent before has left the outbox, and only then is the model asked again.
+is settled when all that was sent before has left the queue, and only then is the model asked again.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from contextlib import aclosing
 from audio_grpc.chat import Done, Token
 from audio_grpc.convert import to_seconds
 from audio_grpc.errors import InvalidRequest, SpeechError
-from audio_grpc.services.conversation.history import History
-from audio_grpc.services.conversation.listening import Listener, message
+from audio_grpc.services.conversation.history import DialogueHistory
+from audio_grpc.services.conversation.listening import TurnListener, message
 from audio_grpc.services.conversation.options import ConversationJob
-from audio_grpc.services.conversation.outbox import BrokenOff, Outbox
+from audio_grpc.services.conversation.replies import ReplyGenerator, failure
+from audio_grpc.services.conversation.send_queue import BrokenOff, SendQueue
 from audio_grpc.services.conversation.speaking import Speaker
-from audio_grpc.services.conversation.thinking import Thinker, failure
 from audio_grpc.services.conversation.turn import Turn
 from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.services.live_requests import next_request
-from audio_grpc.services.live_speech import LiveSpeech
+from audio_grpc.services.live_speech import LiveSynthesis
 from audio_grpc.services.requests import Limits, require_length, require_size, require_text
 from audio_grpc.services.tasks import end
 from audio_grpc.types import Hypothesis, UtteranceTranscript
@@ -42,25 +42,25 @@ class Conversation:
     def __init__(
         self,
         job: ConversationJob,
-        thinker: Thinker,
+        replies: ReplyGenerator,
         hearing: LiveHearing | None,
-        speech: LiveSpeech,
+        speech: LiveSynthesis,
         transcribe: Transcribe,
         limits: Limits,
         *,
         droppable: bool,
     ) -> None:
         self._job = job
-        self._thinker = thinker
+        self._replies = replies
         self._transcribe = transcribe
         self._limits = limits
-        self._history = History(job.system_prompt, job.llm.history_tokens, job.history)
-        self._outbox = Outbox(droppable=droppable, settle=self._settle)
-        self.speaker = Speaker(speech, self._outbox, self._spoken)
-        self._listener: Listener | None = None
+        self._history = DialogueHistory(job.system_prompt, job.llm.history_tokens, job.history)
+        self._queue = SendQueue(droppable=droppable, settle=self._settle)
+        self.speaker = Speaker(speech, self._queue, self._spoken)
+        self._listener: TurnListener | None = None
         if hearing is not None:
             is_manual = job.hearing.endpointing.manual
-            self._listener = Listener(hearing, self._outbox, self, is_manual=is_manual)
+            self._listener = TurnListener(hearing, self._queue, self, is_manual=is_manual)
         self._turns = 0
         self._turn: Turn | None = None
         """The one that can be interrupted."""
@@ -72,9 +72,9 @@ class Conversation:
     async def events(self, requests: Requests) -> AsyncGenerator[pb.ConverseResponse, None]:
         """Converse until the caller has sent all; whatever is wrong with a request ends the stream."""
         working = asyncio.create_task(self._work(requests))
-        working.add_done_callback(lambda _: self._outbox.end())
+        working.add_done_callback(lambda _: self._queue.end())
         try:
-            while (response := await self._outbox.next()) is not None:
+            while (response := await self._queue.next()) is not None:
                 yield response
             working.result()
         finally:
@@ -146,7 +146,7 @@ class Conversation:
             case _:
                 raise InvalidRequest("the message is empty; send audio, text, a recording or a command")
 
-    def _require_listener(self) -> Listener:
+    def _require_listener(self) -> TurnListener:
         if self._listener is None:
             raise InvalidRequest(
                 "nothing is heard in this conversation; set options.hearing, with the rate of the samples",
@@ -179,7 +179,7 @@ class Conversation:
             await end(turn.thinking)
         if turn.is_spoken:
             turn.is_over.clear()
-            self._outbox.put(BrokenOff(turn, math.inf))
+            self._queue.put(BrokenOff(turn, math.inf))
         elif not turn.failed:  # then its speech is cancelled already
             self.speaker.cancel()
 
@@ -214,17 +214,17 @@ class Conversation:
 
     async def _understand(self, turn: Turn, recording: bytes) -> None:
         transcript = await self._transcribe(
-            recording, turn.number, lambda hypothesis: self._outbox.put(message(hypothesis))
+            recording, turn.number, lambda hypothesis: self._queue.put(message(hypothesis))
         )
-        self._outbox.put(message(transcript))
+        self._queue.put(message(transcript))
         if said := transcript.text.strip():
             turn.exchange = self._history.begin(said)
 
     async def _reply(self, turn: Turn) -> None:
-        async with aclosing(self._thinker.reply(self._history.messages())) as events:
+        async with aclosing(self._replies.reply(self._history.messages())) as events:
             async for event in events:
                 if isinstance(event, Token):
-                    self._outbox.put(_token(turn, event.text))
+                    self._queue.put(_token(turn, event.text))
                     turn.note("first_token")
                     turn.reply += event.text
                     if self._job.speaks_early:
@@ -232,7 +232,7 @@ class Conversation:
                     continue
                 if not self._job.speaks_early:
                     self.speaker.say(turn.reply)
-                self._outbox.put(_done(turn, event))
+                self._queue.put(_done(turn, event))
 
     def _spoken(self, turn: Turn) -> None:
         """Ends a turn of which all the reply was made sound."""
@@ -241,7 +241,7 @@ class Conversation:
             turn.exchange.assistant = turn.reply.strip()
         turn.note("total")
         finished = pb.TurnFinished(turn=turn.number, timing=turn.timing)
-        self._outbox.put(pb.ConverseResponse(turn_finished=finished))
+        self._queue.put(pb.ConverseResponse(turn_finished=finished))
         self._finish(turn)
         if turn is self._turn and (not self._job.reports_playback or turn.was_played(self._played)):
             self._turn = None

@@ -11,7 +11,7 @@ CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass
-class Exchange:
+class DialogueExchange:
     """The caller's words, and the part of the reply that was heard; either may be empty."""
 
     user: str
@@ -23,22 +23,22 @@ class Exchange:
         return estimate(self.user) + estimate(self.assistant)
 
 
-class History:
+class DialogueHistory:
     """Remembers the latest exchanges, within a budget of tokens."""
 
     def __init__(self, system_prompt: str, tokens: int, before: Iterable[Message] = ()) -> None:
         self._system_prompt = system_prompt
         self._tokens = tokens
-        self._exchanges: list[Exchange] = []
+        self._exchanges: list[DialogueExchange] = []
         for message in before:
             if message.role == "user":
-                self._exchanges.append(Exchange(message.text))
+                self._exchanges.append(DialogueExchange(message.text))
             else:
                 self._said(message.text)
 
-    def begin(self, user: str) -> Exchange:
+    def begin(self, user: str) -> DialogueExchange:
         """Another exchange, in which nothing was replied yet."""
-        self._exchanges.append(Exchange(user))
+        self._exchanges.append(DialogueExchange(user))
         return self._exchanges[-1]
 
     def messages(self) -> list[Message]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from audio_grpc.convert import from_heard
 from audio_grpc.services.conversation.inbox import Inbox
-from audio_grpc.services.conversation.outbox import Outbox
+from audio_grpc.services.conversation.send_queue import SendQueue
 from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.types import (
     EndCause,
@@ -33,14 +33,14 @@ class Attention(Protocol):
         """The caller has said this, and was done ``since``, on ``time.perf_counter``."""
 
 
-class Listener:
+class TurnListener:
     """One live transcript. What is said in several utterances, while the caller goes on, is one turn."""
 
     def __init__(
-        self, hearing: LiveHearing, outbox: Outbox, attention: Attention, *, is_manual: bool
+        self, hearing: LiveHearing, queue: SendQueue, attention: Attention, *, is_manual: bool
     ) -> None:
         self._hearing = hearing
-        self._outbox = outbox
+        self._queue = queue
         self._attention = attention
         self._is_manual = is_manual
         self._inbox: Inbox[StreamingTranscribeRequest] = Inbox(MAX_WAITING)
@@ -66,7 +66,7 @@ class Listener:
         async with aclosing(self._hearing.events(self._inbox.requests())) as events:
             async for event in events:
                 assert not isinstance(event, UtteranceDiscarded), "nobody asks for that here"
-                self._outbox.put(message(event))
+                self._queue.put(message(event))
                 match event:
                     case SpeechStarted():
                         self._is_speaking = True

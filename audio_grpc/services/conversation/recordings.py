@@ -44,7 +44,7 @@ class Recordings:
         segments: list[Segment] = []
         language = Language("und")
         async with (
-            self._models.room.budget.uploads.upload(len(recording)),
+            self._models.memory.budget.uploads.upload(len(recording)),
             model.stream(partial(recognise, job=job, call=call)) as stream,
         ):
             async for ready in stream:

@@ -17,7 +17,7 @@ from audio_grpc.runtime.models import Models
 from audio_grpc.services.conversation.conversation import Conversation
 from audio_grpc.services.conversation.options import ConversationJob, read_conversation
 from audio_grpc.services.conversation.recordings import Recordings
-from audio_grpc.services.conversation.thinking import Thinker
+from audio_grpc.services.conversation.replies import ReplyGenerator
 from audio_grpc.services.live_hearing import LiveHearing
 from audio_grpc.services.live_requests import opening
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
@@ -32,7 +32,7 @@ from audio_grpc.v1.text_to_speech_pb2 import SynthesisStarted, SynthesisUsage
 Context = ServicerContext[Any, Any]
 
 
-class Conversations(ConversationServiceServicer):
+class ConversationServicer(ConversationServiceServicer):
     """Converses with the configured models, from the configured templates."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Conversations(ConversationServiceServicer):
         # Neither stage gives up by itself, nor has it seen enough: the conversation counts, turn by turn.
         limits = replace(self._limits, idle_seconds=inf, text_characters=maxsize)
         recordings = Recordings(self._models, job.hearing, self._limits)
-        thinker = Thinker(self._chat, job.llm, self._limits.text_characters)
+        replies = ReplyGenerator(self._chat, job.llm, self._limits.text_characters)
         async with AsyncExitStack() as stack:
             hearing, heard = None, None
             if job.is_heard:
@@ -74,7 +74,7 @@ class Conversations(ConversationServiceServicer):
             is_bare = not CODECS[TO_ENCODING[spoken.format.encoding]].has_header
             conversation = Conversation(
                 job,
-                thinker,
+                replies,
                 hearing,
                 speech,
                 recordings.transcribe,
@@ -86,7 +86,7 @@ class Conversations(ConversationServiceServicer):
                 async for event in events:
                     yield event
             usage = _heard(recordings, hearing)
-            yield pb.ConverseResponse(finished=_finished(usage, thinker, conversation, call))
+            yield pb.ConverseResponse(finished=_finished(usage, replies, conversation, call))
 
     async def ListPipelines(
         self, request: pb.ListPipelinesRequest, context: Context
@@ -125,12 +125,12 @@ def _heard(recordings: Recordings, hearing: LiveHearing | None) -> Transcription
 
 
 def _finished(
-    hearing: TranscriptionUsage, thinker: Thinker, conversation: Conversation, call: Call
+    hearing: TranscriptionUsage, replies: ReplyGenerator, conversation: Conversation, call: Call
 ) -> pb.ConversationFinished:
     return pb.ConversationFinished(
         hearing=hearing,
         thinking=pb.ChatUsage(
-            prompt_tokens=thinker.prompt_tokens, completion_tokens=thinker.completion_tokens
+            prompt_tokens=replies.prompt_tokens, completion_tokens=replies.completion_tokens
         ),
         speaking=SynthesisUsage(
             characters=conversation.speaker.written,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_grpc.convert import from_seconds
-from audio_grpc.services.conversation.history import Exchange
+from audio_grpc.services.conversation.history import DialogueExchange
 from audio_grpc.types import SpokenAudio
 from audio_grpc.v1.conversation_pb2 import TurnTiming
 
@@ -16,7 +16,7 @@ PLAYED_MARGIN_SECONDS = 0.02
 
 
 @dataclass
-class Piece:
+class SentPiece:
     """A piece of the reply that was sent as sound; places in the reply, seconds of the stream."""
 
     start: int
@@ -32,7 +32,7 @@ class Turn:
         self.number = number
         self.text_start = text_start
         """The place of its reply in the text of the whole stream, in characters."""
-        self.exchange: Exchange | None = None
+        self.exchange: DialogueExchange | None = None
         """The exchange in the history, once the caller's words are known."""
         self.reply = ""
         self.thinking: asyncio.Task[None] | None = None
@@ -47,7 +47,7 @@ class Turn:
         """The event that is set when no more is going to be made."""
         self._began = began
         self._moments: dict[str, float] = {}
-        self._pieces: list[Piece] = []
+        self._pieces: list[SentPiece] = []
         self._unheard_from = math.inf
 
     def note(self, moment: str) -> None:
@@ -65,7 +65,7 @@ class Turn:
         if self._pieces and self._pieces[-1].end == audio.text_end:
             self._pieces[-1].ends = ends
         else:
-            self._pieces.append(Piece(audio.text_start, audio.text_end, audio.offset_seconds, ends))
+            self._pieces.append(SentPiece(audio.text_start, audio.text_end, audio.offset_seconds, ends))
 
     def dropped(self, audio: SpokenAudio) -> None:
         """Records sound that was not sent."""
@@ -92,7 +92,7 @@ class Turn:
             return self.reply[: self._within(piece, played_seconds)].strip()
         return self.reply[:end].strip()
 
-    def _within(self, piece: Piece, played_seconds: float) -> int:
+    def _within(self, piece: SentPiece, played_seconds: float) -> int:
         """Returns the place in the reply up to which a partly played piece was heard: the end of a word."""
         part = max(0.0, played_seconds - piece.begins) / (piece.ends - piece.begins)
         end = piece.start + int(part * (piece.end - piece.start))

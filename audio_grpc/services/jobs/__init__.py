@@ -1,6 +1,6 @@
 """JobService: texts of any length, spoken in the background and kept across restarts."""
 
-from audio_grpc.services.jobs.runner import JobRules, JobRunner
-from audio_grpc.services.jobs.service import Jobs
+from audio_grpc.services.jobs.runner import JobConfig, JobRunner
+from audio_grpc.services.jobs.service import JobServicer
 
-__all__ = ["JobRules", "JobRunner", "Jobs"]
+__all__ = ["JobConfig", "JobRunner", "JobServicer"]

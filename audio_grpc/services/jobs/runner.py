@@ -11,8 +11,8 @@ from uuid import uuid4
 from audio_grpc.access.revocation import RunningCalls
 from audio_grpc.errors import JobNotFound, SpeechError, StorageFailed, Unauthenticated
 from audio_grpc.runtime.models import Models
-from audio_grpc.services.cloning import Samples
-from audio_grpc.services.jobs.narrator import JobNarrator
+from audio_grpc.services.cloning import SampleFinder
+from audio_grpc.services.jobs.synthesizer import JobSynthesizer
 from audio_grpc.services.tasks import end, stopping
 from audio_grpc.storage import JobStorage, Leases
 from audio_grpc.types import Job, JobState
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class JobRules:
+class JobConfig:
     """Rules on a server's work for the jobs that are kept."""
 
     at_once: int
@@ -47,16 +47,16 @@ class JobRunner:
     def __init__(
         self,
         models: Models,
-        samples: Samples,
+        samples: SampleFinder,
         storage: JobStorage,
-        rules: JobRules,
+        rules: JobConfig,
         calls: RunningCalls | None,
     ) -> None:
         self._storage = storage
         self._rules = rules
         self._calls = calls
         self._leases = Leases(storage.database, uuid4().hex, rules.lease_seconds)
-        self._narrator = JobNarrator(models, samples, self._leases, storage.blobs)
+        self._narrator = JobSynthesizer(models, samples, self._leases, storage.blobs)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()

@@ -13,7 +13,7 @@ from audio_grpc.convert import FROM_ENCODING, from_job, from_seconds
 from audio_grpc.errors import JobIncomplete, StorageFailed
 from audio_grpc.runtime.models import Models
 from audio_grpc.services.callers import key_of_caller
-from audio_grpc.services.cloning import Samples
+from audio_grpc.services.cloning import SampleFinder
 from audio_grpc.services.fields import fields_of
 from audio_grpc.services.jobs.download import Download
 from audio_grpc.services.jobs.requests import (
@@ -48,13 +48,13 @@ WATCH_SECONDS = 0.5
 UNENDED = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
 
-class Jobs(JobServiceServicer):
+class JobServicer(JobServiceServicer):
     """Makes jobs, tells about them, and changes their states; the runner runs them."""
 
     def __init__(
         self,
         models: Models,
-        samples: Samples,
+        samples: SampleFinder,
         storage: JobStorage,
         runner: JobRunner,
         max_characters: int,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from audio_grpc.errors import StorageFailed
-from audio_grpc.storage.voices.places import Places
+from audio_grpc.storage.voices.files import VoiceFiles
 from audio_grpc.storage.voices.store import Viewer
 from audio_grpc.types import CustomVoice
 
@@ -21,7 +21,7 @@ class FolderVoices:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._places = Places(folder)
+        self._places = VoiceFiles(folder)
 
     async def add(self, voice: CustomVoice, sample: bytes) -> None:
         """See :meth:`VoiceStore.add`."""

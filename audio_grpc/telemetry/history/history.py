@@ -18,7 +18,7 @@ from audio_grpc.errors import StorageFailed
 from audio_grpc.storage import Database, PastRequests, Selection, new_id
 from audio_grpc.telemetry.call import Call
 from audio_grpc.telemetry.history.messages import METHODS
-from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, AudioKept, Recording
+from audio_grpc.telemetry.history.recording import STORAGE_FAILED, TOO_LARGE, AudioKept, CallRecording
 from audio_grpc.telemetry.timing import timing
 from audio_grpc.v1.history_pb2 import PastAudio, PastRequest
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class HistoryRules:
+class HistoryConfig:
     """Rules on which requests, and which parts of them, a server keeps."""
 
     is_on: bool
@@ -51,17 +51,17 @@ class HistoryRules:
     """True if calls need keys; a call without a key then has no owner, and is not kept."""
 
 
-class History:
+class RequestHistory:
     """Records calls while they run, and has them written when they have ended."""
 
     def __init__(
-        self, rules: HistoryRules, database: Database, requests: PastRequests, registry: CollectorRegistry
+        self, rules: HistoryConfig, database: Database, requests: PastRequests, registry: CollectorRegistry
     ) -> None:
         self.rules = rules
         self._database = database
         self._requests = requests
-        self._recordings: dict[int, Recording] = {}
-        self._queue: asyncio.Queue[tuple[PastRequest, Recording, int]] = asyncio.Queue(LONGEST_QUEUE)
+        self._recordings: dict[int, CallRecording] = {}
+        self._queue: asyncio.Queue[tuple[PastRequest, CallRecording, int]] = asyncio.Queue(LONGEST_QUEUE)
         self._queued_bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._lost = Counter(
@@ -71,7 +71,7 @@ class History:
             registry=registry,
         )
 
-    def begin(self, call: Call) -> Recording:
+    def begin(self, call: Call) -> CallRecording:
         """The record of a call, for whoever sees its messages."""
         return self._recordings.setdefault(id(call), self._recording())
 
@@ -106,9 +106,9 @@ class History:
             past, *_ = self._queue.get_nowait()
             self._lose("record", "stopping", past.request_id)
 
-    def _recording(self) -> Recording:
+    def _recording(self) -> CallRecording:
         rules = self.rules
-        return Recording(rules.audio, rules.max_audio_bytes, keeps_texts=rules.keeps_texts)
+        return CallRecording(rules.audio, rules.max_audio_bytes, keeps_texts=rules.keeps_texts)
 
     def _lose(self, what: str, reason: str, request_id: str) -> None:
         self._lost.labels(what, reason).inc()
@@ -132,7 +132,7 @@ class History:
                 self._queued_bytes -= size
                 self._queue.task_done()
 
-    async def _write_once_possible(self, past: PastRequest, recording: Recording) -> None:
+    async def _write_once_possible(self, past: PastRequest, recording: CallRecording) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -143,7 +143,7 @@ class History:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _write(self, past: PastRequest, recording: Recording) -> None:
+    async def _write(self, past: PastRequest, recording: CallRecording) -> None:
         if past.audio_problem == TOO_LARGE:
             self._lose("audio", "too_large", past.request_id)
         data, audio_format = await asyncio.to_thread(recording.sound)
@@ -166,7 +166,7 @@ class History:
             await asyncio.sleep(TIDY_SECONDS)
 
 
-def _ended(call: Call, recording: Recording) -> PastRequest:
+def _ended(call: Call, recording: CallRecording) -> PastRequest:
     """Completes the record of a call that has ended; its sound is added once that is written."""
     text = recording.text or call.preview
     refused = call.began is None and call.code in REFUSALS

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audio_grpc.telemetry.history.recording import Recording, Samples
+from audio_grpc.telemetry.history.recording import CallRecording, SamplesFormat
 from audio_grpc.v1.conversation_pb2 import ConverseRequest, ConverseResponse
 from audio_grpc.v1.speech_to_text_pb2 import (
     SAMPLE_FORMAT_S16LE,
@@ -33,16 +33,16 @@ AUDIO = frozenset({"audio"})
 class Reader:
     """The functions that read the requests and the responses of a method."""
 
-    request: Callable[[Recording, Any], None]
-    response: Callable[[Recording, Any], None]
+    request: Callable[[CallRecording, Any], None]
+    response: Callable[[CallRecording, Any], None]
 
 
-def _synthesize(recording: Recording, request: SynthesizeRequest) -> None:
+def _synthesize(recording: CallRecording, request: SynthesizeRequest) -> None:
     recording.ask(request, {*AUDIO, "text"}, TEXTS)  # its text has a place of its own
     recording.write(request.text)
 
 
-def _speech(recording: Recording, response: SynthesizeResponse) -> None:
+def _speech(recording: CallRecording, response: SynthesizeResponse) -> None:
     match response.WhichOneof("event"):
         case "started":
             recording.describe(response.started.format)
@@ -52,7 +52,7 @@ def _speech(recording: Recording, response: SynthesizeResponse) -> None:
             recording.record.input_tokens = response.finished.usage.input_tokens
 
 
-def _write(recording: Recording, request: StreamingSynthesizeRequest) -> None:
+def _write(recording: CallRecording, request: StreamingSynthesizeRequest) -> None:
     match request.WhichOneof("part"):
         case "options":
             recording.ask(request.options, AUDIO, TEXTS)
@@ -60,7 +60,7 @@ def _write(recording: Recording, request: StreamingSynthesizeRequest) -> None:
             recording.write(request.text)
 
 
-def _live_speech(recording: Recording, response: StreamingSynthesizeResponse) -> None:
+def _live_speech(recording: CallRecording, response: StreamingSynthesizeResponse) -> None:
     match response.WhichOneof("event"):
         case "started":
             recording.describe(response.started.format)
@@ -70,12 +70,12 @@ def _live_speech(recording: Recording, response: StreamingSynthesizeResponse) ->
             recording.record.input_tokens = response.finished.usage.input_tokens
 
 
-def _transcribe(recording: Recording, request: TranscribeRequest) -> None:
+def _transcribe(recording: CallRecording, request: TranscribeRequest) -> None:
     _ask_transcript(recording, request)
     recording.listen(request)
 
 
-def _upload(recording: Recording, request: TranscribeUploadRequest) -> None:
+def _upload(recording: CallRecording, request: TranscribeUploadRequest) -> None:
     match request.WhichOneof("part"):
         case "options":
             _ask_transcript(recording, request.options)
@@ -83,15 +83,15 @@ def _upload(recording: Recording, request: TranscribeUploadRequest) -> None:
             recording.listen(request)
 
 
-def _ask_transcript(recording: Recording, options: TranscribeRequest) -> None:
+def _ask_transcript(recording: CallRecording, options: TranscribeRequest) -> None:
     recording.ask(options, AUDIO, TEXTS)
     if options.HasField("raw_format"):
         raw = options.raw_format
         channels = raw.channel_count if raw.HasField("channel_count") else 1
-        recording.describe_samples(Samples(SAMPLE_FORMAT_S16LE, raw.sample_rate_hertz, channels))
+        recording.describe_samples(SamplesFormat(SAMPLE_FORMAT_S16LE, raw.sample_rate_hertz, channels))
 
 
-def _transcript(recording: Recording, response: TranscribeResponse | TranscribeUploadResponse) -> None:
+def _transcript(recording: CallRecording, response: TranscribeResponse | TranscribeUploadResponse) -> None:
     match response.WhichOneof("event"):
         case "segment":
             recording.write(response.segment.text)
@@ -99,19 +99,19 @@ def _transcript(recording: Recording, response: TranscribeResponse | TranscribeU
             recording.record.output_tokens = response.finished.usage.output_tokens
 
 
-def _say(recording: Recording, request: StreamingTranscribeRequest) -> None:
+def _say(recording: CallRecording, request: StreamingTranscribeRequest) -> None:
     match request.WhichOneof("part"):
         case "options":
             options = request.options
             recording.ask(options, AUDIO, TEXTS)
             channels = options.channel_count if options.HasField("channel_count") else 1
             written = options.sample_format or SAMPLE_FORMAT_S16LE
-            recording.describe_samples(Samples(written, options.sample_rate_hertz, channels))
+            recording.describe_samples(SamplesFormat(written, options.sample_rate_hertz, channels))
         case "audio":
             recording.listen(request)
 
 
-def _live_transcript(recording: Recording, response: StreamingTranscribeResponse) -> None:
+def _live_transcript(recording: CallRecording, response: StreamingTranscribeResponse) -> None:
     match response.WhichOneof("event"):
         case "transcript":
             recording.write(response.transcript.text)
@@ -119,7 +119,7 @@ def _live_transcript(recording: Recording, response: StreamingTranscribeResponse
             recording.record.output_tokens = response.finished.usage.output_tokens
 
 
-def _converse(recording: Recording, request: ConverseRequest) -> None:
+def _converse(recording: CallRecording, request: ConverseRequest) -> None:
     match request.WhichOneof("part"):
         case "options":
             recording.ask(request.options, AUDIO, TEXTS)
@@ -127,7 +127,7 @@ def _converse(recording: Recording, request: ConverseRequest) -> None:
             recording.write(f"{request.text}\n")
 
 
-def _conversation(recording: Recording, response: ConverseResponse) -> None:
+def _conversation(recording: CallRecording, response: ConverseResponse) -> None:
     match response.WhichOneof("event"):
         case "started":
             recording.describe(response.started.speaking.format)

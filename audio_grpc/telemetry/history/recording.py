@@ -26,7 +26,7 @@ AudioKept = Literal["none", "speech", "all"]
 
 
 @dataclass(frozen=True)
-class Samples:
+class SamplesFormat:
     """The format of bare samples; ``format`` is a SampleFormat."""
 
     format: int
@@ -40,7 +40,7 @@ class Samples:
         return self.format in WAVE_CODES and rate_fits and 0 < self.channel_count <= MAX_RAW_CHANNELS
 
 
-class Recording:
+class CallRecording:
     """Collects what is known of one call. Everything happens on the event loop, and nothing takes long.
 
     ``record`` is what is kept of the call, and what callers are told: it is filled in as the call goes on.
@@ -53,7 +53,7 @@ class Recording:
         self._audio: list[bytes] = []
         self._texts: list[str] = []
         self._text_room = LONGEST_TEXT
-        self._samples: Samples | None = None
+        self._samples: SamplesFormat | None = None
         self._format = AudioFormat()
         self.record = PastRequest()
 
@@ -93,9 +93,9 @@ class Recording:
         self._format.CopyFrom(audio_format)
         if coded := HEADED.get(audio_format.encoding):
             rate, channels = audio_format.sample_rate_hertz, audio_format.channel_count
-            self.describe_samples(Samples(coded, rate, channels))
+            self.describe_samples(SamplesFormat(coded, rate, channels))
 
-    def describe_samples(self, samples: Samples) -> None:
+    def describe_samples(self, samples: SamplesFormat) -> None:
         """The sound that comes has no header of its own."""
         self._samples = samples if samples.are_possible else None
 
@@ -131,7 +131,7 @@ class Recording:
             self._format.media_type = media_type_of(data)
         return data, self._format
 
-    def _with_header(self, data: bytes, samples: Samples) -> tuple[bytes, AudioFormat]:
+    def _with_header(self, data: bytes, samples: SamplesFormat) -> tuple[bytes, AudioFormat]:
         rate, channels = samples.sample_rate_hertz, samples.channel_count
         described = AudioFormat(
             encoding=AUDIO_ENCODING_WAV, sample_rate_hertz=rate, channel_count=channels, media_type=WAV

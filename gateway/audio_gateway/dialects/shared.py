@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import Discriminator, Tag
 from starlette.responses import Response
 
+from audio_gateway.answers import AnswerResponse
 from audio_gateway.bodies import JsonRoute
 from audio_gateway.caller import Service
 from audio_gateway.dialects.chatterbox import errors as chatterbox_errors
@@ -13,7 +14,6 @@ from audio_gateway.dialects.chatterbox import speech as chatterbox
 from audio_gateway.dialects.openai import documents
 from audio_gateway.dialects.openai import errors as openai_errors
 from audio_gateway.dialects.openai import speech as openai
-from audio_gateway.exchange import Exchange
 
 router = APIRouter(route_class=JsonRoute, responses=documents.ERRORS)
 
@@ -24,7 +24,8 @@ def _dialect(body: Any) -> str:
 
 
 Speech = Annotated[
-    Annotated[openai.SpeechRequest, Tag("openai")] | Annotated[chatterbox.SpeechRequest, Tag("chatterbox")],
+    Annotated[openai.SpeechRequest, Tag("openai")]
+    | Annotated[chatterbox.ChatterboxSpeechRequest, Tag("chatterbox")],
     Discriminator(_dialect),
 ]
 
@@ -32,8 +33,8 @@ Speech = Annotated[
 @router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)
 async def create_speech_of_either(request: Request, body: Speech, service: Service) -> Response:
     """Speak a text; with a model as OpenAI does, without one as Chatterbox does (in WAV by default)."""
-    if isinstance(body, chatterbox.SpeechRequest):
+    if isinstance(body, chatterbox.ChatterboxSpeechRequest):
         request.state.translate = chatterbox_errors.translate
-        return Exchange(chatterbox.answer(body, service))
+        return AnswerResponse(chatterbox.answer(body, service))
     request.state.translate = openai_errors.translate
-    return Exchange(openai.answer(body, service))
+    return AnswerResponse(openai.answer(body, service))

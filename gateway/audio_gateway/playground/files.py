@@ -11,14 +11,14 @@ MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+
 
 
 @dataclass(frozen=True)
-class File:
+class PageFile:
     """A script, a style sheet or a picture."""
 
     content: bytes
     media_type: str
 
 
-class Page:
+class PageFiles:
     """The files of the page, read once. ``index`` names the others by a path with the version in it."""
 
     def __init__(self) -> None:
@@ -26,5 +26,5 @@ class Page:
         self.version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
         self.index = contents.pop(INDEX).decode().replace(VERSION_MARK, self.version)
         self.files = {
-            name: File(content, MEDIA_TYPES[Path(name).suffix]) for name, content in contents.items()
+            name: PageFile(content, MEDIA_TYPES[Path(name).suffix]) for name, content in contents.items()
         }

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from audio_gateway.errors import ApiError
-from audio_gateway.playground.files import Page
+from audio_gateway.playground.files import PageFiles
 from audio_grpc.errors import quoted
 
 READ = ["GET", "HEAD"]
@@ -34,7 +34,7 @@ CHANGES, NEVER_CHANGES = "no-cache", "public, max-age=31536000, immutable"
 
 def make_router() -> APIRouter:
     """Returns a router of the page as it is on disk now."""
-    page = Page()
+    page = PageFiles()
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/", methods=READ)

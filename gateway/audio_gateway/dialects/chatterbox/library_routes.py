@@ -11,7 +11,7 @@ from audio_gateway.dialects.chatterbox import documents, library
 from audio_gateway.dialects.chatterbox.errors import translate_rename
 from audio_gateway.errors import ApiError, speaks
 from audio_gateway.forms import read_any_form, validated
-from audio_gateway.multipart import File
+from audio_gateway.multipart import FileField
 
 MAX_SAMPLE_BYTES = 10 << 20
 
@@ -38,7 +38,7 @@ async def list_library(service: Service) -> dict[str, Any]:
 async def upload_voice(request: Request, service: Service) -> dict[str, Any]:
     """Keep the voice of a speaker under a name."""
     sample = Kept(request)
-    file = File(sample.write, MAX_SAMPLE_BYTES)
+    file = FileField(sample.write, MAX_SAMPLE_BYTES)
     form = validated(library.UploadForm, await read_any_form(request, {"voice_file": file}))
     voice = await service.create_voice(form.voice_name, bytes(sample.data), language_code=form.language)
     return {"message": "Voice uploaded successfully", "voice": library.described(voice)}

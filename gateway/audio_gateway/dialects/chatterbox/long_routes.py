@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from audio_gateway import sse
+from audio_gateway.answers import AnswerResponse
 from audio_gateway.bodies import JsonRoute
 from audio_gateway.caller import Service, request_id
 from audio_gateway.dialects.chatterbox import documents, jobs, long_speech
@@ -12,7 +13,6 @@ from audio_gateway.dialects.chatterbox.errors import translate_job
 from audio_gateway.dialects.chatterbox.jobs import State
 from audio_gateway.dialects.chatterbox.long_speech import LongSpeechRequest, RetryRequest
 from audio_gateway.errors import speaks
-from audio_gateway.exchange import Exchange
 from audio_gateway.speech import Format, ignored
 from audio_grpc.client import AsyncClient
 from audio_grpc.v1.job_pb2 import SpeechJob
@@ -68,7 +68,7 @@ async def get_long_speech(job_id: str, request: Request, service: Service) -> di
 @router.get("/{job_id}/sse", response_class=Response, responses=documents.JOB_EVENTS)
 async def watch_long_speech(job_id: str, service: Service) -> Response:
     """Send the progress of a job as events, whenever it has changed, until the job has ended."""
-    return Exchange(sse.stream(long_speech.events(service, job_id), translate_job, sse.named))
+    return AnswerResponse(sse.stream(long_speech.events(service, job_id), translate_job, sse.named))
 
 
 @router.get("/{job_id}/download", response_class=Response, responses=documents.LONG_SOUND)
@@ -79,7 +79,7 @@ async def download_long_speech(
     follow: Annotated[bool, Query(description="Send what there is, and the rest as it is spoken.")] = False,
 ) -> Response:
     """The sound of one that is completed, or with ``follow`` of one that is not."""
-    return Exchange(long_speech.download(service, job_id, response_format, follow))
+    return AnswerResponse(long_speech.download(service, job_id, response_format, follow))
 
 
 @router.put("/{job_id}/pause")

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from audio_gateway import sse
+from audio_gateway.answers import Answer, AnswerHead
 from audio_gateway.dialects.chatterbox.jobs import STATES, percentage, progress
 from audio_gateway.dialects.chatterbox.speech import SpokenText
-from audio_gateway.exchange import Answer, Head
 from audio_gateway.speech import Format
 from audio_grpc.client import AsyncClient, DownloadOptions, Encoding
 from audio_grpc.convert import TO_ENCODING
@@ -83,7 +83,7 @@ async def download(service: AsyncClient, job_id: str, form: Format | None, follo
         first = await anext(sound, b"")  # one that can have no sound any more is refused only here
         ending = TO_ENCODING[started.format.encoding].value
         disposition = f'attachment; filename="long_text_{job_id}.{ending}"'
-        yield Head(started.format.media_type, {"content-disposition": disposition})
+        yield AnswerHead(started.format.media_type, {"content-disposition": disposition})
         yield first
         async for data in sound:
             yield data

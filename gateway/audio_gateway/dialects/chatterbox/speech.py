@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from audio_gateway import sse
+from audio_gateway.answers import Answer
 from audio_gateway.dialects.chatterbox.errors import translate
-from audio_gateway.exchange import Answer
 from audio_gateway.shapes import Body
 from audio_gateway.speech import SAMPLE_BYTES, Format, ignored, streamed, usage, whole
 from audio_grpc.client import AsyncClient, Encoding, JobOptions, SpeechOptions, Strategy
@@ -69,7 +69,7 @@ class SpokenText(Body):
         }
 
 
-class SpeechRequest(SpokenText):
+class ChatterboxSpeechRequest(SpokenText):
     """A text and options to speak it with. Fields that are not listed are ignored.
 
     What the model has no use for is named in the header x-ignored-fields of the answer.
@@ -103,11 +103,11 @@ class SpeechRequest(SpokenText):
         return self.stream_format == "sse"
 
 
-class SpeechForm(SpeechRequest):
+class SpeechForm(ChatterboxSpeechRequest):
     """A request for speech as a form."""
 
 
-def answer(request: SpeechRequest, service: AsyncClient, sample: bytes = b"") -> Answer:
+def answer(request: ChatterboxSpeechRequest, service: AsyncClient, sample: bytes = b"") -> Answer:
     """Returns the speech in the form that was asked for."""
     options = request.options(sample)
     if request.is_events:

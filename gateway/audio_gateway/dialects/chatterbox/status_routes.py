@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from audio_gateway.caller import Service
 from audio_gateway.dialects.chatterbox import status
-from audio_gateway.dialects.chatterbox.speech import PRESETS, SpeechRequest
+from audio_gateway.dialects.chatterbox.speech import PRESETS, ChatterboxSpeechRequest
 from audio_gateway.dialects.openai import directory
 from audio_gateway.errors import ApiError
 from audio_grpc import __version__
@@ -34,7 +34,7 @@ DEFAULTS = {
     "temperature": 0.8,
     "streaming_chunk_size": PRESETS["balanced"][1],
     "streaming_strategy": PRESETS["balanced"][0].value,
-    "streaming_buffer_size": SpeechRequest.model_fields["streaming_buffer_size"].default,
+    "streaming_buffer_size": ChatterboxSpeechRequest.model_fields["streaming_buffer_size"].default,
     "streaming_quality": "balanced",
 }
 

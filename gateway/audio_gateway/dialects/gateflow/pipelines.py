@@ -12,13 +12,13 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 
 from audio_gateway import ndjson
+from audio_gateway.answers import Answer, AnswerHead
 from audio_gateway.bodies import MAX_JSON_BYTES, Kept, refuse_dense, whole
 from audio_gateway.dialects.gateflow import events
 from audio_gateway.dialects.gateflow.errors import failure, turn_error, turn_event
 from audio_gateway.dialects.gateflow.options import PipelineOptions
 from audio_gateway.errors import ApiError
-from audio_gateway.exchange import Answer, Head
-from audio_gateway.multipart import Fields, File, read_form
+from audio_gateway.multipart import Fields, FileField, read_form
 from audio_gateway.problems import from_validation
 from audio_gateway.sse import dumps
 from audio_grpc.client import AsyncClient, AsyncConversation
@@ -43,7 +43,7 @@ async def read(request: Request, max_bytes: int) -> tuple[PipelineRequest, bytes
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         audio = Kept(request)
-        fields = await read_form(request, {"audio": File(audio.write, max_bytes)})
+        fields = await read_form(request, {"audio": FileField(audio.write, max_bytes)})
         return _validated(_from_form(fields)), bytes(audio.data)
     too_large = f"the recording is larger than {max_bytes / (1 << 20):g} MiB"
     refusal = ApiError(413, too_large, param="audio", code="too_large")
@@ -95,7 +95,7 @@ async def _whole(asked: PipelineRequest, audio: bytes, service: AsyncClient) -> 
                 case TurnFailed():
                     raise turn_error(said)
     data = dumps({**body, "audio": b64encode(sound).decode(), "media_type": media_type})
-    yield Head("application/json", {"content-length": str(len(data))})
+    yield AnswerHead("application/json", {"content-length": str(len(data))})
     yield data
 
 

@@ -35,7 +35,7 @@ PIECE_BYTES = 1 << 18
 MAX_TEXT_CHARACTERS = 100_000
 
 
-class Config(PipelineOptions):
+class ConfigEvent(PipelineOptions):
     """Options of a conversation."""
 
     type: Literal["config"]
@@ -44,7 +44,7 @@ class Config(PipelineOptions):
     reports_playback: bool = False
 
 
-class Audio(Body):
+class AudioEvent(Body):
     """More of the caller's speech."""
 
     type: Literal["audio"]
@@ -58,46 +58,46 @@ class Audio(Body):
             raise ApiError(400, f"data: {error}", param="data", code="invalid_message") from error
 
 
-class Text(Body):
+class TextEvent(Body):
     """A turn in writing."""
 
     type: Literal["text"]
     text: str = Field(max_length=MAX_TEXT_CHARACTERS)
 
 
-class Commit(Body):
+class CommitEvent(Body):
     """The end of an utterance."""
 
     type: Literal["commit"]
 
 
-class Cancel(Body):
+class CancelEvent(Body):
     """Drop the reply."""
 
     type: Literal["cancel"]
 
 
-class Playback(Body):
+class PlaybackEvent(Body):
     """The seconds of sound that were played."""
 
     type: Literal["playback"]
     seconds: float = Field(ge=0, le=1e9)
 
 
-class End(Body):
+class EndEvent(Body):
     """The end of the conversation."""
 
     type: Literal["end"]
 
 
-Message = Config | Audio | Text | Commit | Cancel | Playback | End
+Message = ConfigEvent | AudioEvent | TextEvent | CommitEvent | CancelEvent | PlaybackEvent | EndEvent
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 
 async def hold(service: AsyncClient, socket: Socket) -> None:
     """Converses until the caller ends or leaves. Raises ServiceError, ApiError, WebSocketDisconnect."""
     config = await _receive(socket)
-    if not isinstance(config, Config):
+    if not isinstance(config, ConfigEvent):
         raise ApiError(400, "the first message is not config; send that first", code="out_of_order")
     options = config.options()
     options["sample_rate_hertz"] = config.input_sample_rate
@@ -134,19 +134,19 @@ async def _listen(socket: Socket, conversation: AsyncConversation) -> None:
         if ended:
             raise ApiError(400, "nothing comes after end; open another socket", code="out_of_order")
         match message:
-            case Config():
+            case ConfigEvent():
                 raise ApiError(400, "config comes once, first; open another socket", code="out_of_order")
-            case Audio():
+            case AudioEvent():
                 data = message.samples()
                 for start in range(0, len(data), PIECE_BYTES):
                     await conversation.write(data[start : start + PIECE_BYTES])
-            case Text():
+            case TextEvent():
                 await conversation.say(message.text)
-            case Commit():
+            case CommitEvent():
                 await conversation.end_utterance()
-            case Cancel():
+            case CancelEvent():
                 await conversation.cancel()
-            case Playback():
+            case PlaybackEvent():
                 await conversation.played(message.seconds)
             case _:
                 ended = True

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, WebSocket
 from starlette.responses import Response
 
+from audio_gateway.answers import AnswerResponse
 from audio_gateway.caller import Configured, Service
 from audio_gateway.dialects.gateflow import pipelines, realtime, transcriptions
 from audio_gateway.dialects.gateflow.errors import event, translate
@@ -13,8 +14,7 @@ from audio_gateway.dialects.openai import documents
 from audio_gateway.dialects.openai import transcripts as openai
 from audio_gateway.dialects.openai.forms import read_transcript_form
 from audio_gateway.errors import speaks
-from audio_gateway.exchange import Exchange
-from audio_gateway.multipart import File, passed_on, read_form
+from audio_gateway.multipart import FileField, passed_on, read_form
 from audio_gateway.sockets import converse
 from audio_grpc.client import Task
 
@@ -62,7 +62,7 @@ PIPELINE: dict[int | str, dict[str, Any]] = {
 async def run_pipeline(request: Request, service: Service, settings: Configured) -> Response:
     """Answer a recording in speech."""
     asked, audio = await pipelines.read(request, settings.max_file_bytes)
-    return Exchange(pipelines.answer(asked, audio, service))
+    return AnswerResponse(pipelines.answer(asked, audio, service))
 
 
 @own_router.websocket("/audio/realtime")
@@ -75,9 +75,9 @@ async def converse_in_real_time(socket: WebSocket, service: Service, settings: C
 async def create_transcription(request: Request, service: Service, settings: Configured) -> Response:
     """Write down a recording; with stream as lines of JSON, else as OpenAI does."""
     async with passed_on(service) as upload:
-        fields = await read_form(request, {"file": File(upload.write, settings.max_file_bytes)})
+        fields = await read_form(request, {"file": FileField(upload.write, settings.max_file_bytes)})
         form = read_transcript_form(fields)
         transcript = await upload.transcribe(**form.options(Task.TRANSCRIBE))
         if form.stream:
-            return Exchange(transcriptions.answer(transcript))
-        return Exchange(openai.answer(transcript, form, Task.TRANSCRIBE))
+            return AnswerResponse(transcriptions.answer(transcript))
+        return AnswerResponse(openai.answer(transcript, form, Task.TRANSCRIBE))

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from audio_gateway import ndjson
+from audio_gateway.answers import Answer
 from audio_gateway.dialects.gateflow.errors import failure
-from audio_gateway.exchange import Answer
 from audio_grpc.client import AsyncTranscript
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from audio_gateway import sockets
-from audio_gateway.config import Settings
+from audio_gateway.config import GatewaySettings
 from audio_gateway.dialects.live import messages
-from audio_gateway.dialects.live.messages import Cancel, Flush, Start, Text
+from audio_gateway.dialects.live.messages import CancelMessage, FlushMessage, StartMessage, TextMessage
 from audio_gateway.errors import ApiError, from_service
 from audio_gateway.sockets import Socket, until_either_ends
 from audio_grpc.client import AsyncClient, AsyncLiveSpeech, SpokenAudio
@@ -24,7 +24,7 @@ SUBPROTOCOL = "speech"
 """The subprotocol that a page offers beside its key: a browser wants one of its subprotocols accepted."""
 
 
-async def converse(websocket: WebSocket, service: AsyncClient, settings: Settings) -> None:
+async def converse(websocket: WebSocket, service: AsyncClient, settings: GatewaySettings) -> None:
     """Speak until the text is complete or the caller has left; what fails is an event and a close code."""
     translate = partial(from_service, params=PARAMS)
     subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
@@ -55,22 +55,22 @@ async def _listen(socket: Socket, speech: AsyncLiveSpeech) -> None:
         if ended:
             raise ApiError(400, "nothing comes after end; open another socket", code="out_of_order")
         match message:
-            case Start():
+            case StartMessage():
                 raise ApiError(400, "start comes once, first; open another socket", code="out_of_order")
-            case Text():
+            case TextMessage():
                 await speech.write(message.text)
-            case Flush():
+            case FlushMessage():
                 await speech.flush()
-            case Cancel():
+            case CancelMessage():
                 await speech.cancel()
             case _:
                 ended = True
                 await speech.end()
 
 
-async def _start(socket: Socket) -> Start:
+async def _start(socket: Socket) -> StartMessage:
     message = messages.read(await socket.receive())
-    if not isinstance(message, Start):
+    if not isinstance(message, StartMessage):
         raise ApiError(400, "the first message is not start; send that first", code="out_of_order")
     return message
 

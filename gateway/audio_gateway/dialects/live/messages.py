@@ -33,13 +33,13 @@ from audio_grpc.client import Encoding, LiveSpeechOptions, SpeechCancelled, Spok
 from audio_grpc.v1.text_to_speech_pb2 import SynthesisFinished, SynthesisStarted
 
 
-class _Message(BaseModel):
+class _LiveMessage(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     _without_nulls = model_validator(mode="before")(without_nulls)
 
 
-class Start(_Message):
+class StartMessage(_LiveMessage):
     """Options of the speech; the fields are those of POST /v1/audio/speech."""
 
     type: Literal["start"]
@@ -68,32 +68,32 @@ class Start(_Message):
         }
 
 
-class Text(_Message):
+class TextMessage(_LiveMessage):
     """The text goes on."""
 
     type: Literal["text"]
     text: str
 
 
-class Flush(_Message):
+class FlushMessage(_LiveMessage):
     """Speak the text so far, which is complete."""
 
     type: Literal["flush"]
 
 
-class Cancel(_Message):
+class CancelMessage(_LiveMessage):
     """Drop what is not yet spoken."""
 
     type: Literal["cancel"]
 
 
-class End(_Message):
+class EndMessage(_LiveMessage):
     """End the text."""
 
     type: Literal["end"]
 
 
-Message = Start | Text | Flush | Cancel | End
+Message = StartMessage | TextMessage | FlushMessage | CancelMessage | EndMessage
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 

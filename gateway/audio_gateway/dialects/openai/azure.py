@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from audio_gateway.answers import AnswerResponse
 from audio_gateway.bodies import JsonRoute
 from audio_gateway.caller import Configured, Service
 from audio_gateway.dialects.openai import realtime, speech, transcripts
@@ -15,7 +16,6 @@ from audio_gateway.dialects.openai.errors import translate, translate_model
 from audio_gateway.dialects.openai.forms import read_transcript_form, read_translation_form
 from audio_gateway.dialects.openai.routes import hear, list_models, retrieve_model
 from audio_gateway.errors import speaks
-from audio_gateway.exchange import Exchange
 from audio_grpc.client import Task
 
 PREFIX = "/openai"
@@ -35,7 +35,7 @@ class DeploymentSpeechRequest(speech.SpeechRequest):
 @router.post(f"{DEPLOYMENT}/speech", response_class=Response)
 async def create_speech(deployment: str, body: DeploymentSpeechRequest, service: Service) -> Response:
     """Speak a text."""
-    return Exchange(speech.answer(body.model_copy(update={"model": deployment}), service))
+    return AnswerResponse(speech.answer(body.model_copy(update={"model": deployment}), service))
 
 
 @router.post(f"{DEPLOYMENT}/transcriptions", response_class=Response)
@@ -48,7 +48,7 @@ async def create_transcription(
         lambda fields: read_transcript_form({**fields, "model": [deployment]}),
         Task.TRANSCRIBE,
     )
-    return Exchange(transcripts.answer(transcript, form, Task.TRANSCRIBE))
+    return AnswerResponse(transcripts.answer(transcript, form, Task.TRANSCRIBE))
 
 
 @router.post(f"{DEPLOYMENT}/translations", response_class=Response)
@@ -61,4 +61,4 @@ async def create_translation(
         lambda fields: read_translation_form({**fields, "model": [deployment]}),
         Task.TRANSLATE,
     )
-    return Exchange(transcripts.answer(transcript, form, Task.TRANSLATE))
+    return AnswerResponse(transcripts.answer(transcript, form, Task.TRANSLATE))

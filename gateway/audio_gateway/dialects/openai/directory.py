@@ -12,7 +12,7 @@ from audio_grpc.v1.voice_pb2 import CustomVoice
 OWNER = "audio-grpc"
 
 
-class Model(BaseModel):
+class ModelEntry(BaseModel):
     """A name that requests can use for a model; what follows ``owned_by`` is ours."""
 
     id: str
@@ -37,10 +37,10 @@ class ModelList(BaseModel):
     """Every name of every model."""
 
     object: Literal["list"] = "list"
-    data: list[Model]
+    data: list[ModelEntry]
 
 
-class Voice(BaseModel):
+class VoiceEntry(BaseModel):
     """A voice that speech can be made with; the model's own ones have their name as id."""
 
     id: str
@@ -54,7 +54,7 @@ class Voice(BaseModel):
     aliases: list[str]
 
 
-class Choice(BaseModel):
+class VoiceChoice(BaseModel):
     """The fields of a voice or a model that Open WebUI, among others, reads."""
 
     id: str
@@ -65,14 +65,14 @@ class VoiceList(BaseModel):
     """Every voice of every model, in two shapes."""
 
     object: Literal["list"] = "list"
-    data: list[Voice]
-    voices: list[Choice]
+    data: list[VoiceEntry]
+    voices: list[VoiceChoice]
 
 
 class SpeakerList(BaseModel):
     """The names of the models that speak, as Open WebUI reads them."""
 
-    models: list[Choice]
+    models: list[VoiceChoice]
 
 
 class DeletedVoice(BaseModel):
@@ -83,9 +83,9 @@ class DeletedVoice(BaseModel):
     deleted: bool = True
 
 
-def named(model: ServiceModel, name: str) -> Model:
+def named(model: ServiceModel, name: str) -> ModelEntry:
     """Returns a model under one of its names."""
-    return Model(
+    return ModelEntry(
         id=name,
         root=model.name,
         kind=_word(ModelKind.Name(model.kind)),
@@ -107,12 +107,14 @@ def speakers(models: list[ServiceModel]) -> SpeakerList:
     """Every model that speaks, under each of its names."""
     speaking = (model for model in models if model.kind == MODEL_KIND_SYNTHESIZER)
     names = (name for model in speaking for name in (model.name, *model.aliases))
-    return SpeakerList(models=[Choice(id=name, name=name) for name in names])
+    return SpeakerList(models=[VoiceChoice(id=name, name=name) for name in names])
 
 
 def speakers_of(voices: list[ServiceVoice]) -> SpeakerList:
     """Returns the models that these voices are of."""
-    return SpeakerList(models=[Choice(id=name, name=name) for name in dict.fromkeys(v.model for v in voices)])
+    return SpeakerList(
+        models=[VoiceChoice(id=name, name=name) for name in dict.fromkeys(v.model for v in voices)]
+    )
 
 
 def _word(name: str) -> str:
@@ -128,12 +130,12 @@ def voices(own: list[ServiceVoice], custom: list[CustomVoice]) -> VoiceList:
     builtin = {voice.name: builtin_voice(voice, speakers[voice.name]) for voice in own if not voice.custom}
     made = [custom_voice(voice, speakers.get(voice.id, [])) for voice in custom]
     data = [*builtin.values(), *made]
-    return VoiceList(data=data, voices=[Choice(id=voice.id, name=voice.name) for voice in data])
+    return VoiceList(data=data, voices=[VoiceChoice(id=voice.id, name=voice.name) for voice in data])
 
 
-def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:
+def builtin_voice(voice: ServiceVoice, models: list[str]) -> VoiceEntry:
     """Returns a voice that came with its models."""
-    return Voice(
+    return VoiceEntry(
         id=voice.name,
         created_at=0,
         name=voice.name,
@@ -145,9 +147,9 @@ def builtin_voice(voice: ServiceVoice, models: list[str]) -> Voice:
     )
 
 
-def custom_voice(voice: CustomVoice, models: list[str]) -> Voice:
+def custom_voice(voice: CustomVoice, models: list[str]) -> VoiceEntry:
     """Returns a voice that was made from a sample."""
-    return Voice(
+    return VoiceEntry(
         id=voice.id,
         created_at=voice.create_time.ToSeconds(),
         name=voice.name,

@@ -7,6 +7,7 @@ from typing import TypeVar
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from audio_gateway.answers import AnswerResponse
 from audio_gateway.bodies import JsonRoute, Kept
 from audio_gateway.caller import Configured, Service
 from audio_gateway.dialects.openai import directory, documents, speech, transcripts
@@ -18,8 +19,7 @@ from audio_gateway.dialects.openai.forms import (
     read_voice_form,
 )
 from audio_gateway.errors import speaks
-from audio_gateway.exchange import Exchange
-from audio_gateway.multipart import Fields, File, passed_on, read_form
+from audio_gateway.multipart import Fields, FileField, passed_on, read_form
 from audio_grpc.client import AsyncClient, AsyncTranscript, ServiceError, Task
 
 PREFIX = "/v1"
@@ -36,7 +36,7 @@ speech_router = APIRouter(
 @speech_router.post("/audio/speech", tags=["audio"], response_class=Response, responses=documents.SPEECH)
 async def create_speech(body: speech.SpeechRequest, service: Service) -> Response:
     """Speak a text; the audio is sent while later parts of the text are still being spoken."""
-    return Exchange(speech.answer(body, service))
+    return AnswerResponse(speech.answer(body, service))
 
 
 @router.post(
@@ -50,7 +50,7 @@ async def create_transcription(request: Request, service: Service, settings: Con
     """Write down a recording, in the language that was spoken."""
     listen = partial(hear, request, service, settings.max_file_bytes)
     form, transcript = await listen(read_transcript_form, Task.TRANSCRIBE)
-    return Exchange(transcripts.answer(transcript, form, Task.TRANSCRIBE))
+    return AnswerResponse(transcripts.answer(transcript, form, Task.TRANSCRIBE))
 
 
 @router.post(
@@ -64,7 +64,7 @@ async def create_translation(request: Request, service: Service, settings: Confi
     """Write down a recording, in English."""
     listen = partial(hear, request, service, settings.max_file_bytes)
     form, transcript = await listen(read_translation_form, Task.TRANSLATE)
-    return Exchange(transcripts.answer(transcript, form, Task.TRANSLATE))
+    return AnswerResponse(transcripts.answer(transcript, form, Task.TRANSLATE))
 
 
 async def hear(
@@ -76,7 +76,7 @@ async def hear(
 ) -> tuple[Form, AsyncTranscript]:
     """Pass the file on while it is being received, and begin its transcript."""
     async with passed_on(service) as upload:
-        fields = await read_form(request, {"file": File(upload.write, max_bytes)})
+        fields = await read_form(request, {"file": FileField(upload.write, max_bytes)})
         form = read(fields)
         return form, await upload.transcribe(**form.options(task))
 
@@ -88,7 +88,7 @@ async def list_models(service: Service) -> directory.ModelList:
 
 
 @router.get("/models/{model:path}", tags=["models"], dependencies=[Depends(speaks(translate_model))])
-async def retrieve_model(model: str, service: Service) -> directory.Model:
+async def retrieve_model(model: str, service: Service) -> directory.ModelEntry:
     """Get one model, by name or alias."""
     return directory.named(await service.get_model(model), model)
 
@@ -123,10 +123,10 @@ async def _or_none(listing: Awaitable[Listed]) -> Listed | None:
 
 
 @router.post("/audio/voices", tags=["voices"], openapi_extra=documents.VOICE_FORM)
-async def create_voice(request: Request, service: Service) -> directory.Voice:
+async def create_voice(request: Request, service: Service) -> directory.VoiceEntry:
     """Make a voice from a recording of a speaker."""
     sample = Kept(request)
-    fields = await read_form(request, {"audio_sample": File(sample.write, MAX_SAMPLE_BYTES)})
+    fields = await read_form(request, {"audio_sample": FileField(sample.write, MAX_SAMPLE_BYTES)})
     form = read_voice_form(fields)
     voice = await service.create_voice(
         form.name,

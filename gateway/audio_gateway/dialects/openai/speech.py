@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio_gateway import sse
+from audio_gateway.answers import Answer
 from audio_gateway.dialects.openai.errors import translate
-from audio_gateway.exchange import Answer
 from audio_gateway.shapes import Body
 from audio_gateway.speech import Format, ignored, streamed, usage, whole
 from audio_grpc.client import AsyncClient, AsyncSpeech, Encoding, SpeechOptions

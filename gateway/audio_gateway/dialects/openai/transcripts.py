@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from audio_gateway import sse
+from audio_gateway.answers import Answer, AnswerHead
 from audio_gateway.dialects.openai.errors import PARAMS, translate
 from audio_gateway.dialects.openai.forms import TranslationForm
-from audio_gateway.exchange import Answer, Head
 from audio_gateway.speech import ignored
 from audio_grpc.client import AsyncTranscript, Segment, Task, Word
 from audio_grpc.client.subtitles import VTT_HEADER, srt_cue, vtt_cue
@@ -39,7 +39,7 @@ async def _text(transcript: AsyncTranscript, asked: TranslationForm) -> Answer:
     """Line by line or cue by cue, as the segments come."""
     form = asked.response_format
     async with transcript:
-        yield Head(TEXT_TYPES[form], await _headers(transcript, asked))
+        yield AnswerHead(TEXT_TYPES[form], await _headers(transcript, asked))
         if form == "vtt":
             yield VTT_HEADER.encode()
         number = 0
@@ -62,7 +62,7 @@ async def _json(transcript: AsyncTranscript, form: TranslationForm, task: Task) 
         segments = [segment async for segment in _trimmed(transcript)]
     shape = _verbose if form.response_format == "verbose_json" else _brief
     body = sse.dumps(shape(transcript, segments, form, task))
-    yield Head(JSON, {**headers, "content-length": str(len(body))})
+    yield AnswerHead(JSON, {**headers, "content-length": str(len(body))})
     yield body
 
 

@@ -13,8 +13,15 @@ from grpc import StatusCode
 
 from audio_gateway.dialects.openai.realtime import events, messages
 from audio_gateway.dialects.openai.realtime.items import Items, empty
-from audio_gateway.dialects.openai.realtime.messages import Append, BetaUpdate, Clear, Commit, Message, Update
-from audio_gateway.dialects.openai.realtime.session import Session
+from audio_gateway.dialects.openai.realtime.messages import (
+    BetaSessionUpdate,
+    BufferAppend,
+    BufferClear,
+    BufferCommit,
+    Message,
+    SessionUpdate,
+)
+from audio_gateway.dialects.openai.realtime.session import SessionConfig
 from audio_gateway.errors import ApiError, from_service
 from audio_gateway.sockets import Socket, until_either_ends
 from audio_grpc.client import AsyncClient, AsyncLiveTranscript, ServiceError
@@ -37,10 +44,10 @@ PARAMS = {
 translate = partial(from_service, params=PARAMS)
 
 
-class Conversation:
+class RealtimeConversation:
     """A Realtime session between one caller and the service."""
 
-    def __init__(self, socket: Socket, service: AsyncClient, session: Session) -> None:
+    def __init__(self, socket: Socket, service: AsyncClient, session: SessionConfig) -> None:
         self._socket = socket
         self._service = service
         self._session = session
@@ -104,15 +111,15 @@ class Conversation:
 
     async def _take(self, message: Message) -> None:
         match message:
-            case Append():
+            case BufferAppend():
                 await self._append(message.data())
-            case Commit():
+            case BufferCommit():
                 await self._commit(message.event_id)
-            case Clear():
+            case BufferClear():
                 await self._clear()
-            case BetaUpdate():
+            case BetaSessionUpdate():
                 await self._update(message.session, "transcription_session.updated")
-            case Update():
+            case SessionUpdate():
                 await self._update(message.session, "session.updated")
 
     async def _append(self, data: bytes) -> None:
@@ -153,7 +160,7 @@ class Conversation:
         self._items.ask(None, commit=False)
         await self._stream.discard_utterance()
 
-    async def _update(self, update: Session, answer: str) -> None:
+    async def _update(self, update: SessionConfig, answer: str) -> None:
         session = self._session.updated(update)
         if session.input.transcription.model != self._session.input.transcription.model:
             await self._require_model(session)
@@ -180,7 +187,7 @@ class Conversation:
         self._stream = None
         await self._place.aclose()
 
-    async def _require_model(self, session: Session) -> None:
+    async def _require_model(self, session: SessionConfig) -> None:
         """Raises ApiError if no such model transcribes; ServiceError if the caller may not ask."""
         models = [one for one in await self._service.list_models() if one.kind == MODEL_KIND_TRANSCRIBER]
         name = session.input.transcription.model

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from audio_gateway.dialects.openai.realtime.session import Session
+from audio_gateway.dialects.openai.realtime.session import SessionConfig
 from audio_gateway.errors import ApiError
 
 Event = Mapping[str, Any]
@@ -21,7 +21,7 @@ def event(kind: str, **fields: Any) -> Event:
     return {"type": kind, "event_id": new_id("event"), **fields}
 
 
-def session(kind: str, session_id: str, effective: Session) -> Event:
+def session(kind: str, session_id: str, effective: SessionConfig) -> Event:
     """``session.created`` or ``session.updated``: how this session listens."""
     shape = {"id": session_id, "object": "realtime.transcription_session", **effective.described()}
     return event(kind, session=shape)

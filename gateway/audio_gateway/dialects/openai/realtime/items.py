@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from audio_gateway.dialects.openai.realtime import events
 from audio_gateway.dialects.openai.realtime.events import Event
-from audio_gateway.dialects.openai.realtime.session import LOGPROBS, Session
+from audio_gateway.dialects.openai.realtime.session import LOGPROBS, SessionConfig
 from audio_gateway.dialects.openai.transcripts import logprobs
 from audio_gateway.errors import ApiError
 from audio_grpc.client import (
@@ -65,7 +65,7 @@ class Items:
     """The items of one session, over any number of streams to the service."""
 
     def __init__(self) -> None:
-        self._session = Session()
+        self._session = SessionConfig()
         self._offset = 0.0
         self._previous: str | None = None
         self._unfinished: Item | None = None
@@ -73,7 +73,7 @@ class Items:
         self._asked: deque[_Asked] = deque()
         self._pausing = False
 
-    def begin(self, session: Session, offset: float) -> None:
+    def begin(self, session: SessionConfig, offset: float) -> None:
         """A stream opens, ``offset`` seconds after the first."""
         self._session, self._offset = session, offset
         if not self._pausing:

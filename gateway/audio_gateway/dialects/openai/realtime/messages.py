@@ -7,32 +7,32 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from audio_gateway.dialects.openai.realtime.session import BetaSession, Session
+from audio_gateway.dialects.openai.realtime.session import BetaSession, SessionConfig
 from audio_gateway.errors import ApiError
 from audio_gateway.sockets import read_message
 
 
-class _Message(BaseModel):
+class _ClientEvent(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
     event_id: str | None = None
 
 
-class Update(_Message):
+class SessionUpdate(_ClientEvent):
     """Listen otherwise from now on."""
 
     type: Literal["session.update"]
-    session: Session
+    session: SessionConfig
 
 
-class BetaUpdate(_Message):
+class BetaSessionUpdate(_ClientEvent):
     """Change the options of the session, by the names of the beta."""
 
     type: Literal["transcription_session.update"]
     session: BetaSession
 
 
-class Append(_Message):
+class BufferAppend(_ClientEvent):
     """The sound goes on with this, in base64."""
 
     type: Literal["input_audio_buffer.append"]
@@ -47,19 +47,19 @@ class Append(_Message):
             raise ApiError(400, message, param="audio", code="invalid_value") from error
 
 
-class Commit(_Message):
+class BufferCommit(_ClientEvent):
     """End the utterance that was sent so far."""
 
     type: Literal["input_audio_buffer.commit"]
 
 
-class Clear(_Message):
+class BufferClear(_ClientEvent):
     """Drop what was said so far and is not complete."""
 
     type: Literal["input_audio_buffer.clear"]
 
 
-Message = Update | BetaUpdate | Append | Commit | Clear
+Message = SessionUpdate | BetaSessionUpdate | BufferAppend | BufferCommit | BufferClear
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 

@@ -6,8 +6,13 @@ from fastapi import APIRouter, WebSocket
 
 from audio_gateway.caller import Configured, Service
 from audio_gateway.dialects.openai.realtime import events
-from audio_gateway.dialects.openai.realtime.conversation import Conversation, translate
-from audio_gateway.dialects.openai.realtime.session import Audio, Input, Session, Transcription
+from audio_gateway.dialects.openai.realtime.conversation import RealtimeConversation, translate
+from audio_gateway.dialects.openai.realtime.session import (
+    AudioConfig,
+    InputConfig,
+    SessionConfig,
+    Transcription,
+)
 from audio_gateway.errors import ApiError
 from audio_gateway.sockets import Socket, converse
 from audio_grpc.client import AsyncClient
@@ -38,5 +43,5 @@ async def _converse(service: AsyncClient, model: str | None, intent: str, socket
     if intent != INTENT:
         message = f"intent: {quoted(intent)} is not served here; only {INTENT} is"
         raise ApiError(400, message, param="intent", code="invalid_value")
-    session = Session(audio=Audio(input=Input(transcription=Transcription(model=model))))
-    await Conversation(socket, service, session).hold()
+    session = SessionConfig(audio=AudioConfig(input=InputConfig(transcription=Transcription(model=model))))
+    await RealtimeConversation(socket, service, session).hold()

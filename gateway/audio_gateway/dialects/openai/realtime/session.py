@@ -39,7 +39,7 @@ class _Given(_Shape):
     _without_nulls = model_validator(mode="before")(without_nulls)
 
 
-class Format(_Given):
+class FormatConfig(_Given):
     """Format of samples: 16-bit little-endian, or G.711, which is always at 8 kHz."""
 
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
@@ -95,10 +95,10 @@ def _default(value: Any) -> Any:
     return {} if value is None else value
 
 
-class Input(_Shape):
+class InputConfig(_Shape):
     """Options of sound; ``turn_detection`` null: the caller commits, as callers of live models do."""
 
-    format: Annotated[Format, BeforeValidator(_default)] = Format()
+    format: Annotated[FormatConfig, BeforeValidator(_default)] = FormatConfig()
     transcription: Annotated[Transcription, BeforeValidator(_default)] = Transcription()
     noise_reduction: dict[str, Any] | None = None
     """Accepted, and ignored: the models listen through noise by themselves."""
@@ -113,21 +113,21 @@ class Input(_Shape):
         return self.turn_detection
 
 
-class Audio(_Given):
+class AudioConfig(_Given):
     """Options of the input; there is no output."""
 
-    input: Input = Input()
+    input: InputConfig = InputConfig()
 
 
-class Session(_Given):
+class SessionConfig(_Given):
     """Options of a session; ``include`` may ask for probabilities."""
 
     type: Literal["transcription"] = "transcription"
-    audio: Audio = Audio()
+    audio: AudioConfig = AudioConfig()
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
 
     @property
-    def input(self) -> Input:
+    def input(self) -> InputConfig:
         """The options of the input: all that can be set."""
         return self.audio.input
 
@@ -141,11 +141,11 @@ class Session(_Given):
         """The bytes of a second of sound."""
         return self.input.format.rate_hertz * self.input.format.sample_bytes
 
-    def updated(self, update: "Session") -> "Session":
+    def updated(self, update: "SessionConfig") -> "SessionConfig":
         """Returns the session with each field that the update has in the place of its own."""
         given = {name: getattr(update.input, name) for name in update.input.model_fields_set}
         include = update.include if "include" in update.model_fields_set else self.include
-        return Session(audio=Audio(input=self.input.model_copy(update=given)), include=include)
+        return SessionConfig(audio=AudioConfig(input=self.input.model_copy(update=given)), include=include)
 
     def described(self) -> dict[str, Any]:
         """Returns all options in effect, for the caller."""
@@ -198,4 +198,4 @@ def from_beta(session: Any) -> Any:
     return {"audio": {"input": given}, **{name: session[name] for name in ("include",) if name in session}}
 
 
-BetaSession = Annotated[Session, BeforeValidator(from_beta)]
+BetaSession = Annotated[SessionConfig, BeforeValidator(from_beta)]

@@ -12,11 +12,11 @@ from audio_grpc.envoy.render import LOOPBACK
 from audio_grpc.errors import ConfigurationError
 from audio_grpc.supervisor.liveness import http_probe, server_probe
 from audio_grpc.supervisor.log import Log
+from audio_grpc.supervisor.managed_process import LONGEST_PAUSE_OF_A_DOOR, ManagedProcess
 from audio_grpc.supervisor.ports import KeptPort, require_ports
-from audio_grpc.supervisor.service import LONGEST_PAUSE_OF_A_DOOR, Service
 
 
-class Replica(Service):
+class Replica(ManagedProcess):
     """A server on a port of the loopback, which Envoy sends calls to."""
 
     def __init__(
@@ -34,21 +34,21 @@ class Replica(Service):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StackProcesses:
     """The processes; the spare replica has an address with Envoy too, but runs during a renewal only."""
 
     replicas: Sequence[Replica]
     spare: Replica
     spare_port: KeptPort
-    gateway: Service
-    envoy: Service
-    llm: Service | None = None
+    gateway: ManagedProcess
+    envoy: ManagedProcess
+    llm: ManagedProcess | None = None
     """The local language model, if it is wanted."""
 
 
-def plan(
+def prepare_processes(
     settings: Settings, envoy_file: Path, log: Log, config_file: Path | None = None, *, llm: bool = False
-) -> Plan:
+) -> StackProcesses:
     """The processes that ``settings`` ask for; writes Envoy's configuration. Raises ConfigurationError."""
     if settings.tls_certificate:
         raise ConfigurationError(
@@ -79,11 +79,11 @@ def plan(
     servers = tuple(replica.address for replica in (*replicas, spare))
     with_servers = settings.envoy.model_copy(update={"servers": servers})
     envoy_file.write_text(envoy.render(settings.model_copy(update={"envoy": with_servers})))
-    return Plan(
+    return StackProcesses(
         replicas=replicas,
         spare=spare,
         spare_port=spare_port,
-        gateway=Service(
+        gateway=ManagedProcess(
             "gateway",
             [*_gateway(settings), *common],
             log,
@@ -91,7 +91,7 @@ def plan(
             patience_seconds=patience,
             longest_pause=LONGEST_PAUSE_OF_A_DOOR,
         ),
-        envoy=Service(
+        envoy=ManagedProcess(
             "envoy",
             envoy.command(settings, envoy_file),
             log,
@@ -99,7 +99,7 @@ def plan(
             patience_seconds=patience,
             longest_pause=LONGEST_PAUSE_OF_A_DOOR,
         ),
-        llm=Service(
+        llm=ManagedProcess(
             "llm",
             [script("audio-grpc"), "llm", *_config(config_file)],
             log,

@@ -5,7 +5,7 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class Impatient(HttpToolsProtocol):
+class HeaderTimeoutProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, which itself waits without a limit for the headers of a request.
 
     What comes after the headers has limits of its own: bodies, and sockets.

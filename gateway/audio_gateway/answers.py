@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Head:
+class AnswerHead:
     """The first thing that an answer yields; whatever can be refused is refused before it."""
 
     media_type: str
@@ -26,11 +26,11 @@ class Head:
     status: int = 200
 
 
-Answer = AsyncGenerator[Head | bytes, None]
+Answer = AsyncGenerator[AnswerHead | bytes, None]
 
 
-class Exchange(Response):
-    """Sends an :data:`Answer`: a :class:`Head`, then the bytes of the body as they come."""
+class AnswerResponse(Response):
+    """Sends an :data:`Answer`: a :class:`AnswerHead`, then the bytes of the body as they come."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -54,7 +54,7 @@ class Exchange(Response):
     async def _send(self, send: Send, whole: bool) -> None:
         async with aclosing(self._answer) as answer:
             head = await anext(answer)
-            assert isinstance(head, Head), "an answer begins with its head"
+            assert isinstance(head, AnswerHead), "an answer begins with its head"
             if whole:
                 await _send_whole(send, head, b"".join([data async for data in _body(answer)]))
                 return
@@ -75,7 +75,7 @@ async def _body(answer: Answer) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _send_head(send: Send, head: Head, length: int | None = None) -> None:
+async def _send_head(send: Send, head: AnswerHead, length: int | None = None) -> None:
     headers = {"content-type": head.media_type, **head.headers}
     if length is not None:
         headers["content-length"] = str(length)
@@ -83,7 +83,7 @@ async def _send_head(send: Send, head: Head, length: int | None = None) -> None:
     await send({"type": "http.response.start", "status": head.status, "headers": encoded})
 
 
-async def _send_whole(send: Send, head: Head, body: bytes) -> None:
+async def _send_whole(send: Send, head: AnswerHead, body: bytes) -> None:
     await _send_head(send, head, len(body))
     await send({"type": "http.response.body", "body": body})
 

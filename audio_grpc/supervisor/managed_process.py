@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from audio_grpc.supervisor import tether
+from audio_grpc.supervisor import exit_with_parent
 from audio_grpc.supervisor.liveness import Probe, until_hung
 from audio_grpc.supervisor.log import Log
 
@@ -28,11 +28,11 @@ class ServiceEnded(Exception):
 
 def tethered(command: Sequence[str]) -> list[str]:
     """The command, so that it ends with this process. Its first word is a path."""
-    return [sys.executable, "-S", "-E", str(Path(tether.__file__)), str(os.getpid()), *command]
+    return [sys.executable, "-S", "-E", str(Path(exit_with_parent.__file__)), str(os.getpid()), *command]
 
 
-class Service:
-    """One process of the house: its lines go to the log, and if it ends or hangs it is started again.
+class ManagedProcess:
+    """One process of the stack: its lines go to the log, and if it ends or hangs it is started again.
 
     It hangs if ``probe`` has no answer for ``patience_seconds``; 0: it is never asked. ``settled`` says that
     it has been ready once. Before that its end is an error that starting again would not mend.

@@ -52,7 +52,7 @@ UNKNOWN = "?"
 log = logging.getLogger(__name__)
 
 
-class Places:
+class VoiceFiles:
     """The folder, for threads; what the system refuses is an OSError."""
 
     def __init__(self, folder: Path) -> None:

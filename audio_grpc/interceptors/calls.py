@@ -91,7 +91,7 @@ def _only(request: Arrived | None) -> Arrived:
     return request
 
 
-class Guard:
+class CallInterceptor:
     """Stands around every method: lets callers in, reads their requests, and answers with errors as statuses.
 
     ``text_bytes`` are what a message may have beside its sound, and ``upload_bytes`` what the largest
@@ -158,16 +158,16 @@ class Guard:
         behaviour, admit = _behaviour(handler), partial(self._access.admit, path)
 
         async def answer(call: Call, metadata: Metadata, context: Context) -> Any:
-            tab = admit(call, metadata)
+            quota = admit(call, metadata)
             async with AsyncExitStack() as held:
                 taken = await take(partial(_read, context), held)
                 if not handler.request_streaming:
                     call.arrive()
-                with tab:
-                    request = tab.take_each(taken) if handler.request_streaming else tab.take_first(taken)
+                with quota:
+                    request = quota.take_each(taken) if handler.request_streaming else quota.take_first(taken)
                     if handler.response_streaming:
                         responses = behaviour(request, context)
-                        return await _write_all(tab.replies(responses), context)
+                        return await _write_all(quota.replies(responses), context)
                     return await behaviour(request, context)
 
         async def respond(_: object, context: Context) -> Any:

@@ -20,31 +20,31 @@ from audio_grpc.config import Settings
 from audio_grpc.machine import this_machine
 from audio_grpc.runtime.loaded import Backend
 from audio_grpc.runtime.memory import Memory
+from audio_grpc.runtime.memory_manager import MemoryManager
 from audio_grpc.runtime.model import Model
 from audio_grpc.runtime.models import Models
-from audio_grpc.runtime.room import Room
-from audio_grpc.services.activity import ActivityReports
-from audio_grpc.services.activity_admin import ActivityAdmin
-from audio_grpc.services.cloning import Samples
-from audio_grpc.services.conversation import Conversations
-from audio_grpc.services.history import HistoryReports
-from audio_grpc.services.jobs import JobRules, JobRunner, Jobs
-from audio_grpc.services.key import KeyReports
+from audio_grpc.services.activity import ActivityServicer
+from audio_grpc.services.activity_admin import ActivityAdminServicer
+from audio_grpc.services.cloning import SampleFinder
+from audio_grpc.services.cluster_activity import ClusterActivity
+from audio_grpc.services.conversation import ConversationServicer
+from audio_grpc.services.history import HistoryServicer
+from audio_grpc.services.jobs import JobConfig, JobRunner, JobServicer
+from audio_grpc.services.key import KeyServicer
 from audio_grpc.services.live_stages import HearingStage, SpeakingStage
-from audio_grpc.services.model import ModelDirectory
-from audio_grpc.services.model_admin import ModelAdmin
-from audio_grpc.services.neighbours import Neighbours
+from audio_grpc.services.model import ModelServicer
+from audio_grpc.services.model_admin import ModelAdminServicer
 from audio_grpc.services.requests import Limits
-from audio_grpc.services.speech_to_text import SpeechToText
+from audio_grpc.services.speech_to_text import SpeechToTextServicer
 from audio_grpc.services.tasks import end
-from audio_grpc.services.text_to_speech import TextToSpeech
+from audio_grpc.services.text_to_speech import TextToSpeechServicer
 from audio_grpc.services.transcripts import SampleTranscripts
-from audio_grpc.services.voice import CustomVoices
-from audio_grpc.services.voice_admin import VoiceAdmin
-from audio_grpc.storage import ActivityBoard, Database, JobBounds, JobStorage, PastRequests, open_blobs
+from audio_grpc.services.voice import VoiceServicer
+from audio_grpc.services.voice_admin import VoiceAdminServicer
+from audio_grpc.storage import ActivityStore, Database, JobBounds, JobStorage, PastRequests, open_blobs
 from audio_grpc.storage.voices import FolderVoices
 from audio_grpc.telemetry.activities import Activities
-from audio_grpc.telemetry.history import History, HistoryRules
+from audio_grpc.telemetry.history import HistoryConfig, RequestHistory
 from audio_grpc.telemetry.metrics import Metrics
 from audio_grpc.telemetry.observer import Observer
 from audio_grpc.telemetry.tracing import CallTracer
@@ -69,7 +69,7 @@ PREVIEW_CHARACTERS = 100
 log = logging.getLogger(__name__)
 
 
-class Parts:
+class Components:
     """To be made, started and ended on one event loop."""
 
     def __init__(self, settings: Settings, tracer_provider: TracerProvider | None, memory: Memory) -> None:
@@ -86,12 +86,14 @@ class Parts:
         )
         database = self.storage.database
         self._past_requests = PastRequests(database, self.storage.blobs)
-        self.history = History(_history_rules(settings), database, self._past_requests, self.metrics.registry)
+        self.history = RequestHistory(
+            _history_rules(settings), database, self._past_requests, self.metrics.registry
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._activities = Activities()
-        board = ActivityBoard(database, uuid4().hex)
-        self._neighbours = Neighbours(board, self._activities) if database.is_shared else None
-        self._activity_reports = ActivityReports(self._activities, self.models, self._neighbours)
+        board = ActivityStore(database, uuid4().hex)
+        self._neighbours = ClusterActivity(board, self._activities) if database.is_shared else None
+        self._activity_reports = ActivityServicer(self._activities, self.models, self._neighbours)
         self.observer = Observer(
             self.metrics,
             CallTracer(tracer_provider),
@@ -102,7 +104,7 @@ class Parts:
         self._chat = Chat()
         self._voices = FolderVoices(settings.voices_path or USER_DATA / "voices")
         transcripts = SampleTranscripts(self.models)
-        self._samples = Samples(self._voices, transcripts, settings.max_voice_sample_bytes)
+        self._samples = SampleFinder(self._voices, transcripts, settings.max_voice_sample_bytes)
         self.job_runner = JobRunner(
             *(self.models, self._samples, self.storage, _job_rules(settings), self.running_calls)
         )
@@ -111,25 +113,27 @@ class Parts:
         """Every service of the contract, to a server or what stands for one."""
         settings, models, limits = self._settings, self.models, _limits(self._settings)
         hearing, speaking = HearingStage(models, Silero()), SpeakingStage(models, self._samples)
-        text_to_speech = TextToSpeech(models, limits, self._voices, self._samples, speaking)
-        conversations = Conversations(settings.pipelines, models, limits, hearing, speaking, self._chat)
-        jobs = Jobs(
+        text_to_speech = TextToSpeechServicer(models, limits, self._voices, self._samples, speaking)
+        conversations = ConversationServicer(
+            settings.pipelines, models, limits, hearing, speaking, self._chat
+        )
+        jobs = JobServicer(
             *(models, self._samples, self.storage, self.job_runner),
             *(settings.max_job_characters, _job_bounds(settings)),
         )
-        history = HistoryReports(self._past_requests, self.history.rules)
+        history = HistoryServicer(self._past_requests, self.history.rules)
         add_TextToSpeechServiceServicer_to_server(text_to_speech, server)
-        add_SpeechToTextServiceServicer_to_server(SpeechToText(models, limits, hearing), server)
+        add_SpeechToTextServiceServicer_to_server(SpeechToTextServicer(models, limits, hearing), server)
         add_ConversationServiceServicer_to_server(conversations, server)
-        add_ModelServiceServicer_to_server(ModelDirectory(models), server)
-        add_ModelAdminServiceServicer_to_server(ModelAdmin(models, self.watches_ended), server)
-        add_VoiceServiceServicer_to_server(CustomVoices(models, limits, self._voices), server)
-        add_VoiceAdminServiceServicer_to_server(VoiceAdmin(self._voices), server)
+        add_ModelServiceServicer_to_server(ModelServicer(models), server)
+        add_ModelAdminServiceServicer_to_server(ModelAdminServicer(models, self.watches_ended), server)
+        add_VoiceServiceServicer_to_server(VoiceServicer(models, limits, self._voices), server)
+        add_VoiceAdminServiceServicer_to_server(VoiceAdminServicer(self._voices), server)
         add_JobServiceServicer_to_server(jobs, server)
         add_ActivityServiceServicer_to_server(self._activity_reports, server)
-        add_ActivityAdminServiceServicer_to_server(ActivityAdmin(self._activity_reports), server)
+        add_ActivityAdminServiceServicer_to_server(ActivityAdminServicer(self._activity_reports), server)
         add_HistoryServiceServicer_to_server(history, server)
-        add_KeyServiceServicer_to_server(KeyReports(), server)
+        add_KeyServiceServicer_to_server(KeyServicer(), server)
 
     def start(self) -> None:
         """Starts the background tasks; jobs start by themselves once models are loaded."""
@@ -172,8 +176,8 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _job_rules(settings: Settings) -> JobRules:
-    return JobRules(
+def _job_rules(settings: Settings) -> JobConfig:
+    return JobConfig(
         at_once=settings.jobs_at_once,
         lease_seconds=settings.job_lease_seconds,
         retention_seconds=settings.job_retention_days * DAY_SECONDS,
@@ -188,8 +192,8 @@ def _job_bounds(settings: Settings) -> JobBounds:
     )
 
 
-def _history_rules(settings: Settings) -> HistoryRules:
-    return HistoryRules(
+def _history_rules(settings: Settings) -> HistoryConfig:
+    return HistoryConfig(
         is_on=settings.history,
         audio=settings.history_audio,
         keeps_texts=settings.history_texts,
@@ -201,7 +205,7 @@ def _history_rules(settings: Settings) -> HistoryRules:
 
 def _models(settings: Settings, memory: Memory) -> Models:
     """Every configured model; only the backends that are named are imported."""
-    room = Room(
+    room = MemoryManager(
         memory,
         min_free_bytes=settings.min_free_memory_bytes,
         min_free_device_bytes=settings.min_free_device_memory_bytes,

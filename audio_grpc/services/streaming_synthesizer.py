@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from audio_grpc.audio import MAX_PIECE_BYTES, Encoder
 from audio_grpc.backends.base import Synthesizer
 from audio_grpc.errors import TextUnspeakable
-from audio_grpc.runtime.urgency import Listener, given
-from audio_grpc.services.passage import Passage, Pause, Piece
-from audio_grpc.services.pipeline import SpeechFinished, SpeechStarted, require_pronounceable, say
+from audio_grpc.runtime.urgency import PlaybackBuffer, given
+from audio_grpc.services.pipeline import SpeechFinished, SpeechProperties, require_pronounceable, say
 from audio_grpc.services.requests import LiveSpeechJob
+from audio_grpc.services.text_buffer import Pause, TextBuffer, TextPiece
 from audio_grpc.telemetry.call import Call
 from audio_grpc.text import clean
 from audio_grpc.types import Audio, SpokenAudio
@@ -39,21 +39,23 @@ class Paused:
 Event = SpokenAudio | Spoken | Paused
 
 
-class Narrator:
-    """Speaks passages into one container; its generators run one after the other."""
+class StreamingSynthesizer:
+    """Speaks buffers into one container; its generators run one after the other."""
 
-    def __init__(self, backend: Synthesizer, job: LiveSpeechJob, started: SpeechStarted, call: Call) -> None:
+    def __init__(
+        self, backend: Synthesizer, job: LiveSpeechJob, started: SpeechProperties, call: Call
+    ) -> None:
         self.total = SpeechFinished()
         self._backend = backend
         self._job = job
         self._call = call
         self._encoder = Encoder(started.encoding, started.sample_rate_hertz)
-        self._piece = Piece("", 0, 0)
+        self._piece = TextPiece("", 0, 0)
         self._sent_seconds = 0.0
 
-    def speak(self, passage: Passage, listener: Listener) -> Generator[Event, None, None]:
-        """Yields the sound of the text that the passage has ready, until it has no more or is cancelled."""
-        for piece in passage.pieces():
+    def speak(self, buffer: TextBuffer, listener: PlaybackBuffer) -> Generator[Event, None, None]:
+        """Yields the sound of the text that the buffer has ready, until it has no more or is cancelled."""
+        for piece in buffer.pieces():
             if isinstance(piece, Pause):
                 yield from self._marked(self._encoder.flush())
                 yield Paused(piece.is_complete)
@@ -61,14 +63,14 @@ class Narrator:
             self._piece = piece
             with closing(self._sound(piece, listener)) as sound:
                 for audio in sound:
-                    if passage.cancelled.is_set():
+                    if buffer.cancelled.is_set():
                         return
                     for event in self._marked(self._encoder.write(audio)):
                         yield event
-                        if passage.cancelled.is_set():
+                        if buffer.cancelled.is_set():
                             return
                     yield given(audio.seconds)
-                    if passage.cancelled.is_set():
+                    if buffer.cancelled.is_set():
                         return
             yield Spoken(piece.end)
 
@@ -76,7 +78,7 @@ class Narrator:
         """The end of the container."""
         yield from self._marked(self._encoder.finish())
 
-    def _sound(self, piece: Piece, listener: Listener) -> Generator[Audio, None, None]:
+    def _sound(self, piece: TextPiece, listener: PlaybackBuffer) -> Generator[Audio, None, None]:
         text = clean(piece.text)
         if self._job.skips_unspeakable:
             for letter in self._backend.unpronounceable(text):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from opentelemetry.trace import use_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audio_gateway.metrics import Metrics
+from audio_gateway.metrics import GatewayMetrics
 from audio_gateway.tracing import RequestTracer, trace_id
 from audio_grpc.telemetry.logs import common_fields
 
@@ -25,7 +25,7 @@ access = logging.getLogger("audio_gateway.access")
 
 
 @dataclass
-class Visit:
+class RequestState:
     """The state of one request while it is being served."""
 
     method: str
@@ -44,14 +44,14 @@ class Visit:
         self.is_probe = self.path in PROBES
 
 
-class Seen:
+class AccessLog:
     """An ASGI application around another. It leaves what it does not know (lifespan) alone.
 
     A WebSocket is a request with status 101, or 403 if it was not accepted; it is complete if both sides
     closed it in good order.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: RequestTracer) -> None:
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, tracer: RequestTracer) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
@@ -61,32 +61,32 @@ class Seen:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        visit = Visit(scope.get("method", HANDSHAKE), scope["path"], _request_id(scope))
-        scope.setdefault("state", {})["request_id"] = visit.request_id
-        span = self._tracer.start(scope, visit)
+        request = RequestState(scope.get("method", HANDSHAKE), scope["path"], _request_id(scope))
+        scope.setdefault("state", {})["request_id"] = request.request_id
+        span = self._tracer.start(scope, request)
         # Never taken back: the task ends with the request, and uvicorn has the last word in it.
-        common_fields.set({"request_id": visit.request_id, "trace_id": trace_id(span)})
+        common_fields.set({"request_id": request.request_id, "trace_id": trace_id(span)})
         with (
             self._metrics.active.track_inprogress(),
             use_span(span, record_exception=False, set_status_on_exception=False),
         ):
             try:
-                await self._app(scope, _listened(receive, visit), _watched(send, visit))
+                await self._app(scope, _listened(receive, request), _watched(send, request))
             finally:
-                self._metrics.served(_route(scope), visit)
-                self._tracer.finish(span, _route(scope), visit)
-                _log(visit)
+                self._metrics.served(_route(scope), request)
+                self._tracer.finish(span, _route(scope), request)
+                _log(request)
 
 
-def _log(visit: Visit) -> None:
+def _log(request: RequestState) -> None:
     fields = {
-        "method": visit.method,
-        "path": visit.path,
-        "status": visit.status,
-        "complete": visit.complete,
-        "milliseconds": round((time.perf_counter() - visit.began) * 1000, 1),
+        "method": request.method,
+        "path": request.path,
+        "status": request.status,
+        "complete": request.complete,
+        "milliseconds": round((time.perf_counter() - request.began) * 1000, 1),
     }
-    level = logging.DEBUG if visit.is_probe else logging.INFO
+    level = logging.DEBUG if request.is_probe else logging.INFO
     access.log(level, "request ended", extra={"fields": fields})
 
 
@@ -108,33 +108,33 @@ def _route(scope: Scope) -> str:
     return path[: len(path) - len(asked)] + template if template and path.endswith(asked) else template
 
 
-def _listened(receive: Receive, visit: Visit) -> Receive:
+def _listened(receive: Receive, request: RequestState) -> Receive:
     async def listened() -> Message:
         message = await receive()
-        if message["type"] in ("http.disconnect", "websocket.disconnect") and not visit.complete:
-            visit.left = True
+        if message["type"] in ("http.disconnect", "websocket.disconnect") and not request.complete:
+            request.left = True
         return message
 
     return listened
 
 
-def _watched(send: Send, visit: Visit) -> Send:
+def _watched(send: Send, request: RequestState) -> Send:
     async def watched(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            visit.status = message["status"]
-            message["headers"] = _with_id(message.get("headers", ()), visit.request_id)
+            request.status = message["status"]
+            message["headers"] = _with_id(message.get("headers", ()), request.request_id)
         elif message["type"] in ("http.response.body", "websocket.http.response.body"):
-            if visit.first_byte is None and message.get("body"):
-                visit.first_byte = time.perf_counter()
-            visit.complete = not message.get("more_body", False)
+            if request.first_byte is None and message.get("body"):
+                request.first_byte = time.perf_counter()
+            request.complete = not message.get("more_body", False)
         elif message["type"] == "websocket.accept":
-            visit.status = 101
-            message["headers"] = _with_id(message.get("headers", ()), visit.request_id)
+            request.status = 101
+            message["headers"] = _with_id(message.get("headers", ()), request.request_id)
         elif message["type"] == "websocket.send":
-            visit.first_byte = visit.first_byte or time.perf_counter()
+            request.first_byte = request.first_byte or time.perf_counter()
         elif message["type"] == "websocket.close":
-            visit.status = visit.status or 403
-            visit.complete = message.get("code", NORMAL_CLOSURE) == NORMAL_CLOSURE
+            request.status = request.status or 403
+            request.complete = message.get("code", NORMAL_CLOSURE) == NORMAL_CLOSURE
         await send(message)
 
     return watched

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from audio_grpc.errors import StorageFailed
-from audio_grpc.storage import ActivityBoard, Board
+from audio_grpc.storage import ActivityStore, KeyActivities
 from audio_grpc.telemetry.activities import Activities
 from audio_grpc.v1.activity_pb2 import Activity, ListActivitiesResponse
 
@@ -20,23 +20,23 @@ PAUSE_SECONDS = 10.0
 Look = Callable[[str], list[Activity]]
 
 
-class Neighbours:
+class ClusterActivity:
     """Writes what ``look`` sees of this server for each key, and reads what the others wrote.
 
     A database that fails leaves everybody with their own activities. None for the id of a key means all keys.
     """
 
-    def __init__(self, board: ActivityBoard, activities: Activities) -> None:
+    def __init__(self, board: ActivityStore, activities: Activities) -> None:
         self._board = board
         self._activities = activities
-        self._read: dict[str | None, tuple[float, Board]] = {}
+        self._read: dict[str | None, tuple[float, KeyActivities]] = {}
         self._telling: asyncio.Task[None] | None = None
         self._has_told = False
         self._writing = asyncio.Lock()
 
     def start(self, look: Look) -> None:
         """Tell the others from now on."""
-        self._telling = asyncio.create_task(self._tell(look), name="tell the neighbours")
+        self._telling = asyncio.create_task(self._tell(look), name="publish activity")
 
     async def stop(self) -> None:
         """Stops writing, and deletes this server's activities from the database."""
@@ -66,8 +66,8 @@ class Neighbours:
             self._read.clear()
         return len(ended)
 
-    async def _board_of(self, key_id: str | None) -> Board:
-        until, board = self._read.get(key_id, (0.0, Board([], {})))
+    async def _board_of(self, key_id: str | None) -> KeyActivities:
+        until, board = self._read.get(key_id, (0.0, KeyActivities([], {})))
         if time.monotonic() < until:
             return board
         good_for = TELL_SECONDS

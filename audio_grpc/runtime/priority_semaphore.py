@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class PrioritySemaphore:
     """A limit of turns at once. Urgent ones come first, others in the order in which they were asked for.
 
     Whoever has waited for long finds more to do at once, and asks less often: work that is not urgent thins

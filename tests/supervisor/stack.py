@@ -24,8 +24,8 @@ backend = "tone"
 """
 
 
-class House(CommandProcess):
-    """A running house: its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables.
+class RunningStack(CommandProcess):
+    """A running stack: its settings are in ``folder``; ``settings`` are lines of TOML ahead of its tables.
 
     ``within`` are the words of a command that runs another one.
     """
@@ -52,7 +52,7 @@ class House(CommandProcess):
         self.file.write_text("\n".join(lines) + f"\n{models}")
         super().__init__(*within, COMMAND, "up", *arguments, cwd=folder, env=env)
 
-    def ready(self) -> "House":
+    def ready(self) -> "RunningStack":
         """This, once it serves."""
         with self.ended_if_it_fails():
             self.wait_for("Serving on")

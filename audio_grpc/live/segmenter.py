@@ -15,7 +15,7 @@ FRAME_SECONDS = FRAME_SAMPLES / RATE_HERTZ
 
 
 @dataclass(frozen=True)
-class Recording:
+class UtteranceAudio:
     """The sound of an utterance, with its padding; ``start`` is in seconds of the stream."""
 
     utterance: int
@@ -28,10 +28,10 @@ class Recording:
         return self.start + self.audio.seconds
 
 
-Heard = SpeechStarted | SpeechStopped | UtteranceDiscarded | Recording
+Heard = SpeechStarted | SpeechStopped | UtteranceDiscarded | UtteranceAudio
 
 
-class Ear:
+class UtteranceSegmenter:
     """Listens to one stream of samples at ``RATE_HERTZ``."""
 
     def __init__(self, detector: VoiceDetector, asked: Endpointing) -> None:
@@ -52,7 +52,7 @@ class Ear:
         return self._received / RATE_HERTZ
 
     @property
-    def current(self) -> Recording | None:
+    def current(self) -> UtteranceAudio | None:
         """The utterance in progress, as far as it was received."""
         return self._recording(self._received) if self._endpointer.is_speaking else None
 
@@ -110,11 +110,11 @@ class Ear:
             yield SpeechStopped(self._utterance, place / RATE_HERTZ, boundary.cause)
             yield self._recording(self._ended_at)
 
-    def _recording(self, end: int) -> Recording:
+    def _recording(self, end: int) -> UtteranceAudio:
         """Returns the sound from the start of the utterance to ``end``, in samples."""
         kept = np.concatenate(self._kept)
         samples = kept[self._starts_at - self._kept_from : end - self._kept_from].copy()
-        return Recording(self._utterance, self._starts_at / RATE_HERTZ, Audio(samples, RATE_HERTZ))
+        return UtteranceAudio(self._utterance, self._starts_at / RATE_HERTZ, Audio(samples, RATE_HERTZ))
 
     def _forget(self) -> None:
         """Drops the samples that no utterance can need any more."""

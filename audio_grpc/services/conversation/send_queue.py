@@ -32,7 +32,7 @@ class BrokenOff:
 Item = pb.ConverseResponse | Chunk | BrokenOff
 
 
-class Outbox:
+class SendQueue:
     """Messages in their order. What was heard of a reply is known once all before that has been sent.
 
     Sound of a reply that was broken off is dropped if the caller can do without (``droppable``): chunks of
@@ -43,7 +43,7 @@ class Outbox:
         self._droppable = droppable
         self._settle = settle
         self._items: asyncio.Queue[Item | None] = asyncio.Queue()
-        self._room = asyncio.Event()
+        self._memory = asyncio.Event()
 
     def put(self, item: Item) -> None:
         """Sends a small message."""
@@ -52,8 +52,8 @@ class Outbox:
     async def put_audio(self, turn: Turn, audio: SpokenAudio) -> None:
         """Sends sound, once there is room for it."""
         while self._items.qsize() >= MAX_WAITING:
-            self._room.clear()
-            await self._room.wait()
+            self._memory.clear()
+            await self._memory.wait()
         self._items.put_nowait(Chunk(turn, audio))
 
     def end(self) -> None:
@@ -63,7 +63,7 @@ class Outbox:
     async def next(self) -> pb.ConverseResponse | None:
         """The next message for the caller; None at the end."""
         while (item := await self._items.get()) is not None:
-            self._room.set()
+            self._memory.set()
             message = self._message(item)
             if message is not None:
                 return message

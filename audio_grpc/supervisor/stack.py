@@ -7,34 +7,34 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from audio_grpc.config import Settings
-from audio_grpc.envoy import Admin
+from audio_grpc.envoy import EnvoyAdmin
 from audio_grpc.running import END_WATCHES
 from audio_grpc.supervisor.liveness import http_status
 from audio_grpc.supervisor.log import Log
-from audio_grpc.supervisor.plan import Plan, Replica
-from audio_grpc.supervisor.service import Service, ServiceEnded
+from audio_grpc.supervisor.managed_process import ManagedProcess, ServiceEnded
+from audio_grpc.supervisor.processes import Replica, StackProcesses
 
 LOOK_EVERY_SECONDS = 0.1
 END_SECONDS = 15.0
 """The seconds that a process may take to end once its calls have ended: a server unloads its models."""
 
 
-class House:
+class Stack:
     """Server replicas, gateway and Envoy, as one.
 
     Envoy is asked for how the others are, since it decides who gets calls.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, log: Log) -> None:
+    def __init__(self, plan: StackProcesses, settings: Settings, log: Log) -> None:
         self._plan = plan
         self._log = log
         self._grace_seconds = settings.shutdown_grace_seconds
         self._drain_seconds = settings.drain_seconds
-        self._admin = Admin(settings.envoy.admin_port)
+        self._admin = EnvoyAdmin(settings.envoy.admin_port)
         self._gateway = settings.envoy.gateway
 
     @property
-    def _services(self) -> list[Service]:
+    def _services(self) -> list[ManagedProcess]:
         llm = [self._plan.llm] if self._plan.llm else []
         return [*self._plan.replicas, self._plan.gateway, self._plan.envoy, *llm]
 

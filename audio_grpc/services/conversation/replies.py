@@ -9,7 +9,7 @@ from audio_grpc.errors import Busy, ChatBroken, ChatFailed, ModelFailed, SpeechE
 from audio_grpc.pipelines import LlmSpec
 
 
-class Thinker:
+class ReplyGenerator:
     """Asks for replies, and adds up the tokens that they take, as far as the endpoint states them."""
 
     def __init__(self, chat: Chat, spec: LlmSpec, longest_reply: int) -> None:

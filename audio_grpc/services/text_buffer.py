@@ -16,7 +16,7 @@ class _Command(Enum):
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextPiece:
     """A piece to speak, and its place in the text of the whole stream, in characters."""
 
     text: str
@@ -32,7 +32,7 @@ class Pause:
     """True if the text so far was said to be complete; else nothing was written for a while."""
 
 
-class Passage:
+class TextBuffer:
     """The text between two cancels.
 
     The event loop writes it, and one generator at a time reads its pieces on a model's thread. What is
@@ -43,7 +43,7 @@ class Passage:
         self.start = self.end = start
         """The place in the text of the whole stream, in characters."""
         self.cancelled = threading.Event()
-        """The event that ends the passage: set by the event loop, seen by the generator at its next chunk."""
+        """The event that ends the buffer: set by the event loop, seen by the generator at its next chunk."""
         self._ended = False
         self._settled = True
         self._splitter = splitter
@@ -89,14 +89,14 @@ class Passage:
 
     # On a model's thread.
 
-    def pieces(self) -> Iterator[Piece | Pause]:
+    def pieces(self) -> Iterator[TextPiece | Pause]:
         """Yields the pieces that can be spoken now, and pauses, until no more text is there."""
         taken: str | _Command = ""
         while not self.cancelled.is_set():
             text = self._splitter.next()
             if text is not None:
                 start, self._read = self._read, self._read + len(text)
-                yield Piece(text, start, self._read)
+                yield TextPiece(text, start, self._read)
             elif taken in (_Command.FLUSH, _Command.SETTLE):
                 yield Pause(is_complete=taken is _Command.FLUSH)
                 taken = ""

@@ -14,12 +14,12 @@ CHECK_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class Tenant(Protocol):
+class Evictable(Protocol):
     """A model as a user of memory."""
 
     @property
     def name(self) -> str:
-        """The name of the tenant in log lines."""
+        """The name of the model in log lines."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -41,7 +41,7 @@ class Tenant(Protocol):
         """Unloads the model now."""
 
 
-class Room:
+class MemoryManager:
     """The memory that the models share.
 
     While less than ``min_free_bytes`` of the host (or ``min_free_device_bytes`` of a GPU) can be had, the
@@ -63,22 +63,22 @@ class Room:
         self._min_free_bytes = min_free_bytes
         self._min_free_device_bytes = min_free_device_bytes
         self._check_seconds = check_seconds
-        self._tenants: list[Tenant] = []
+        self._models: list[Evictable] = []
         # One loading at a time: the next one would take the room that was made for this one, and what each
         # takes could not be told.
         self._turn = asyncio.Lock()
 
-    def add(self, tenant: Tenant) -> None:
+    def add(self, model: Evictable) -> None:
         """Have a model share the memory."""
-        self._tenants.append(tenant)
+        self._models.append(model)
 
-    async def load(self, tenant: Tenant, load: Callable[[], None]) -> Footprint:
+    async def load(self, model: Evictable, load: Callable[[], None]) -> Footprint:
         """Make room, and call ``load`` on a thread; what that has taken. Raises what ``load`` raises."""
         async with self._turn:
-            device = device_number(tenant.spec.device)
-            await self._make_room(None, tenant)
+            device = device_number(model.spec.device)
+            await self._make_room(None, model)
             if device is not None:
-                await self._make_room(device, tenant)
+                await self._make_room(device, model)
             # What goes while a model comes would make it look smaller than it is.
             await asyncio.to_thread(settle)
             before = await self._taken(device)
@@ -93,32 +93,32 @@ class Room:
         while True:
             await asyncio.sleep(self._check_seconds)
             async with self._turn:
-                for device in {None, *(device_number(one.spec.device) for one in self._tenants)}:
+                for device in {None, *(device_number(one.spec.device) for one in self._models)}:
                     await self._make_room(device)
 
     async def clear(self) -> list[str]:
         """Unload every model that is idle, and give back what nobody uses any more; the models' names."""
         async with self._turn:
-            idle = [tenant for tenant in self._tenants if tenant.idle_since is not None]
-            for tenant in idle:
-                await tenant.evict()
+            idle = [model for model in self._models if model.idle_since is not None]
+            for model in idle:
+                await model.evict()
             await asyncio.to_thread(give_back)
-        return [tenant.name for tenant in idle]
+        return [model.name for model in idle]
 
     async def measure(self) -> tuple[int | None, dict[int | None, int | None]]:
         """Returns the bytes that this process uses, and those free on the host (None) and each GPU."""
-        devices = {None, *(device_number(one.spec.device) for one in self._tenants)}
+        devices = {None, *(device_number(one.spec.device) for one in self._models)}
         free = {device: await asyncio.to_thread(self._memory.free, device) for device in devices}
         return self._memory.used(), free
 
-    async def _make_room(self, device: int | None, tenant: Tenant | None = None) -> None:
+    async def _make_room(self, device: int | None, model: Evictable | None = None) -> None:
         least = self._min_free_bytes if device is None else self._min_free_device_bytes
         if not least:
             return
-        if tenant is not None:
-            least += (tenant.footprint.host if device is None else tenant.footprint.device) or 0
+        if model is not None:
+            least += (model.footprint.host if device is None else model.footprint.device) or 0
         where = "memory" if device is None else f"memory on GPU {device}"
-        while (idle := self._longest_idle(device)) or tenant:
+        while (idle := self._longest_idle(device)) or model:
             free = await asyncio.to_thread(self._memory.free, device)
             if free is None or free >= least:
                 return
@@ -129,16 +129,16 @@ class Room:
             await idle.evict()
 
     def _largest_work(self) -> int:
-        return max((tenant.work_bytes for tenant in self._tenants), default=0)
+        return max((model.work_bytes for model in self._models), default=0)
 
-    def _longest_idle(self, device: int | None) -> Tenant | None:
+    def _longest_idle(self, device: int | None) -> Evictable | None:
         idle = [
             (since, number)
-            for number, tenant in enumerate(self._tenants)
-            if (since := tenant.idle_since) is not None
-            and (device is None or device_number(tenant.spec.device) == device)
+            for number, model in enumerate(self._models)
+            if (since := model.idle_since) is not None
+            and (device is None or device_number(model.spec.device) == device)
         ]
-        return self._tenants[min(idle)[1]] if idle else None
+        return self._models[min(idle)[1]] if idle else None
 
     async def _taken(self, device: int | None) -> tuple[int | None, int | None]:
         """A measure of what is in use of the host's memory, and of the GPU's, that grows with it."""
