@@ -158,4 +158,4 @@ def _param(field: str, params: Mapping[str, str]) -> str:
     if field in params:
         return params[field]
     outer, _, inner = field.partition(".")
-    return _param(inner, params) if outer in WRAPPERS else field
+    return _param(inner, params) if inner and outer in WRAPPERS else field
