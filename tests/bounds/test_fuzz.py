@@ -13,7 +13,7 @@ from tests.conftest import Start
 from tests.contract import OURS, Rpc
 from tests.messages import messages
 
-ENDLESS = ("WatchActivities",)
+ENDLESS = ("WatchActivities", "WatchAllActivities")
 RPCS = [method for method in OURS if str(method) not in ENDLESS]
 
 
