@@ -13,6 +13,8 @@ def test_every_encoding_has_a_row() -> None:
         Encoding.FLAC: "audio/flac",
         Encoding.AAC: "audio/aac",
         Encoding.PCM_S16LE: "audio/pcm",
+        Encoding.MULAW: "audio/pcmu",
+        Encoding.ALAW: "audio/pcma",
     }
 
 
