@@ -6,6 +6,7 @@ which needs a local disk: https://sqlite.org/wal.html.
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from audio_grpc.extras import install
 from audio_grpc.storage.migrations import bring_up_to_date
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
-BUSY_SECONDS = 20.0
+BUSY_SECONDS, AGAIN_SECONDS = 20.0, 0.02
 CONNECT_SECONDS = 10
 CLOSE_SECONDS = 10.0
 SCHEMA_LOCK = 0x61756472
@@ -174,8 +175,25 @@ def _engine(url: URL) -> Any:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not Python's driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turns on the write-ahead log, in a new file once others that do so at the same moment are done.
+
+    SQLite's own timeout does not always count for that (https://sqlite.org/c3ref/busy_handler.html).
+    """
+    latest = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > latest:
+                raise
+        time.sleep(AGAIN_SECONDS)
 
 
 def _begin_sqlite(connection: Connection) -> None:
