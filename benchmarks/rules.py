@@ -28,14 +28,14 @@ Window = dict[str, Any]
 Rule = Callable[[Window], bool]
 
 
-class Heard(threading.local):
+class HeardWindows(threading.local):
     """The shortened windows of the utterance that this thread hears."""
 
     def __init__(self) -> None:
         self.windows: list[Window] = []
 
 
-heard = Heard()
+heard = HeardWindows()
 
 
 class Once(Whisper):
@@ -46,7 +46,7 @@ class Once(Whisper):
         generate = super(Whisper, self).generate_with_fallback
         if not encoded.is_shortened:
             return generate(encoded, prompt, tokenizer, options)
-        most = whisper_model._most_tokens(encoded.seconds)
+        most = whisper_model.most_tokens(encoded.seconds)
         options = replace(options, temperatures=options.temperatures[:1], max_new_tokens=most)
         result = generate(encoded, prompt, tokenizer, options)
         generated, log_probability, _, compression_ratio = result

@@ -132,7 +132,7 @@ def token(*values: Any) -> str:
 
 
 def number_in(page_token: str) -> int:
-    """What binds a token to its list."""
+    """A number for the list that a token is of."""
     return int(json.loads(urlsafe_b64decode(page_token))[0])
 
 

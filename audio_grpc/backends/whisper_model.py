@@ -97,7 +97,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         """
         generate = super().generate_with_fallback
         if encoder_output.is_shortened:
-            longest = min(_most_tokens(encoder_output.seconds), self.max_length - len(prompt))
+            longest = min(most_tokens(encoder_output.seconds), self.max_length - len(prompt))
             first = replace(options, temperatures=options.temperatures[:1], max_new_tokens=longest)
             result = generate(encoder_output, prompt, tokenizer, first)
             tokens = result[0].sequences_ids[0]
@@ -169,7 +169,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         tokenizer = Tokenizer(self.hf_tokenizer, self.model.is_multilingual, task=task, language=language)
         # With timestamps, though nobody needs them: without, it says things twice.
         start = self.get_prompt(tokenizer, self.prompt_tokens(prompt), hotwords=hotwords)
-        longest = _most_tokens(encoded.seconds)
+        longest = most_tokens(encoded.seconds)
         tokens = self._read(encoded, start, tokenizer, longest)
         if encoded.is_shortened and repeats(tokenizer.decode(tokens)):
             self.model.widen(encoded)
@@ -192,7 +192,8 @@ class Whisper(WhisperModel):  # type: ignore[misc]
         return [token for token in result.sequences_ids[0] if token < tokenizer.eot]
 
 
-def _most_tokens(seconds: float) -> int:
+def most_tokens(seconds: float) -> int:
+    """Returns as many tokens as so many seconds of sound may have, with some to spare."""
     return TOKENS_TO_SPARE + round(MOST_TOKENS_A_SECOND * seconds)
 
 

@@ -26,7 +26,7 @@ from audio_grpc.machine import Machine, this_machine
 from audio_grpc.settings_file import DEFAULT_FILE
 from audio_grpc.tuning.candidates import Candidate, candidates
 from audio_grpc.tuning.file import ConfigurationFile
-from audio_grpc.tuning.measuring import Kind, Workload
+from audio_grpc.tuning.measuring import Kind, MeasuredTask
 from audio_grpc.tuning.process import MeasuringFailed, run
 from audio_grpc.tuning.verdict import BUSY, Measured, best, settings
 
@@ -178,7 +178,7 @@ class _Recordings:
                 continue
             try:
                 self._on_step(f"{name} speaks what is to be heard")
-                run(Workload("synthesizer", name, spec, 1, 0, folder=self._folder), lambda _: None)
+                run(MeasuredTask("synthesizer", name, spec, 1, 0, folder=self._folder), lambda _: None)
                 return
             except MeasuringFailed as error:
                 problems.append(f"{name}: {error}")
@@ -200,7 +200,7 @@ def _measured(
     try:
         heard = recordings.paths() if subject.kind == "transcriber" else ()
         figures = run(
-            Workload(subject.kind, subject.name, spec, callers, seconds, heard),
+            MeasuredTask(subject.kind, subject.name, spec, callers, seconds, heard),
             lambda step: on_step(f"{subject.name} with {candidate}: {step}"),
         )
         return Measured(candidate, figures)

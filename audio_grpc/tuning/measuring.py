@@ -36,7 +36,7 @@ ALONE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Workload:
+class MeasuredTask:
     """A candidate, and the work to measure it with."""
 
     kind: Kind
@@ -98,7 +98,7 @@ class Cores:
 
 def main() -> None:
     """Read a task, do it, and write lines of JSON: steps, and at last the figures or an error."""
-    task = TypeAdapter(Workload).validate_json(sys.stdin.read())
+    task = TypeAdapter(MeasuredTask).validate_json(sys.stdin.read())
     try:
         figures = asyncio.run(_do(task))
     except Exception as error:  # whatever a model throws is what the person wants to know
@@ -111,7 +111,7 @@ def _tell(**what: Any) -> None:
     print(json.dumps(what), flush=True)  # noqa: T201 - the process that started this one reads it
 
 
-async def _do(task: Workload) -> Figures | None:
+async def _do(task: MeasuredTask) -> Figures | None:
     with TemporaryDirectory() as folder:
         _tell(step="loading")
         server = Server(_settings(task, Path(folder)))
@@ -126,7 +126,7 @@ async def _do(task: Workload) -> Figures | None:
             await server.stop(0)
 
 
-def _settings(task: Workload, folder: Path) -> Settings:
+def _settings(task: MeasuredTask, folder: Path) -> Settings:
     models = {task.name: TypeAdapter(ModelSpec).dump_python(task.spec) | {"resident": True}}
     is_synthesizer = task.kind == "synthesizer"
     return Settings(
@@ -139,7 +139,7 @@ def _settings(task: Workload, folder: Path) -> Settings:
     )
 
 
-async def _measure(task: Workload, call: Callable[[], Awaitable[MeasuredCall]]) -> Figures:
+async def _measure(task: MeasuredTask, call: Callable[[], Awaitable[MeasuredCall]]) -> Figures:
     _tell(step="warming up")
     await call()
     _tell(step="one call at a time")
@@ -167,7 +167,7 @@ async def _measure(task: Workload, call: Callable[[], Awaitable[MeasuredCall]]) 
     )
 
 
-def _call(task: Workload, client: AsyncClient) -> Callable[[], Awaitable[MeasuredCall]]:
+def _call(task: MeasuredTask, client: AsyncClient) -> Callable[[], Awaitable[MeasuredCall]]:
     texts = cycle(SENTENCES)
     recordings = cycle([path.read_bytes() for path in task.recordings])
 

@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 
 from audio_grpc.settings_file import PREFIX
 from audio_grpc.supervisor import exit_with_parent
-from audio_grpc.tuning.measuring import Figures, Workload
+from audio_grpc.tuning.measuring import Figures, MeasuredTask
 
 
 class MeasuringFailed(Exception):
     """Raised if a candidate cannot be measured; the text says why."""
 
 
-def run(task: Workload, on_step: Callable[[str], None]) -> Figures | None:
+def run(task: MeasuredTask, on_step: Callable[[str], None]) -> Figures | None:
     """Do a task; ``on_step`` is told what is going on. MeasuringFailed.
 
     The process ends with this one, and at once if this is left by an exception, such as KeyboardInterrupt.
@@ -46,11 +46,11 @@ def run(task: Workload, on_step: Callable[[str], None]) -> Figures | None:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], task: Workload, on_step: Callable[[str], None]
+    process: subprocess.Popen[bytes], task: MeasuredTask, on_step: Callable[[str], None]
 ) -> Figures | None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(TypeAdapter(Workload).dump_json(task))
+    process.stdin.write(TypeAdapter(MeasuredTask).dump_json(task))
     process.stdin.close()
     for line in process.stdout:
         told = _read(line)

@@ -71,7 +71,7 @@ class ActivityAdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchAllActivities(self, request, context):
-        """The same again and again, as ActivityService.WatchActivities tells it of one key.
+        """Tells all that ListAllActivities does, as often as ActivityService.WatchActivities tells it of one key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class ActivityAdminServiceStub:
     ListAllActivities: _grpc.UnaryUnaryMultiCallable[_activity_admin_pb2.ListAllActivitiesRequest, _activity_admin_pb2.ListAllActivitiesResponse]
     """The active requests of all keys, oldest first, and then the recent ones, the last first."""
     WatchAllActivities: _grpc.UnaryStreamMultiCallable[_activity_admin_pb2.WatchAllActivitiesRequest, _activity_admin_pb2.WatchAllActivitiesResponse]
-    """The same again and again, as ActivityService.WatchActivities tells it of one key."""
+    """Tells all that ListAllActivities does, as often as ActivityService.WatchActivities tells it of one key."""
     ClearAllActivities: _grpc.UnaryUnaryMultiCallable[_activity_admin_pb2.ClearAllActivitiesRequest, _activity_admin_pb2.ClearAllActivitiesResponse]
     """Forgets the recent ones of all keys; what is active goes on, and the statistics stay."""
     GetTotalStatistics: _grpc.UnaryUnaryMultiCallable[_activity_admin_pb2.GetTotalStatisticsRequest, _activity_admin_pb2.GetTotalStatisticsResponse]
@@ -54,7 +54,7 @@ class ActivityAdminServiceAsyncStub(ActivityAdminServiceStub):
     ListAllActivities: _aio.UnaryUnaryMultiCallable[_activity_admin_pb2.ListAllActivitiesRequest, _activity_admin_pb2.ListAllActivitiesResponse]  # type: ignore[assignment]
     """The active requests of all keys, oldest first, and then the recent ones, the last first."""
     WatchAllActivities: _aio.UnaryStreamMultiCallable[_activity_admin_pb2.WatchAllActivitiesRequest, _activity_admin_pb2.WatchAllActivitiesResponse]  # type: ignore[assignment]
-    """The same again and again, as ActivityService.WatchActivities tells it of one key."""
+    """Tells all that ListAllActivities does, as often as ActivityService.WatchActivities tells it of one key."""
     ClearAllActivities: _aio.UnaryUnaryMultiCallable[_activity_admin_pb2.ClearAllActivitiesRequest, _activity_admin_pb2.ClearAllActivitiesResponse]  # type: ignore[assignment]
     """Forgets the recent ones of all keys; what is active goes on, and the statistics stay."""
     GetTotalStatistics: _aio.UnaryUnaryMultiCallable[_activity_admin_pb2.GetTotalStatisticsRequest, _activity_admin_pb2.GetTotalStatisticsResponse]  # type: ignore[assignment]
@@ -79,7 +79,7 @@ class ActivityAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _activity_admin_pb2.WatchAllActivitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_activity_admin_pb2.WatchAllActivitiesResponse], _abc.AsyncIterator[_activity_admin_pb2.WatchAllActivitiesResponse]]:
-        """The same again and again, as ActivityService.WatchActivities tells it of one key."""
+        """Tells all that ListAllActivities does, as often as ActivityService.WatchActivities tells it of one key."""
 
     @_abc_1.abstractmethod
     def ClearAllActivities(

@@ -75,7 +75,7 @@ class ActivityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchActivities(self, request, context):
-        """The same again and again, from now on: at once when something begins while nothing was active, and every
+        """Tells all that ListActivities does, again and again from now on: at once when something begins while nothing was active, and every
         `interval` while something is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

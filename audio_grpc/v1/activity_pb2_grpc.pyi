@@ -40,7 +40,7 @@ class ActivityServiceStub:
     ListActivities: _grpc.UnaryUnaryMultiCallable[_activity_pb2.ListActivitiesRequest, _activity_pb2.ListActivitiesResponse]
     """The active requests, oldest first, and then the recent ones, the last first."""
     WatchActivities: _grpc.UnaryStreamMultiCallable[_activity_pb2.WatchActivitiesRequest, _activity_pb2.WatchActivitiesResponse]
-    """The same again and again, from now on: at once when something begins while nothing was active, and every
+    """Tells all that ListActivities does, again and again from now on: at once when something begins while nothing was active, and every
     `interval` while something is.
     """
     ClearActivities: _grpc.UnaryUnaryMultiCallable[_activity_pb2.ClearActivitiesRequest, _activity_pb2.ClearActivitiesResponse]
@@ -60,7 +60,7 @@ class ActivityServiceAsyncStub(ActivityServiceStub):
     ListActivities: _aio.UnaryUnaryMultiCallable[_activity_pb2.ListActivitiesRequest, _activity_pb2.ListActivitiesResponse]  # type: ignore[assignment]
     """The active requests, oldest first, and then the recent ones, the last first."""
     WatchActivities: _aio.UnaryStreamMultiCallable[_activity_pb2.WatchActivitiesRequest, _activity_pb2.WatchActivitiesResponse]  # type: ignore[assignment]
-    """The same again and again, from now on: at once when something begins while nothing was active, and every
+    """Tells all that ListActivities does, again and again from now on: at once when something begins while nothing was active, and every
     `interval` while something is.
     """
     ClearActivities: _aio.UnaryUnaryMultiCallable[_activity_pb2.ClearActivitiesRequest, _activity_pb2.ClearActivitiesResponse]  # type: ignore[assignment]
@@ -89,7 +89,7 @@ class ActivityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _activity_pb2.WatchActivitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_activity_pb2.WatchActivitiesResponse], _abc.AsyncIterator[_activity_pb2.WatchActivitiesResponse]]:
-        """The same again and again, from now on: at once when something begins while nothing was active, and every
+        """Tells all that ListActivities does, again and again from now on: at once when something begins while nothing was active, and every
         `interval` while something is.
         """
 

@@ -82,7 +82,7 @@ class ModelAdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMemory(self, request, context):
-        """What the server takes of the memory, what is left, and what of it are models.
+        """Tells what the server takes of the memory, what is left, and what of it are models.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

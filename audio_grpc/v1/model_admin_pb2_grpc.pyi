@@ -46,7 +46,7 @@ class ModelAdminServiceStub:
     the memory is free; a new call loads the model again.
     """
     GetMemory: _grpc.UnaryUnaryMultiCallable[_model_admin_pb2.GetMemoryRequest, _model_admin_pb2.GetMemoryResponse]
-    """What the server takes of the memory, what is left, and what of it are models."""
+    """Tells what the server takes of the memory, what is left, and what of it are models."""
     FreeMemory: _grpc.UnaryUnaryMultiCallable[_model_admin_pb2.FreeMemoryRequest, _model_admin_pb2.FreeMemoryResponse]
     """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
     uses any more. Calls that are running are not disturbed.
@@ -70,7 +70,7 @@ class ModelAdminServiceAsyncStub(ModelAdminServiceStub):
     the memory is free; a new call loads the model again.
     """
     GetMemory: _aio.UnaryUnaryMultiCallable[_model_admin_pb2.GetMemoryRequest, _model_admin_pb2.GetMemoryResponse]  # type: ignore[assignment]
-    """What the server takes of the memory, what is left, and what of it are models."""
+    """Tells what the server takes of the memory, what is left, and what of it are models."""
     FreeMemory: _aio.UnaryUnaryMultiCallable[_model_admin_pb2.FreeMemoryRequest, _model_admin_pb2.FreeMemoryResponse]  # type: ignore[assignment]
     """Takes every model out of memory that is idle and not resident, and gives back to the system what nobody
     uses any more. Calls that are running are not disturbed.
@@ -109,7 +109,7 @@ class ModelAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_admin_pb2.GetMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_admin_pb2.GetMemoryResponse, _abc.Awaitable[_model_admin_pb2.GetMemoryResponse]]:
-        """What the server takes of the memory, what is left, and what of it are models."""
+        """Tells what the server takes of the memory, what is left, and what of it are models."""
 
     @_abc_1.abstractmethod
     def FreeMemory(
